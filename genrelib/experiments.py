@@ -1,0 +1,325 @@
+"""Experiments: systems fitted on folds, one small file of predictions per fit.
+
+A fit that is present and matches what is asked for is not done again: this is how a study resumes
+after an interruption, and the unit that is spread over processes.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from threadpoolctl import threadpool_limits
+
+from . import protocols, systems
+from .corpora import Corpus
+from .errors import GenrelibError
+from .files import Workspace, digest, replacing, write_text
+from .networks import count_parameters
+from .parallel import spread
+from .protocols import Fold
+from .seeds import derive
+from .store import Store, open_store
+
+LIBRARIES = ("genrelib", "librosa", "numpy", "scikit-learn", "scipy", "skorch", "torch")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One system on one fold: what is fitted, on which data, with which seed.
+
+    Parameters
+    ----------
+    system : str
+        A name in :data:`genrelib.systems.SYSTEMS`.
+    fold : Fold
+        The track ids of each part.
+    genres : tuple of str
+        In the corpus's order; the columns of the predictions.
+    epochs : int or None
+        See :func:`genrelib.systems.build`.
+    seed : int
+        Of this fit, derived from the study's.
+    data : str
+        Fingerprint of the features and labels of all tracks of the fold.
+    path : Path
+        The CSV of predictions; a JSON of the same name lies beside it.
+    """
+
+    system: str
+    fold: Fold
+    genres: tuple[str, ...]
+    epochs: int | None
+    seed: int
+    data: str
+    path: Path
+
+    def build(self) -> BaseEstimator:
+        """Return the unfitted estimator."""
+        return systems.build(
+            self.system, n_classes=len(self.genres), seed=self.seed, epochs=self.epochs
+        )
+
+    @property
+    def key(self) -> str:
+        """Digest of everything that the predictions depend on."""
+        row = systems.system(self.system)
+        parts = {
+            "system": [row.name, row.revision, row.feature, recipe(self.build())],
+            "fold": [self.fold.train, self.fold.valid, self.fold.test],
+            "genres": self.genres,
+            "data": self.data,
+        }
+        return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def done(self) -> bool:
+        """Whether whole predictions of exactly this fit are on disk."""
+        record = self.path.with_suffix(".json")
+        if not (record.exists() and self.path.exists()):
+            return False
+        found = json.loads(record.read_text(encoding="utf-8"))
+        return found["key"] == self.key and found["predictions_sha256"] == digest(self.path)
+
+
+def recipe(estimator: BaseEstimator) -> dict[str, str]:
+    """List an estimator's parameters, nested ones too, as sorted plain text."""
+    plain = (str, int, float, bool, tuple, type(None))
+    return {
+        name: repr(value) if isinstance(value, plain) else getattr(value, "__name__", "")
+        for name, value in sorted(estimator.get_params(deep=True).items())
+        if isinstance(value, (*plain, type)) and not name.endswith("device")
+    }
+
+
+def plan(
+    names: Iterable[str],
+    protocol_names: Iterable[str],
+    corpus: Corpus,
+    store: Store,
+    workspace: Workspace,
+    *,
+    n_folds: int,
+    n_repeats: int,
+    epochs: int | None,
+    seed: int,
+) -> list[Fit]:
+    """List the fits of systems x protocols x repeats x folds.
+
+    Parameters
+    ----------
+    names, protocol_names : iterable of str
+        Of the registries.
+    corpus : Corpus
+        Its usable tracks are split.
+    store : Store
+        Holds the features that the systems ask for.
+    workspace : Workspace
+        Where the predictions go.
+    n_folds, n_repeats : int
+        See :func:`genrelib.protocols.folds`.
+    epochs : int or None
+        See :func:`genrelib.systems.build`.
+    seed : int
+        The study's seed.
+    """
+    splits = [
+        fold
+        for name in protocol_names
+        for fold in protocols.folds(
+            name, corpus.usable, n_folds=n_folds, n_repeats=n_repeats, seed=seed
+        )
+    ]
+    return [
+        Fit(
+            system=name,
+            fold=fold,
+            genres=corpus.genres,
+            epochs=epochs,
+            seed=derive(seed, name, fold.protocol, fold.repeat, fold.fold),
+            data=_data_fingerprint(corpus, store, systems.system(name).feature),
+            path=workspace.predictions
+            / name
+            / fold.protocol
+            / f"repeat{fold.repeat}_fold{fold.fold}.csv",
+        )
+        for name in names
+        for fold in splits
+    ]
+
+
+def _data_fingerprint(corpus, store, feature):
+    usable = corpus.usable
+    labels = usable[["genre", "group"]].to_csv()
+    features = store.fingerprint(list(usable.index), feature)
+    return sha256(f"{features}\n{labels}".encode()).hexdigest()
+
+
+def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[str, int]:
+    """Do the fits that are not done yet.
+
+    Interrupting loses at most the fits in progress. Predictions in the same folders that belong
+    to none of `fits` (an earlier configuration) are removed.
+
+    Parameters
+    ----------
+    fits : list of Fit
+        From :func:`plan`.
+    corpus : Corpus
+        The tracks table of the fits.
+    store : Store
+        Its features. Only its path travels to the workers.
+    n_jobs : int
+        Processes; each fit runs on one thread, so that its result does not depend on `n_jobs`.
+
+    Returns
+    -------
+    dict
+        ``{"fitted": ..., "kept": ...}``, the number of fits.
+    """
+    _remove_strays(fits)
+    missing = [fit for fit in fits if not fit.done]
+    tracks = corpus.usable[["genre", "artist", "group"]]
+    tasks = [(fit, tracks, store.path) for fit in missing]
+    for _ in spread(_fit, tasks, n_jobs=n_jobs, label="fits"):
+        pass
+    return {"fitted": len(missing), "kept": len(fits) - len(missing)}
+
+
+def _remove_strays(fits):
+    wanted = {fit.path for fit in fits}
+    for folder in {fit.path.parent.parent for fit in fits}:
+        for path in folder.glob("*/*.csv"):
+            if path not in wanted:
+                path.unlink()
+                path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _fit(fit: Fit, tracks: pd.DataFrame, store_path: Path) -> None:
+    """Fit one system on one fold and write its predictions, in a worker process."""
+    protocols.check(fit.fold, tracks)
+    row, store = systems.system(fit.system), open_store(store_path)
+    train, valid, test = fit.fold.train, fit.fold.valid, fit.fold.test
+    is_valid = np.arange(len(train) + len(valid)) >= len(train)
+    labels = pd.Series(pd.Categorical(tracks["genre"], fit.genres).codes, index=tracks.index)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            started = time.perf_counter()
+            estimator = fit.build().fit(
+                store.read(row.feature, [*train, *valid]),
+                labels[[*train, *valid]].to_numpy(dtype=np.int64),
+                **({"net__is_valid": is_valid} if row.validates else {}),
+            )
+            fitted = time.perf_counter()
+            columns = estimator.predict_proba(store.read(row.feature, list(test)))
+            predicted = time.perf_counter()
+    finally:
+        torch.set_num_threads(threads)
+    probabilities = np.zeros((len(test), len(fit.genres)))
+    probabilities[:, estimator.classes_] = columns
+    table = _predictions(fit, tracks, probabilities)
+    with replacing(fit.path) as temporary:
+        table.to_csv(temporary, float_format="%.6g", lineterminator="\n")
+    record = _record(fit, tracks, estimator, fitted - started, predicted - fitted)
+    write_text(fit.path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
+
+
+def _predictions(fit, tracks, probabilities):
+    return pd.DataFrame(
+        {
+            "genre": tracks["genre"][list(fit.fold.test)].to_numpy(),
+            "predicted": np.array(fit.genres)[probabilities.argmax(axis=1)],
+            **{f"p_{g}": column for g, column in zip(fit.genres, probabilities.T, strict=True)},
+        },
+        index=pd.Index(fit.fold.test, name="track_id"),
+    )
+
+
+def _record(fit, tracks, estimator, fit_seconds, predict_seconds):
+    """Describe a fit for the JSON beside its predictions."""
+    net = estimator.named_steps.get("net")
+    return {
+        "key": fit.key,
+        "predictions_sha256": digest(fit.path),
+        "system": fit.system,
+        **protocols.overlap(fit.fold, tracks),
+        "genres": fit.genres,
+        "genres_trained": sorted(set(tracks["genre"][[*fit.fold.train, *fit.fold.valid]])),
+        "seed": fit.seed,
+        "data": fit.data,
+        "recipe": recipe(fit.build()),
+        "fit_seconds": round(fit_seconds, 3),
+        "predict_seconds": round(predict_seconds, 3),
+        "n_parameters": count_parameters(net.module_) if net else None,
+        "curve": net.curve if net else [],
+        "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
+    }
+
+
+def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read what was predicted; nothing is fitted here.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the study.
+    names : list of str
+        The systems wanted.
+
+    Returns
+    -------
+    predictions : pd.DataFrame
+        One row per tested track and fit: ``system, protocol, repeat, fold, track_id, genre,
+        predicted, p_<genre>...`` and ``genre_trained``, whether the track's genre was in the
+        training data.
+    records : pd.DataFrame
+        One row per fit: the JSON beside it.
+
+    Raises
+    ------
+    GenrelibError
+        When a system has no predictions, or systems were fitted on different data or folds.
+    """
+    tables, records = [], []
+    for name in names:
+        paths = sorted((workspace.predictions / systems.system(name).name).glob("*/*.json"))
+        if not paths:
+            raise GenrelibError(
+                f"no predictions of {name!r} in reports/{workspace.study}/predictions; run "
+                f"notebook {systems.system(name).notebook} of study {workspace.study!r} first."
+            )
+        for path in paths:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            table = pd.read_csv(path.with_suffix(".csv"), dtype={"track_id": str})
+            where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}
+            trained = table["genre"].isin(record["genres_trained"])
+            tables.append(table.assign(**where, genre_trained=trained))
+            records.append(record)
+    predictions, records = pd.concat(tables, ignore_index=True), pd.DataFrame(records)
+    _check_same_folds(predictions)
+    return predictions, records
+
+
+def _check_same_folds(predictions):
+    """Refuse a mixture of configurations: every system must have been tested on the same folds."""
+    columns = ["protocol", "repeat", "fold", "track_id"]
+    tested = {
+        name: frozenset(map(tuple, part[columns].to_numpy()))
+        for name, part in predictions.groupby("system")
+    }
+    if len(set(tested.values())) > 1:
+        sizes = ", ".join(f"{name} {len(ids)}" for name, ids in tested.items())
+        raise GenrelibError(
+            f"systems were tested on different folds (track tests: {sizes}); "
+            "run all notebooks of the study again with the same parameters."
+        )
