@@ -19,10 +19,9 @@ import torch
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
-from . import protocols, systems
+from . import predictions, protocols, systems
 from .corpora import Corpus
-from .errors import GenrelibError
-from .files import Workspace, digest, replacing, write_text
+from .files import Workspace
 from .networks import count_parameters
 from .parallel import spread
 from .protocols import Fold
@@ -83,11 +82,7 @@ class Fit:
     @property
     def done(self) -> bool:
         """Whether whole predictions of exactly this fit are on disk."""
-        record = self.path.with_suffix(".json")
-        if not (record.exists() and self.path.exists()):
-            return False
-        found = json.loads(record.read_text(encoding="utf-8"))
-        return found["key"] == self.key and found["predictions_sha256"] == digest(self.path)
+        return predictions.matches(self.path, self.key)
 
 
 def recipe(estimator: BaseEstimator) -> dict[str, str]:
@@ -185,22 +180,13 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
     dict
         ``{"fitted": ..., "kept": ...}``, the number of fits.
     """
-    _remove_strays(fits)
+    predictions.remove_others(fit.path for fit in fits)
     missing = [fit for fit in fits if not fit.done]
     tracks = corpus.usable[["genre", "artist", "group"]]
     tasks = [(fit, tracks, store.path) for fit in missing]
     for _ in spread(_fit, tasks, n_jobs=n_jobs, label="fits"):
         pass
     return {"fitted": len(missing), "kept": len(fits) - len(missing)}
-
-
-def _remove_strays(fits):
-    wanted = {fit.path for fit in fits}
-    for folder in {fit.path.parent.parent for fit in fits}:
-        for path in folder.glob("*/*.csv"):
-            if path not in wanted:
-                path.unlink()
-                path.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _fit(fit: Fit, tracks: pd.DataFrame, store_path: Path) -> None:
@@ -227,22 +213,9 @@ def _fit(fit: Fit, tracks: pd.DataFrame, store_path: Path) -> None:
         torch.set_num_threads(threads)
     probabilities = np.zeros((len(test), len(fit.genres)))
     probabilities[:, estimator.classes_] = columns
-    table = _predictions(fit, tracks, probabilities)
-    with replacing(fit.path) as temporary:
-        table.to_csv(temporary, float_format="%.6g", lineterminator="\n")
+    genre = tracks["genre"][list(test)]
     record = _record(fit, tracks, estimator, fitted - started, predicted - fitted)
-    write_text(fit.path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
-
-
-def _predictions(fit, tracks, probabilities):
-    return pd.DataFrame(
-        {
-            "genre": tracks["genre"][list(fit.fold.test)].to_numpy(),
-            "predicted": np.array(fit.genres)[probabilities.argmax(axis=1)],
-            **{f"p_{g}": column for g, column in zip(fit.genres, probabilities.T, strict=True)},
-        },
-        index=pd.Index(fit.fold.test, name="track_id"),
-    )
+    predictions.write(fit.path, genre, fit.genres, probabilities, record)
 
 
 def _record(fit, tracks, estimator, fit_seconds, predict_seconds):
@@ -250,7 +223,6 @@ def _record(fit, tracks, estimator, fit_seconds, predict_seconds):
     net = estimator.named_steps.get("net")
     return {
         "key": fit.key,
-        "predictions_sha256": digest(fit.path),
         "system": fit.system,
         **protocols.overlap(fit.fold, tracks),
         "genres": fit.genres,
@@ -264,62 +236,3 @@ def _record(fit, tracks, estimator, fit_seconds, predict_seconds):
         "curve": net.curve if net else [],
         "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
     }
-
-
-def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read what was predicted; nothing is fitted here.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Of the study.
-    names : list of str
-        The systems wanted.
-
-    Returns
-    -------
-    predictions : pd.DataFrame
-        One row per tested track and fit: ``system, protocol, repeat, fold, track_id, genre,
-        predicted, p_<genre>...`` and ``genre_trained``, whether the track's genre was in the
-        training data.
-    records : pd.DataFrame
-        One row per fit: the JSON beside it.
-
-    Raises
-    ------
-    GenrelibError
-        When a system has no predictions, or systems were fitted on different data or folds.
-    """
-    tables, records = [], []
-    for name in names:
-        paths = sorted((workspace.predictions / systems.system(name).name).glob("*/*.json"))
-        if not paths:
-            raise GenrelibError(
-                f"no predictions of {name!r} in reports/{workspace.study}/predictions; run "
-                f"notebook {systems.system(name).notebook} of study {workspace.study!r} first."
-            )
-        for path in paths:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            table = pd.read_csv(path.with_suffix(".csv"), dtype={"track_id": str})
-            where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}
-            trained = table["genre"].isin(record["genres_trained"])
-            tables.append(table.assign(**where, genre_trained=trained))
-            records.append(record)
-    predictions, records = pd.concat(tables, ignore_index=True), pd.DataFrame(records)
-    _check_same_folds(predictions)
-    return predictions, records
-
-
-def _check_same_folds(predictions):
-    """Refuse a mixture of configurations: every system must have been tested on the same folds."""
-    columns = ["protocol", "repeat", "fold", "track_id"]
-    tested = {
-        name: frozenset(map(tuple, part[columns].to_numpy()))
-        for name, part in predictions.groupby("system")
-    }
-    if len(set(tested.values())) > 1:
-        sizes = ", ".join(f"{name} {len(ids)}" for name, ids in tested.items())
-        raise GenrelibError(
-            f"systems were tested on different folds (track tests: {sizes}); "
-            "run all notebooks of the study again with the same parameters."
-        )

@@ -1,0 +1,222 @@
+"""Inference: what the predictions are worth; reads predictions only.
+
+Tracks of one artist are not independent, so intervals come from resampling whole groups (the
+cluster bootstrap; Field & Welsh 2007), never single rows.
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import f1_score
+
+from .errors import GenrelibError
+from .protocols import PROTOCOLS
+from .seeds import rng
+from .systems import SYSTEMS
+
+N_RESAMPLES = 2000
+
+
+def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
+    """Score each system under each protocol.
+
+    Parameters
+    ----------
+    predictions : pd.DataFrame
+        From :func:`genrelib.predictions.read`.
+    groups : pd.Series, index track_id
+        Group of every track, the unit of resampling.
+    seed : int
+        The study's seed.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per system and protocol, in registry order: ``n_tracks``, ``n_tests`` (tracks x
+        repeats), ``accuracy`` with its 95 % interval ``low`` and ``high``, ``macro_f1`` and
+        ``log_loss`` (nats); ``n_answerable`` and ``accuracy_answerable`` count only tests whose
+        genre was in the training data, without which no system can be right. Accuracies and F1
+        lie in ``[0, 1]``; the accuracy over no test is NaN.
+    """
+    rows = []
+    for (name, protocol), part in _in_order(predictions):
+        correct = (part["genre"] == part["predicted"]).to_numpy(float)
+        low, high = cluster_interval(
+            correct, groups[part["track_id"]].to_numpy(), rng(seed, "scores", name, protocol)
+        )
+        rows.append(
+            {
+                "system": name,
+                "protocol": protocol,
+                "n_tracks": part["track_id"].nunique(),
+                "n_tests": len(part),
+                "accuracy": correct.mean(),
+                "low": low,
+                "high": high,
+                "macro_f1": f1_score(part["genre"], part["predicted"], average="macro"),
+                "log_loss": _log_loss(part),
+                "n_answerable": int(part["genre_trained"].sum()),
+                "accuracy_answerable": correct[part["genre_trained"]].mean()
+                if part["genre_trained"].any()
+                else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
+    """Measure what each system loses when artists are kept apart.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per system: accuracy under ``track_random`` and ``artist_grouped``, their
+        ``difference`` and its 95 % interval ``low``, ``high`` from resampling the same groups on
+        both sides, all as fractions. Empty when a protocol was not run.
+    """
+    both = ("track_random", "artist_grouped")
+    rows = []
+    for name in _systems(predictions):
+        parts = [
+            predictions[(predictions["system"] == name) & (predictions["protocol"] == p)]
+            for p in both
+        ]
+        if any(part.empty for part in parts):
+            continue
+        rates = [_rate(part) for part in parts]
+        low, high = _difference_interval(rates, groups, rng(seed, "leakage", name))
+        accuracies = [float(rate.mean()) for rate in rates]
+        rows.append(
+            {
+                "system": name,
+                **dict(zip(both, accuracies, strict=True)),
+                "difference": accuracies[0] - accuracies[1],
+                "low": low,
+                "high": high,
+            }
+        )
+    return pd.DataFrame(rows, columns=["system", *both, "difference", "low", "high"])
+
+
+def cluster_interval(
+    values: np.ndarray, clusters: np.ndarray, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a mean, resampling whole clusters.
+
+    Parameters
+    ----------
+    values : np.ndarray, shape (n,)
+        One number per test.
+    clusters : np.ndarray, shape (n,)
+        Which cluster each belongs to.
+    generator : np.random.Generator
+        Source of the resamples.
+
+    Returns
+    -------
+    low, high : float
+        Equal to the mean when there is a single cluster: nothing is then known of the spread.
+
+    Examples
+    --------
+    >>> low, high = cluster_interval(np.r_[1.0, 1, 0, 0], np.r_[0, 0, 1, 1], rng(0))
+    >>> (float(low), float(high))
+    (0.0, 1.0)
+    """
+    values = np.asarray(values, dtype=float)
+    if len(values) == 0 or len(values) != len(clusters):
+        raise GenrelibError(
+            f"{len(values)} values and {len(clusters)} clusters; one cluster per value is needed."
+        )
+    _, codes = np.unique(clusters, return_inverse=True)
+    sums, sizes = np.bincount(codes, values), np.bincount(codes)
+    weights = _weights(len(sums), generator)
+    means = weights @ sums / (weights @ sizes)
+    return tuple(np.quantile(means, [0.025, 0.975]))
+
+
+def _weights(n_clusters, generator):
+    """How often each cluster is drawn in each resample, shape (n_resamples, n_clusters)."""
+    return generator.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), N_RESAMPLES)
+
+
+def _difference_interval(rates, groups, generator):
+    one, other = (
+        rate.groupby(groups[rate.index].to_numpy()).agg(["sum", "size"]) for rate in rates
+    )
+    if not one.index.equals(other.index):
+        raise GenrelibError("the two protocols tested different groups; run both on all tracks.")
+    weights = _weights(len(one), generator)
+    means = [weights @ t["sum"].to_numpy() / (weights @ t["size"].to_numpy()) for t in (one, other)]
+    return tuple(np.quantile(means[0] - means[1], [0.025, 0.975]))
+
+
+def _rate(part):
+    """Share of repeats in which each track was right."""
+    return (part["genre"] == part["predicted"]).groupby(part["track_id"]).mean()
+
+
+def _log_loss(part):
+    genres = [c for c in part.columns if c.startswith("p_")]
+    column = {name: i for i, name in enumerate(genres)}
+    values = part[genres].to_numpy(float)
+    right = values[np.arange(len(part)), [column[f"p_{g}"] for g in part["genre"]]]
+    return float(-np.log(np.clip(right, 1e-15, 1)).mean())
+
+
+def _systems(predictions):
+    present = set(predictions["system"])
+    return [name for name in SYSTEMS if name in present]
+
+
+def _in_order(predictions):
+    for name in _systems(predictions):
+        for protocol in PROTOCOLS:
+            mask = (predictions["system"] == name) & (predictions["protocol"] == protocol)
+            if mask.any():
+                yield (name, protocol), predictions[mask]
+
+
+def confusion(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFrame:
+    """Return how often each genre (rows) is called each genre (columns), as shares of the row."""
+    table = pd.crosstab(predictions["genre"], predictions["predicted"])
+    table = table.reindex(index=list(genres), columns=list(genres), fill_value=0)
+    return table.div(table.sum(axis=1).replace(0, np.nan), axis=0)
+
+
+def findings(scores: pd.DataFrame, leakage: pd.DataFrame, n_genres: int) -> list[str]:
+    """Say in sentences what the tables show; every number in them is taken from the tables.
+
+    Returns
+    -------
+    list of str
+        For the notebook's last section and the top of the report.
+    """
+    said = []
+    chance = 1 / n_genres
+    for protocol, part in scores.groupby("protocol", sort=False):
+        best = part.loc[part["accuracy"].idxmax()]
+        said.append(
+            f"With {PROTOCOLS[protocol].title}, the best of {len(part)} systems is "
+            f"{SYSTEMS[best['system']].title}: {_percent(best)} "
+            f"({best['n_tracks']} tracks; chance is {chance:.1%})."
+        )
+    clear = leakage[leakage["low"] > 0]
+    if len(leakage):
+        said.append(
+            "Keeping artists apart lowers accuracy by "
+            f"{100 * leakage['difference'].median():.1f} points at the median system; for "
+            f"{len(clear)} of {len(leakage)} systems the interval of the loss excludes zero."
+        )
+    lost = scores[scores["n_answerable"] < scores["n_tests"]]
+    if len(lost):
+        share = 1 - (lost["n_answerable"] / lost["n_tests"]).min()
+        said.append(
+            f"With artists kept apart, {share:.0%} of the tests ask for a genre whose only artists "
+            "are in the test part: no system can answer them. The table counts them as wrong, and "
+            "also shows the accuracy without them."
+        )
+    return said
+
+
+def _percent(row):
+    return f"{row['accuracy']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"

@@ -1,0 +1,227 @@
+"""The report: figures and tables saved with their data, notebooks as HTML, and one page.
+
+``figures/NN_*.png`` and ``tables/NN_*.csv`` belong to notebook ``NN``. A picture carries its
+caption in its own metadata, so that the page needs no second list.
+"""
+
+import json
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+import jinja2
+import nbformat
+import pandas as pd
+from matplotlib.figure import Figure
+from nbconvert import HTMLExporter
+from PIL import Image
+from pygments.formatters import HtmlFormatter
+
+from .errors import GenrelibError
+from .files import Workspace, replacing, write_text
+from .protocols import PROTOCOLS
+from .systems import SYSTEMS
+
+LIBRARIES = (
+    "genrelib",
+    "h5py",
+    "librosa",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "skorch",
+    "soundfile",
+    "torch",
+)
+PERCENT = ("accuracy", "low", "high", "macro_f1", "accuracy_answerable")
+
+
+def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Write ``tables/<name>.csv`` and return `table`, for the notebook to show.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the study.
+    name : str
+        Begins with the notebook's number: ``"09_scores"``.
+    table : pd.DataFrame
+        Its index is written too if it has a name.
+    """
+    with replacing(workspace.tables / f"{name}.csv") as temporary:
+        keep = table.index.name is not None
+        table.to_csv(temporary, index=keep, float_format="%.6g", lineterminator="\n")
+    return table
+
+
+def save_figure(
+    workspace: Workspace, name: str, fig: Figure, data: pd.DataFrame, *, caption: str
+) -> None:
+    """Write ``figures/<name>.png`` and, beside it, ``tables/<name>.csv`` with what it shows.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the study.
+    name : str
+        Begins with the notebook's number: ``"09_accuracies"``.
+    fig : Figure
+        From :mod:`genrelib.plots`.
+    data : pd.DataFrame
+        The numbers drawn.
+    caption : str
+        What one sees, in a sentence or two; the page shows it and screen readers read it.
+    """
+    save_table(workspace, name, data)
+    with replacing(workspace.figures / f"{name}.png") as temporary:
+        # no library version in the file: the same picture is the same bytes
+        fig.savefig(temporary, metadata={"Software": None, "Description": caption})
+
+
+def clear(workspace: Workspace, number: str) -> None:
+    """Remove the figures and tables of notebook `number` before it writes them anew."""
+    for folder in (workspace.figures, workspace.tables):
+        for path in folder.glob(f"{number}_*"):
+            path.unlink()
+
+
+def build(workspace: Workspace, parameters: dict, runs: list[dict]) -> Path:
+    """Write ``index.html``, the notebooks as HTML beside their executed copies, and ``run.html``.
+
+    Everything in ``index.html`` is the same for the same data, code and parameters; what differs
+    from run to run (times, machine) is in ``run.html``.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the study; its figures, tables and executed notebooks exist.
+    parameters : dict
+        The study's parameters, ``title`` and ``about`` among them.
+    runs : list of dict
+        Facts of this run for ``run.html``, each with ``name`` and ``value``.
+
+    Returns
+    -------
+    Path
+        Of the page.
+    """
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("genrelib"), autoescape=True, trim_blocks=True
+    )
+    notebooks = [
+        _notebook_page(path, templates)
+        for path in sorted((workspace.report / "notebooks").glob("*.ipynb"))
+    ]
+    context = {
+        "study": workspace.study,
+        "parameters": parameters,
+        "notebooks": notebooks,
+        "findings": _read(workspace, "09_findings", ["finding"])["finding"].tolist(),
+        "corpus": _html(_read(workspace, "01_counts")),
+        "exclusions": _html(_read(workspace, "01_exclusions")),
+        "notes": _read(workspace, "01_notes", ["note"])["note"].tolist(),
+        "scores": _scores(_read(workspace, "09_scores")),
+        "leakage": _leakage(_read(workspace, "09_leakage")),
+        "figures": [_figure(path) for path in sorted(workspace.figures.glob("*.png"))],
+        "tables": sorted(path.name for path in workspace.tables.glob("*.csv")),
+        "audio": sorted(path.name for path in (workspace.report / "audio").glob("*.mp3")),
+        "systems": [SYSTEMS[name] for name in parameters["systems"]],
+        "protocols": [PROTOCOLS[name] for name in parameters["protocols"]],
+        "provenance": _read(workspace, "01_provenance"),
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+    page = workspace.report / "index.html"
+    write_text(page, templates.get_template("report.html").render(context))
+    run = templates.get_template("run.html").render(study=workspace.study, runs=runs)
+    write_text(workspace.report / "run.html", run)
+    return page
+
+
+def _read(workspace: Workspace, name: str, columns: Iterable[str] = ()) -> pd.DataFrame:
+    path = workspace.tables / f"{name}.csv"
+    if not path.exists():  # the notebook that writes it was not run: --only
+        return pd.DataFrame(columns=list(columns))
+    return pd.read_csv(path, keep_default_na=False)
+
+
+def _html(table: pd.DataFrame) -> str:
+    return table.to_html(index=False, border=0, na_rep="–") if len(table) else ""
+
+
+def _scores(scores: pd.DataFrame) -> str:
+    """Lay the scores out as systems x protocols."""
+    if scores.empty:
+        return ""
+    rows = {}
+    for row in scores.to_dict("records"):
+        known = SYSTEMS[row["system"]]
+        line = rows.setdefault(known.title, {"claimed": _claim(known)})
+        title = PROTOCOLS[row["protocol"]].title
+        line[title] = _interval(row, "accuracy")
+        line[f"{title}: macro F1"] = f"{100 * row['macro_f1']:.1f}"
+        if row["n_answerable"] < row["n_tests"]:
+            line[f"{title}: without the unanswerable"] = f"{100 * row['accuracy_answerable']:.1f}"
+        line["n"] = row["n_tracks"]
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("accuracy in %")
+    return _html(table.reset_index())
+
+
+def _leakage(leakage: pd.DataFrame) -> str:
+    rows = [
+        {
+            "system": SYSTEMS[row["system"]].title,
+            "points lost when artists are kept apart": _interval(row, "difference"),
+        }
+        for row in leakage.to_dict("records")
+    ]
+    return _html(pd.DataFrame(rows))
+
+
+def _interval(row: dict, name: str) -> str:
+    return f"{100 * row[name]:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+
+
+def _claim(known) -> str:
+    return "–" if known.claim is None else f"{known.claim:g}"
+
+
+def _figure(path: Path) -> dict:
+    with Image.open(path) as image:
+        return {
+            "path": f"figures/{path.name}",
+            "data": f"tables/{path.stem}.csv",
+            "caption": image.info["Description"],
+            "width": image.width,
+            "height": image.height,
+        }
+
+
+def _notebook_page(path: Path, templates: jinja2.Environment) -> dict:
+    """Render an executed notebook with the report's own style."""
+    notebook = nbformat.read(path, as_version=4)
+    body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    page = templates.get_template("notebook.html").render(
+        title=title, body=body, colours=HtmlFormatter().get_style_defs(".highlight")
+    )
+    write_text(path.with_suffix(".html"), page)
+    return {
+        "path": f"notebooks/{path.stem}.html",
+        "source": f"notebooks/{path.name}",
+        "title": title,
+    }
+
+
+def read_run(workspace: Workspace) -> dict:
+    """Read what earlier runs left in ``run.json``; empty when there was none."""
+    path = workspace.report / "run.json"
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise GenrelibError(
+            f"reports/{workspace.study}/run.json is damaged ({error}); delete it and run again."
+        ) from error
