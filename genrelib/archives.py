@@ -1,0 +1,190 @@
+"""Archives (zip, tar): extracted without trusting what they say of paths, whole or resumed."""
+
+import contextlib
+import json
+import lzma
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+from .errors import GenrelibError
+from .files import replacing, write_text
+
+MARKER = ".extracted.json"
+"""File in an extracted folder: which archive it came from and the size of each member."""
+
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One regular file of an archive."""
+
+    name: str
+    size: int
+    open: Callable[[], BinaryIO]
+
+
+def is_stray(name: str) -> bool:
+    """Whether a path leads to what an operating system left behind: no track, whatever its suffix.
+
+    Examples
+    --------
+    >>> is_stray("blues/._blues.00000.wav"), is_stray("genres/.DS_Store"), is_stray("a/b.wav")
+    (True, True, False)
+    """
+    parts = PurePosixPath(name).parts
+    return any(
+        part.startswith("._") or part in ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+        for part in parts
+    )
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip or a (compressed) tar, by its content."""
+    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+
+
+def is_extracted(folder: Path, identity: str) -> bool:
+    """Whether `folder` holds every member, in its size, of the archive named by `identity`."""
+    marker = _marker(folder)
+    return marker.get("identity") == identity and all(
+        _has(folder / name, size) for name, size in marker["sizes"].items()
+    )
+
+
+def extract(archive: Path, folder: Path, *, identity: str) -> Path:
+    """Extract an archive below `folder`, showing progress.
+
+    Every file appears whole or not at all, and :data:`MARKER` says which there should be: after an
+    interruption, or when files were deleted or cut, a second call writes what is wanting. Stray
+    members (:func:`is_stray`) are left out. The archive is read through before anything is written.
+
+    Parameters
+    ----------
+    archive : Path
+        A zip or a tar, compressed or not. It is not changed.
+    folder : Path
+        Where to. What was extracted there from another archive is deleted first.
+    identity : str
+        What tells this archive from another, as its checksum does.
+
+    Returns
+    -------
+    Path
+        `folder`.
+
+    Raises
+    ------
+    GenrelibError
+        When the archive is broken, too large for the disk, or holds a member that is absolute,
+        leads out of `folder`, or is neither a file nor a folder (link, device).
+    """
+    folder = Path(folder)
+    with _opened(archive) as members:
+        sizes = {member.name: member.size for member in members}
+        same = _marker(folder).get("identity") == identity
+        if not same and (folder / MARKER).exists():
+            shutil.rmtree(folder)
+        wanted = [m for m in members if not (same and _has(folder / m.name, m.size))]
+        _check_room(folder, sum(member.size for member in wanted), archive)
+        write_text(folder / MARKER, json.dumps({"identity": identity, "sizes": sizes}, indent=0))
+        total = sum(member.size for member in wanted)
+        with tqdm(total=total, unit="B", unit_scale=True, desc=f"extracting {archive.name}") as bar:
+            for member in wanted:
+                _write(member, folder / member.name)
+                bar.update(member.size)
+    return folder
+
+
+def _has(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _marker(folder: Path) -> dict:
+    """Return what the marker says, or nothing when there is none or it is damaged."""
+    try:
+        marker = json.loads((Path(folder) / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return marker if isinstance(marker, dict) and {"identity", "sizes"} <= set(marker) else {}
+
+
+def _check_room(folder: Path, needed: int, archive: Path) -> None:
+    """Refuse what does not fit on the disk, before it fills it."""
+    there = next(parent for parent in folder.absolute().parents if parent.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise GenrelibError(
+            f"{archive} unpacks to {needed / 1e9:.1f} GB, but {there} has {free / 1e9:.1f} GB "
+            "free; make room or choose another data folder."
+        )
+
+
+def _write(member: _Member, path: Path) -> None:
+    """Write one member, whole or not at all."""
+    with member.open() as source, replacing(path) as temporary:
+        with open(temporary, "wb") as target:
+            shutil.copyfileobj(source, target, 2**20)
+        if temporary.stat().st_size != member.size:
+            raise EOFError(f"{member.name} ends early")
+
+
+@contextlib.contextmanager
+def _opened(archive: Path) -> Iterator[list[_Member]]:
+    """Yield the safe members of an archive; turn its errors into ones for people."""
+    archive = Path(archive)
+    if not archive.is_file():
+        raise GenrelibError(f"{archive} is not a file; give a zip or tar archive.")
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                yield list(_zip_members(opened))
+        else:
+            with tarfile.open(archive) as opened:
+                yield list(_tar_members(opened))
+    except GenrelibError:
+        raise
+    # RuntimeError, NotImplementedError: zipfile's answers to passwords and unknown compression
+    except (*_BROKEN, RuntimeError, NotImplementedError) as error:
+        raise GenrelibError(
+            f"{archive} can't be extracted ({error or type(error).__name__}); it must be a whole "
+            "zip or tar archive, without a password: download it again."
+        ) from error
+
+
+def _zip_members(opened: zipfile.ZipFile) -> Iterator[_Member]:
+    for info in opened.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        name = _safe(info.filename, opened.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+        if not info.is_dir() and not is_stray(name):
+            yield _Member(name, info.file_size, lambda info=info: opened.open(info))
+
+
+def _tar_members(opened: tarfile.TarFile) -> Iterator[_Member]:
+    for info in opened.getmembers():
+        name = _safe(info.name, opened.name, info.isfile() or info.isdir())
+        if info.isfile() and not is_stray(name):
+            yield _Member(name, info.size, lambda info=info: opened.extractfile(info))
+
+
+def _safe(name: str, archive: str, plain: bool) -> str:
+    """Return a member's path in normal form, or refuse the archive that holds it."""
+    parts = PurePosixPath(name).parts
+    leads_out = name.startswith("/") or ".." in parts or "\\" in name or ":" in name.split("/")[0]
+    if leads_out or not plain:
+        fault = "leads out of its folder" if leads_out else "is neither a file nor a folder"
+        raise GenrelibError(
+            f"{archive} holds the member {name!r}, which {fault}; nothing was extracted. Only "
+            "plain files and folders with relative paths are accepted: get the archive from its "
+            "publisher."
+        )
+    return "/".join(parts)

@@ -1,0 +1,209 @@
+"""Corpora by name: every one a tracks table with notes, loaded the same way.
+
+>>> sorted(CORPORA)
+['folder', 'gtzan', 'gtzan_mini', 'synthetic']
+"""
+
+import functools
+import hashlib
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .errors import GenrelibError, unknown
+from .folders import load_folder
+from .gtzan import load_gtzan, load_gtzan_mini
+from .tracks import checked, measure
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """A named set of tracks; see :mod:`genrelib.tracks` for the table.
+
+    Parameters
+    ----------
+    name : str
+        Its name in :data:`CORPORA`.
+    tracks : pd.DataFrame
+        One row per track, those that are dropped among them.
+    genres : tuple of str
+        Genres with usable tracks, in alphabetical order.
+    notes : tuple of str
+        What a reader of the results should know of this corpus, in sentences.
+    """
+
+    name: str
+    tracks: pd.DataFrame
+    genres: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def usable(self) -> pd.DataFrame:
+        """The tracks that are not excluded."""
+        return self.tracks[self.tracks["exclude"] == ""]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, genres, groups, exclusions and md5 of audio: same data, same digits.
+
+        Where files lie, when they changed, and how a reason is worded do not count.
+        """
+        rows = [
+            [row.Index, row.genre, row.group, row.exclude != "", row.md5]
+            for row in self.tracks.itertuples()
+        ]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def load_synthetic(
+    data: Path,
+    *,
+    artists_per_genre: int = 6,
+    songs_per_artist: int = 3,
+    duration_s: float = 10.0,
+    seed: int = 0,
+    n_jobs: int = 1,
+):
+    """Render the controlled corpus, or take what is there of it; see :mod:`genrelib.controlled`.
+
+    Parameters
+    ----------
+    data : Path
+        Folder below which the audio is kept, in ``raw/``.
+    artists_per_genre, songs_per_artist : int > 0
+        Size of the corpus.
+    duration_s : float > 0
+        Length of a track.
+    seed : int
+        What everything is drawn from.
+    n_jobs : int
+        Worker processes.
+
+    Returns
+    -------
+    (pd.DataFrame, list of str)
+        Tracks table and notes.
+    """
+    from . import controlled  # the synthesiser is only loaded when something is rendered
+
+    config = f"a{artists_per_genre}-s{songs_per_artist}-d{duration_s:g}-seed{seed}"
+    table = controlled.write_corpus(
+        Path(data).absolute() / "raw" / f"synthetic-{config}",
+        artists_per_genre=artists_per_genre,
+        songs_per_artist=songs_per_artist,
+        duration_s=duration_s,
+        seed=seed,
+        n_jobs=n_jobs,
+    )
+    paths = {track: Path(path) for track, path in table["path"].items()}
+    facts = measure(paths, n_jobs=n_jobs, label="verifying synthetic")
+    table = table.assign(md5=facts["md5"], duration_s=facts["duration_s"])
+    table["exclude"] = table["exclude"].where(table["exclude"] != "", facts["exclude"])
+    planted = table.loc[table["fault"] != "", "fault"].value_counts().sort_index()
+    faults = ", ".join(f"{count} {fault}" for fault, count in planted.items()) or "none"
+    return table, [f"synthetic music, rendered from seed {seed}; planted faults: {faults}."]
+
+
+CORPORA: dict[str, Callable] = {
+    "synthetic": load_synthetic,
+    "gtzan_mini": load_gtzan_mini,
+    "gtzan": load_gtzan,
+    "folder": load_folder,
+}
+"""Loaders by corpus name: ``loader(data, *, n_jobs, **options) -> (tracks, notes)``."""
+
+
+def load(name: str, data: Path, *, n_jobs: int = 1, **options) -> Corpus:
+    """Load a corpus: download, extract, render and verify what is not there yet.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`CORPORA`.
+    data : Path
+        The study's data folder.
+    n_jobs : int
+        Worker processes.
+    **options
+        The loader's keywords: ``source`` for `gtzan`, `gtzan_mini` and `folder`; the size and seed
+        for `synthetic`.
+
+    Returns
+    -------
+    Corpus
+        With at least two genres that have usable tracks.
+
+    Raises
+    ------
+    GenrelibError
+        When the name or an option is unknown, or the loader fails.
+    """
+    if name not in CORPORA:
+        raise unknown("corpus", name, CORPORA)
+    allowed = [
+        parameter.name
+        for parameter in inspect.signature(CORPORA[name]).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "n_jobs"
+    ]
+    for option in options:
+        if option not in allowed:
+            raise unknown(f"option of the corpus {name!r}", option, allowed)
+    table, notes = CORPORA[name](Path(data), n_jobs=n_jobs, **options)
+    tracks = checked(table)
+    usable = tracks[tracks["exclude"] == ""]
+    genres = tuple(sorted(usable["genre"].unique()))
+    if len(genres) < 2:
+        reasons = tracks["exclude"][tracks["exclude"] != ""].head(3)
+        shown = "; ".join(f"{track}: {reason}" for track, reason in reasons.items())
+        raise GenrelibError(
+            f"{name} has usable tracks of {len(genres)} genres {genres}, at least 2 needed; "
+            f"{len(tracks) - len(usable)} tracks are excluded, such as {shown}. Mend those files."
+        )
+    empty = sorted(set(tracks["genre"]) - set(genres))
+    if empty:
+        notes = [*notes, f"no usable track is left of {', '.join(empty)}: not among the genres."]
+    groups = usable.groupby("genre")["group"].nunique()
+    if (groups == 1).any():
+        notes = [
+            *notes,
+            f"all tracks of {', '.join(groups.index[groups == 1])} are one group: a split by artist "
+            "has such a genre either in training or in test, never in both.",
+        ]
+    return Corpus(name, tracks, genres, tuple(notes))
+
+
+def summary(corpus: Corpus) -> pd.DataFrame:
+    """Count a corpus by genre.
+
+    Returns
+    -------
+    pd.DataFrame
+        `tracks`, `excluded`, `usable`; of the usable `artists`, `groups` and `minutes`; one row per
+        genre and one named ``all``.
+    """
+    usable = corpus.usable
+    by_genre = usable.groupby("genre")
+    table = pd.DataFrame(
+        {
+            "tracks": corpus.tracks.groupby("genre").size(),
+            "usable": by_genre.size(),
+            "artists": by_genre["artist"].nunique(),
+            "groups": by_genre["group"].nunique(),
+            "minutes": by_genre["duration_s"].sum() / 60,
+        }
+    ).fillna(0)
+    total = table.sum()
+    total["artists"], total["groups"] = usable["artist"].nunique(), usable["group"].nunique()
+    table.loc["all"] = total
+    table.insert(1, "excluded", table["tracks"] - table["usable"])
+    counts = table.columns.drop("minutes")
+    return table.astype(dict.fromkeys(counts, int)).round({"minutes": 1})
+
+
+def exclusions(corpus: Corpus) -> pd.DataFrame:
+    """Return the tracks that are not used: `genre` and the reason, `exclude`."""
+    return corpus.tracks.loc[corpus.tracks["exclude"] != "", ["genre", "exclude"]]

@@ -1,0 +1,285 @@
+"""Anyone's own collection: ``root/<genre>/...`` with wav, flac, mp3, ogg or au files."""
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from . import credits
+from .archives import is_stray
+from .audio import SUFFIXES
+from .errors import GenrelibError
+from .tracks import measure
+
+LIST = "tracks.csv"
+"""Optional file in the root: columns `file` (below the root, with slashes), `artist`, `title`."""
+
+UNREAD = (".m4a", ".mp4", ".aac", ".wma", ".opus", ".aif", ".aiff", ".ape", ".wv")
+"""Endings of audio that is not read: such a file is a row with that reason."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file that is a track: where it lies below the root, and what its place says of it."""
+
+    path: Path
+    place: PurePosixPath
+
+    @property
+    def genre(self) -> str:
+        return _plain(self.place.parts[0])
+
+    @property
+    def artist(self) -> str:
+        """Name of the folder below the genre's, or nothing when there is none."""
+        return _plain(self.place.parts[1]) if len(self.place.parts) > 2 else ""
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield everything below a folder that is no folder itself, sorted, stray files left out.
+
+    Links are followed, each folder once. What has the ending of audio is yielded even when it is a
+    folder or a broken link, for someone to say so.
+
+    Raises
+    ------
+    GenrelibError
+        When a folder can't be listed.
+    """
+    yield from _below(Path(folder), frozenset())
+
+
+def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
+    """Load a collection of one's own: ``source/<genre>/[<artist>/]*.{wav,flac,mp3,ogg,au}``.
+
+    The artist is what ``source/tracks.csv`` says, else the name of the folder between the genre's
+    and the file; else it is unknown, and the track counts as an artist of its own.
+
+    Parameters
+    ----------
+    data : Path
+        Not used: nothing is copied.
+    source : str or Path
+        The root of the collection.
+    n_jobs : int
+        Worker processes that read the files' headers and md5.
+
+    Returns
+    -------
+    (pd.DataFrame, list of str)
+        Tracks table and notes.
+
+    Raises
+    ------
+    GenrelibError
+        When there is no such folder, it has no genres, or `tracks.csv` is malformed.
+    """
+    root = _root(source)
+    found, notes = _search(root)
+    listed = _listed(root / LIST)
+    ids = _ids(found)
+    facts = measure(
+        {track: f.path for track, f in ids.items()}, n_jobs=n_jobs, label=f"reading {root.name}"
+    )
+    rows = {track: _row(track, f, facts.loc[track], listed) for track, f in ids.items()}
+    rows |= _missing(listed, {str(f.place) for f in found}, set(rows), notes)
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table["artist"] = table["artist"].replace(_spellings(table, notes))
+    table["group"] = pd.Series(_groups(table))
+    usable = table[table["exclude"] == ""]
+    twins = usable[usable["md5"].duplicated(keep=False)]
+    if len(twins):
+        notes.append(
+            f"byte for byte the same as another, and kept in its group: {_some(list(twins.index))}."
+        )
+    unknown = table["artist"].map(credits.is_unknown).sum()
+    if unknown:
+        notes.append(
+            f"{unknown} of {len(table)} tracks have no known artist and count as an artist each: "
+            "that no artist is on both sides of a split is not proven. Name them in "
+            f"{LIST} or by folders <genre>/<artist>/."
+        )
+    return table, notes
+
+
+def _below(folder: Path, above: frozenset) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:  # a link that leads back up
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise GenrelibError(
+            f"{folder} can't be listed ({error.strerror}); check its permissions."
+        ) from error
+    for entry in entries:
+        if is_stray(entry.name):
+            continue
+        if entry.is_dir() and entry.suffix.lower() not in SUFFIXES:
+            yield from _below(entry, above | {real})
+        else:
+            yield entry
+
+
+def _root(source: str | Path | None) -> Path:
+    wanted = "give source=<folder> that holds one folder per genre with audio files in it"
+    if source is None or not str(source).strip():
+        raise GenrelibError(f"source={source!r}: the corpus 'folder' needs one; {wanted}.")
+    root = Path(os.path.abspath(Path(source).expanduser()))
+    if not root.is_dir():
+        raise GenrelibError(f"source={str(source)!r} is not a folder (looked at {root}); {wanted}.")
+    return root
+
+
+def _search(root: Path) -> tuple[list[_Found], list[str]]:
+    """Sort what lies below the root into tracks, and notes about the rest."""
+    found, loose, others = [], [], []
+    for path in files_below(root):
+        place = PurePosixPath(path.relative_to(root).as_posix())
+        if path.suffix.lower() not in (*SUFFIXES, *UNREAD):
+            if str(place) != LIST:
+                others.append(str(place))
+        elif len(place.parts) == 1:
+            loose.append(str(place))
+        else:
+            found.append(_Found(path, place))
+    genres = {f.genre for f in found}
+    if len(genres) < 2:
+        raise GenrelibError(
+            f"{root} holds audio for {len(genres)} genres {sorted(genres)}; at least 2 are needed. "
+            f"Put {', '.join(SUFFIXES)} files into one folder per genre, as {root.name}/<genre>/."
+        )
+    notes = []
+    if loose:
+        notes.append(f"{_some(loose)} lie outside a genre's folder and have no genre; not used.")
+    if others:
+        notes.append(f"{_some(others)} are no audio; not used.")
+    same = [name for name, n in Counter(genre.casefold() for genre in genres).items() if n > 1]
+    if same:
+        notes.append(f"genres differ only in capitals and count as different: {_some(same)}.")
+    return found, notes
+
+
+def _listed(path: Path) -> pd.DataFrame:
+    """Read ``tracks.csv``: index `file`, columns `artist`, `title`; empty when there is none."""
+    if not path.exists():
+        return pd.DataFrame(columns=["artist", "title"])
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise GenrelibError(
+            f"{path} can't be read as a CSV in UTF-8 ({error}); save it as one."
+        ) from error
+    if not {"file", "artist"} <= set(table) <= {"file", "artist", "title"}:
+        raise GenrelibError(
+            f"{path} has the columns {list(table)}; needed are file and artist, title may "
+            "be added, others not. A file is written as genre/name.wav, below that folder."
+        )
+    table = table.reindex(columns=["file", "artist", "title"], fill_value="")
+    table = table.apply(lambda column: column.str.strip().map(_plain))
+    table["file"] = table["file"].str.replace("\\", "/").map(lambda f: str(PurePosixPath(f)))
+    twice = table["file"][table["file"].duplicated()]
+    if len(twice):
+        raise GenrelibError(f"{path} lists {_some(list(twice))} twice; keep one row per file.")
+    return table.set_index("file")
+
+
+def _ids(found: list[_Found]) -> dict[str, _Found]:
+    """Name each file by its place, without the ending where that is enough to tell it apart."""
+    short = {f: ".".join(map(_plain, f.place.with_suffix("").parts)) for f in found}
+    uses = Counter(short.values())
+    ids: dict[str, _Found] = {}
+    for f in found:
+        name = short[f] if uses[short[f]] == 1 else ".".join(map(_plain, f.place.parts))
+        numbered = (f"{name}~{number}" for number in count(2))
+        ids[name if name not in ids else next(n for n in numbered if n not in ids)] = f
+    return ids
+
+
+def _row(track: str, found: _Found, facts: pd.Series, listed: pd.DataFrame) -> dict:
+    key = _plain(str(found.place))
+    artist, title = listed.loc[key] if key in listed.index else ("", "")
+    reason = facts["exclude"]
+    if found.path.suffix.lower() in UNREAD:
+        reason = f"{found.path.suffix} is not read; convert it to one of {', '.join(SUFFIXES)}"
+    path = str(found.path)
+    if not _is_utf8(path):
+        reason = "the file's name is not valid UTF-8; rename it"
+        path = path.encode("utf-8", "backslashreplace").decode("utf-8")
+    return {
+        "genre": found.genre,
+        "artist": artist or found.artist or credits.unknown(track),
+        "title": title or _plain(found.path.stem),
+        "path": path,
+        "duration_s": facts["duration_s"],
+        "exclude": reason,
+        "official_split": "",
+        "md5": facts["md5"],
+    }
+
+
+def _missing(listed: pd.DataFrame, there: set[str], taken: set[str], notes: list[str]) -> dict:
+    """Make a row for each file that ``tracks.csv`` lists and the folder lacks."""
+    rows, strange = {}, []
+    there = {_plain(place) for place in there}
+    for file, artist, title in listed.itertuples():
+        place = PurePosixPath(file)
+        if file in there:
+            continue
+        if len(place.parts) < 2 or place.is_absolute() or ".." in place.parts:
+            strange.append(file)
+            continue
+        track = ".".join(place.parts)
+        track = track if track not in taken else f"{track} (listed)"
+        rows[track] = {
+            "genre": place.parts[0],
+            "artist": artist or credits.unknown(track),
+            "title": title or place.stem,
+            "path": "",
+            "duration_s": 0.0,
+            "exclude": f"missing: {LIST} lists {file}, the folder lacks it",
+            "official_split": "",
+            "md5": "",
+        }
+    if strange:
+        notes.append(f"{LIST} lists {_some(strange)}, no place below a genre's folder; not used.")
+    return rows
+
+
+def _spellings(table: pd.DataFrame, notes: list[str]) -> dict[str, str]:
+    """Return the artists to respell, and note them."""
+    changes = credits.one_spelling(table["artist"])
+    if changes:
+        shown = "; ".join(f"{raw} -> {used}" for raw, used in sorted(changes.items()))
+        notes.append(f"artists whose spellings differ are one: {shown}.")
+    return changes
+
+
+def _groups(table: pd.DataFrame) -> dict[str, str]:
+    """Join tracks by credited artist and, where the audio is usable, by equal bytes."""
+    labels = {
+        row.Index: credits.credited(row.artist) + ([row.md5] if row.exclude == "" else [])
+        for row in table.itertuples()
+    }
+    return credits.joined(labels, table["artist"].to_dict())
+
+
+def _plain(text: str) -> str:
+    """Return text in one Unicode form on every system, with what is no text escaped."""
+    whole = text if _is_utf8(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return unicodedata.normalize("NFC", whole)
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _some(names: list[str], limit: int = 5) -> str:
+    """Return how many there are and the first few by name."""
+    shown = ", ".join(map(_plain, names[:limit])) + (", ..." if len(names) > limit else "")
+    return f"{len(names)} ({shown})"

@@ -1,0 +1,258 @@
+"""GTZAN, whole and mini: where its audio comes from, each file held against the published md5."""
+
+import hashlib
+import io
+import os
+import re
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import soundfile
+
+from . import archives, credits, download, gtzan_index
+from .audio import SUFFIXES
+from .errors import GenrelibError
+from .folders import files_below
+from .tracks import measure
+
+GENRES = (
+    "blues",
+    "classical",
+    "country",
+    "disco",
+    "hiphop",
+    "jazz",
+    "metal",
+    "pop",
+    "reggae",
+    "rock",
+)
+
+_ORIGINAL = (
+    "http://opihi.cs.uvic.ca/sound/genres.tar.gz",
+    "sha256:24347e0223d2ba798e0a558c4c172d9d4a19c00bb7963fe055d183dadb4ef2c6",
+)
+ARCHIVES = {
+    "gtzan": (
+        ("https://web.archive.org/web/20220328223413/" + _ORIGINAL[0], _ORIGINAL[1]),
+        (
+            "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",
+            "sha256:b28cc067ff6199bd826f5d1a6931458586d64acae7f44b2e882b7a97af057531",
+        ),
+    ),
+    "gtzan_mini": (
+        (
+            "https://github.com/TempoBeatDownbeat/gtzan_mini/archive/refs/heads/main.zip",
+            "md5:44f7f23af8363d96c59663a987f29a4c",
+        ),
+    ),
+}
+"""Addresses and checksums of the audio per edition, the best first."""
+
+DEAD = {"gtzan": (_ORIGINAL,), "gtzan_mini": ()}
+"""Addresses that no longer answer; only a mirror is asked for them."""
+
+KAGGLE = "https://www.kaggle.com/datasets/andradaolteanu/gtzan-dataset-music-genre-classification"
+
+_NAME = re.compile(rf"((?:{'|'.join(GENRES)})\.\d{{5}})\.(wav|au)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Audio:
+    """The audio files that lie below a folder: tracks by id, and what is no track of GTZAN."""
+
+    place: str
+    tracks: dict[str, Path]
+    others: dict[str, Path]
+
+
+def load_gtzan(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
+    """Load GTZAN: 10 genres of 100 excerpts of 30 s.
+
+    Parameters
+    ----------
+    data : Path
+        Folder below which downloads and extracted archives are kept, in ``raw/``.
+    source : str or Path, optional
+        A local archive or folder, in any layout whose files are named ``blues.00000.wav`` (or
+        ``.au``). By default the archived copies are downloaded.
+    n_jobs : int
+        Worker processes that read the files' md5.
+
+    Returns
+    -------
+    (pd.DataFrame, list of str)
+        Tracks table and notes. Every track of the published index is a row, missing and differing
+        files with the reason; so is every audio file that the index does not know.
+    """
+    return _load("gtzan", data, source, n_jobs)
+
+
+def load_gtzan_mini(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
+    """Load the first 10 tracks of each of GTZAN's genres; see :func:`load_gtzan`."""
+    return _load("gtzan_mini", data, source, n_jobs)
+
+
+def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
+    raw = Path(os.path.abspath(data)) / "raw"
+    downloads = raw / "downloads"
+    folder = _downloaded(edition, raw) if source is None else _given(edition, raw, source)
+    known = gtzan_index.annotations(downloads)
+    published = gtzan_index.published_md5(edition, downloads)
+    audio = _search(folder, Path(source).name if source else folder.relative_to(raw.parent))
+    notes = _about_annotations(known)
+    beyond = [track for track in audio.tracks if track in known.index and track not in published]
+    if beyond:
+        notes.append(f"{len(beyond)} files belong to the whole GTZAN, not to {edition}; not used.")
+    extra = {t: p for t, p in audio.tracks.items() if t not in known.index} | audio.others
+    present = {track: audio.tracks[track] for track in published if track in audio.tracks}
+    facts = measure(present | extra, n_jobs=n_jobs, label=f"verifying {edition}")
+    unverified = _verify(facts, present, published)
+    if unverified:
+        notes.append(
+            f"{len(unverified)} .au files are not in the md5 index, which lists WAV, nor equal "
+            f"to those when rewritten as WAV; used unverified, the first is {unverified[0]}.au."
+        )
+    table = known.loc[list(published)].join(facts)
+    table["path"] = pd.Series({t: str(p) for t, p in present.items()}, dtype=object)
+    missing = ~table.index.isin(list(present))
+    table.loc[missing, "exclude"] = f"missing: the published index lists it, {audio.place} lacks it"
+    table = table.fillna({"md5": "", "duration_s": 0.0, "path": ""})
+    table = pd.concat([table, _extra_rows(extra, facts)]) if extra else table
+    usable = int((table["exclude"] == "").sum())
+    notes.append(
+        f"{usable} of {len(published)} tracks hold what the published md5 index lists, "
+        f"{len(table) - usable} rows are excluded with their reason; audio from {audio.place}."
+    )
+    return table, notes
+
+
+def _downloaded(edition: str, raw: Path) -> Path:
+    """Return the folder of the edition's audio, extracted before or fetched now."""
+    dead = DEAD[edition] if os.environ.get(download.MIRROR) else ()
+    sources = [
+        (url, checksum, raw / edition / checksum.partition(":")[2][:8])
+        for url, checksum in (*dead, *ARCHIVES[edition])
+    ]
+    for _, checksum, folder in sources:
+        if archives.is_extracted(folder, checksum):
+            return folder
+    failures = []
+    for url, checksum, folder in sources:
+        try:
+            return download.obtain(url, checksum, raw / "downloads", folder)
+        except GenrelibError as error:
+            failures.append(str(error))
+    ways = [
+        "give source=<archive or folder>, such as genres.tar.gz or Data/genres_original of the "
+        f"Kaggle copy, which an account at {KAGGLE} can download",
+        f"put an archive into a mirror and name the mirror in {download.MIRROR}",
+    ]
+    if edition == "gtzan":
+        ways.append("begin with the corpus 'gtzan_mini', a small download")
+    raise GenrelibError(
+        f"no copy of {edition} could be had: {' / '.join(failures)} GTZAN's own address "
+        f"{_ORIGINAL[0]} is dead since 2022. Ways that work: {'; '.join(ways)}."
+    )
+
+
+def _given(edition: str, raw: Path, source: str | Path) -> Path:
+    """Return the folder that the user named, or that the user's archive is extracted to."""
+    path = Path(os.path.abspath(Path(source).expanduser()))
+    if path.is_dir():
+        return path
+    if not archives.is_archive(path):
+        state = (
+            "is neither a folder nor a zip or tar archive" if path.exists() else "does not exist"
+        )
+        raise GenrelibError(
+            f"source={str(source)!r} {state} (looked at {path}); give the folder or the "
+            "archive that holds files like blues/blues.00000.wav."
+        )
+    stat = path.stat()
+    identity = f"{path} {stat.st_size} {stat.st_mtime_ns}"
+    folder = raw / edition / hashlib.sha256(identity.encode()).hexdigest()[:8]
+    if not archives.is_extracted(folder, identity):
+        archives.extract(path, folder, identity=identity)
+    return folder
+
+
+def _search(folder: Path, place: str | Path) -> _Audio:
+    """Find GTZAN's files by their names, whatever the folders between."""
+    tracks: dict[str, Path] = {}
+    others: dict[str, Path] = {}
+    for path in files_below(folder):
+        match = _NAME.fullmatch(path.name)
+        if match and match[1].lower() not in tracks:
+            tracks[match[1].lower()] = path
+        elif path.suffix.lower() in SUFFIXES:
+            others[path.relative_to(folder).as_posix()] = path
+    if not tracks:
+        raise GenrelibError(
+            f"{folder} holds no file named like blues.00000.wav; give the folder or archive of "
+            "GTZAN, such as genres/ or Data/genres_original/."
+        )
+    return _Audio(str(place), tracks, others)
+
+
+def _verify(facts: pd.DataFrame, present: dict, published: dict) -> list[str]:
+    """Exclude, in place, files whose md5 differs; return the .au files that can't be verified."""
+    unverified = []
+    for track, path in present.items():
+        md5, reason = facts.loc[track, ["md5", "exclude"]]
+        if md5 == published[track] or not md5:
+            continue
+        if path.suffix.lower() == ".au" and not reason:
+            if _md5_as_wav(path) != published[track]:
+                unverified.append(track)
+            continue
+        differs = f"md5 {md5} differs from the published {published[track]}"
+        facts.loc[track, "exclude"] = f"{differs}; {reason}" if reason else differs
+    return unverified
+
+
+def _md5_as_wav(path: Path) -> str:
+    """Return the md5 that an .au file's samples have as a plain 16-bit WAV, the index's form."""
+    with open(path, "rb") as file:
+        samples, sr = soundfile.read(file, dtype="int16", always_2d=True)
+    target = io.BytesIO()
+    with wave.open(target, "wb") as writer:
+        writer.setparams((samples.shape[1], 2, sr, 0, "NONE", ""))
+        writer.writeframes(samples.astype("<i2").tobytes())
+    return hashlib.md5(target.getvalue()).hexdigest()
+
+
+def _extra_rows(extra: dict[str, Path], facts: pd.DataFrame) -> pd.DataFrame:
+    """Make a row, excluded, for each audio file that the published index does not know."""
+    rows = {}
+    for name, path in extra.items():
+        folder = path.parent.name.lower()
+        rows[name] = {
+            "genre": folder if folder in GENRES else "(none)",
+            "artist": credits.unknown(name),
+            "title": "",
+            "group": credits.unknown(name),
+            "official_split": "",
+            "path": str(path),
+            "duration_s": facts.loc[name, "duration_s"],
+            "md5": facts.loc[name, "md5"],
+            "exclude": "not in the published index of GTZAN",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _about_annotations(known: pd.DataFrame) -> list[str]:
+    """Say what was changed in the artists and what stays unknown."""
+    unknown = known.index[known["artist"].map(credits.is_unknown)]
+    shown = "; ".join(
+        f"{row.track_id or row.raw} -> {row.used or 'unknown'}"
+        + (f" (grouped with {row.grouped_with})" if row.grouped_with else "")
+        for row in gtzan_index.changes().itertuples()
+    )
+    return [
+        f"of GTZAN's {len(known)} tracks {len(unknown)} have no known artist; those of a genre are "
+        f"one group, but could be by an artist who is named elsewhere: {', '.join(unknown)}.",
+        f"artists changed against Sturm's index (why: genrelib/{gtzan_index.CHANGES}): {shown}.",
+    ]
