@@ -16,9 +16,23 @@ from .errors import GenrelibError, unknown
 from .spectra import HOP_LENGTH, N_FFT, Spectra
 from .stack import STACK_ROWS, stack
 
-__all__ = ["FEATURES", "HOP_LENGTH", "N_FFT", "SR", "STACK_ROWS", "Feature", "extract", "n_frames"]
+__all__ = [
+    "FEATURES",
+    "HOP_LENGTH",
+    "N_FFT",
+    "SR",
+    "STACK_ROWS",
+    "Feature",
+    "checked_names",
+    "configuration",
+    "extract",
+    "n_frames",
+]
 
 TEMPOGRAM_LAGS = 384
+
+REVISION = 1
+"""Raised when a definition below changes, so that old and new values are never mixed."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +144,18 @@ FEATURES: dict[str, Feature] = {
 """Every feature by name."""
 
 
+def configuration(clip_s: float) -> dict[str, object]:
+    """Return everything beside the audio that the values depend on."""
+    return {
+        "sr": SR,
+        "n_fft": N_FFT,
+        "hop_length": HOP_LENGTH,
+        "clip_s": float(clip_s),
+        "librosa": librosa.__version__,
+        "revision": REVISION,
+    }
+
+
 def n_frames(clip_s: float) -> int:
     """Return how many frames a clip of `clip_s` seconds has.
 
@@ -139,6 +165,15 @@ def n_frames(clip_s: float) -> int:
     1292
     """
     return 1 + round(clip_s * SR) // HOP_LENGTH
+
+
+def checked_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return `names` if every one is in :data:`FEATURES`, else raise the error for it."""
+    names = tuple(names)
+    for name in names:
+        if name not in FEATURES:
+            raise unknown("feature", name, FEATURES)
+    return names
 
 
 def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -175,10 +210,7 @@ def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarra
     >>> int(features["chroma"][:, 20].argmax())  # A is the tenth pitch class from C
     9
     """
-    names = list(names)
-    for name in names:
-        if name not in FEATURES:
-            raise unknown("feature", name, FEATURES)
+    names = checked_names(names)
     spectra = Spectra(_checked(y, sr))
     with warnings.catch_warnings():
         # both are certain for lawful input and change nothing: no pitch to tune by means tuning

@@ -1,0 +1,190 @@
+"""The HDF5 file behind a store: its layout, its size, how it is opened and how it is written.
+
+Rows are sorted by track id::
+
+    /track_id, /failure, /failed_md5   (n_tracks,)                    text; empty: no failure
+    /features/<name>                   (n_tracks, n_bands, n_frames)  float16, chunk = one track
+    /md5/<name>                        (n_tracks,)                    of the audio behind the row
+
+Attributes: the configuration (JSON), librosa's version, the corpus and its fingerprint when last
+written; on each feature its unit.
+
+Values are float32 when computed and when read, float16 on disk: rounding changes them by at most
+1/2048 of themselves (:data:`RELATIVE_ERROR`), or by 3e-8 (:data:`ABSOLUTE_ERROR`) if that is more.
+For decibels down to -80 that is less than 0.04 dB.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from .errors import GenrelibError
+from .features import FEATURES, checked_names, n_frames
+from .files import replacing
+
+DTYPE = np.dtype(np.float16)
+RELATIVE_ERROR = 2.0**-11
+ABSOLUTE_ERROR = 2.0**-25
+
+STATE = ("failure", "failed_md5")
+"""Columns of the table of rows that are no feature."""
+
+# measured: ids, md5s and HDF5's own index
+_BYTES_PER_TRACK = 250
+_BYTES_PER_FILE = 12_000
+
+
+def stored(name: str, matrix: np.ndarray) -> np.ndarray:
+    """Return a feature's matrix in the type that is kept on disk.
+
+    Raises
+    ------
+    GenrelibError
+        When a value is too large for it.
+    """
+    with np.errstate(over="ignore"):
+        narrow = matrix.astype(DTYPE)
+    if not np.isfinite(narrow).all():
+        raise GenrelibError(
+            f"{name} reaches {np.max(np.abs(matrix)):g}, beyond the {np.finfo(DTYPE).max:g} that "
+            "can be stored; audio at full scale (1) stays below: scale it down."
+        )
+    return narrow
+
+
+def size_bytes(n_tracks: int, names: Iterable[str], clip_s: float) -> int:
+    """Return the size that a store will have.
+
+    Parameters
+    ----------
+    n_tracks : int
+        Rows.
+    names : iterable of str
+        Features.
+    clip_s : float
+        Seconds kept of each track.
+
+    Examples
+    --------
+    >>> round(size_bytes(1000, ["log_mel"], clip_s=30.0) / 1e6)  # megabytes
+    331
+    """
+    bands = sum(FEATURES[name].n_bands for name in checked_names(names))
+    per_track = bands * n_frames(clip_s) * DTYPE.itemsize + _BYTES_PER_TRACK
+    return n_tracks * per_track + _BYTES_PER_FILE
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file as one process has it open for reading.
+
+    Parameters
+    ----------
+    process : int
+        Whose handle it is.
+    identity : tuple of int
+        Changes when the file is replaced.
+    file : h5py.File
+        The handle.
+    table : pd.DataFrame
+        A row per track: `failure`, `failed_md5`, and per feature the md5 of the audio that its
+        values are from, empty where there are none.
+    """
+
+    process: int
+    identity: tuple[int, int, int]
+    file: h5py.File
+    table: pd.DataFrame
+
+
+_OPENED: dict[Path, Opened] = {}
+
+
+def opened(path: Path) -> Opened:
+    """Return the open file: this process's own (handles don't survive a fork), and current.
+
+    Raises
+    ------
+    GenrelibError
+        When there is no file, or it is damaged.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise GenrelibError(f"{path} does not exist; build the store first.") from None
+    process, identity = os.getpid(), (status.st_dev, status.st_ino, status.st_mtime_ns)
+    known = _OPENED.get(path)
+    if known and (known.process, known.identity) == (process, identity):
+        return known
+    if known:
+        known.file.close()
+    try:
+        file = h5py.File(path, "r")
+        columns = {name: file[name].asstr()[:] for name in STATE}
+        columns |= {name: file["md5"][name].asstr()[:] for name in sorted(file["features"])}
+        index = pd.Index(file["track_id"].asstr()[:], name="track_id", dtype=str)
+        table = pd.DataFrame(columns, index=index, dtype=str)
+    except (OSError, KeyError) as error:
+        raise GenrelibError(
+            f"{path} is not a feature store or is damaged ({error}); delete it and build again."
+        ) from error
+    _OPENED[path] = Opened(process, identity, file, table)
+    return _OPENED[path]
+
+
+def write(
+    path: Path,
+    table: pd.DataFrame,
+    values: Callable[[str], Mapping[str, np.ndarray]],
+    *,
+    configuration: Mapping[str, object],
+    attributes: Mapping[str, str],
+) -> None:
+    """Write a file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Where; what is there is replaced.
+    table : pd.DataFrame
+        As in :class:`Opened`, sorted.
+    values : callable
+        ``values(track_id)`` returns the track's matrices by feature; called once per track.
+    configuration : mapping
+        From :func:`genrelib.features.configuration`.
+    attributes : mapping of str to str
+        More attributes of the file.
+    """
+    names = [column for column in table.columns if column not in STATE]
+    for abandoned in path.parent.glob(f".{path.stem}.*.tmp{path.suffix}"):  # by a killed build
+        abandoned.unlink()
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["configuration"] = json.dumps(configuration, sort_keys=True)
+        file.attrs.update({"librosa": configuration["librosa"], **attributes})
+        datasets = _datasets(file, names, len(table), configuration["clip_s"])
+        for row, track_id in enumerate(table.index):
+            for name, matrix in values(track_id).items():
+                datasets[name][row] = matrix
+        file["track_id"] = list(table.index)
+        for column in table.columns:
+            file[column if column in STATE else f"md5/{column}"] = list(table[column])
+
+
+def _datasets(
+    file: h5py.File, names: Sequence[str], n_tracks: int, clip_s: float
+) -> dict[str, h5py.Dataset]:
+    """Create the datasets of values; a row takes no room until it is written."""
+    datasets = {}
+    for name in names:
+        shape = (FEATURES[name].n_bands, n_frames(clip_s))
+        datasets[name] = file.create_dataset(
+            f"features/{name}", shape=(n_tracks, *shape), chunks=(1, *shape), dtype=DTYPE
+        )
+        datasets[name].attrs["unit"] = FEATURES[name].unit
+    return datasets
