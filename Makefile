@@ -1,5 +1,6 @@
 # make study [STUDY=demo] [JOBS=2]   run a study; ends with where its report is
 # make test                          lint, unit, contract and notebook tests
+# make notebooks                     run them once more and store the outputs that tests check
 # make lab                           JupyterLab on the notebooks
 # make lock                          write requirements.lock from the installed versions
 # make clean                         remove the environment, caches and the smoke study
@@ -12,7 +13,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: study test lab lock clean
+.PHONY: study test notebooks lab lock clean
 
 study: $(READY)
 	@$(BIN)/python -m genrelib.study $(STUDY) $(if $(JOBS),--n-jobs $(JOBS))
@@ -21,6 +22,12 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
+
+notebooks: $(READY)
+	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+	$(BIN)/nbstripout --keep-count \
+		--extra-keys "metadata.language_info.version cell.metadata.execution" notebooks/*.ipynb
+	$(BIN)/ruff format --quiet notebooks
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=. notebooks

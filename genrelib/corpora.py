@@ -4,6 +4,7 @@
 ['folder', 'gtzan', 'gtzan_mini', 'synthetic']
 """
 
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -45,6 +46,28 @@ class Corpus:
     def usable(self) -> pd.DataFrame:
         """The tracks that are not excluded."""
         return self.tracks[self.tracks["exclude"] == ""]
+
+    def without(self, reasons: pd.Series) -> tuple["Corpus", pd.DataFrame]:
+        """Exclude tracks that turned out to be unusable, such as those that can't be decoded.
+
+        Parameters
+        ----------
+        reasons : pd.Series, index track_id
+            Why each is excluded; tracks of other corpora and those already excluded don't count.
+
+        Returns
+        -------
+        corpus : Corpus
+            With the reasons in `exclude`.
+        excluded : pd.DataFrame
+            `genre` and `exclude` of the tracks that this call excluded.
+        """
+        lost = reasons[reasons.index.isin(self.usable.index)]
+        tracks = self.tracks.copy()
+        tracks.loc[lost.index, "exclude"] = lost
+        return dataclasses.replace(self, tracks=tracks), tracks.loc[
+            lost.index, ["genre", "exclude"]
+        ]
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -170,8 +193,8 @@ def load(name: str, data: Path, *, n_jobs: int = 1, **options) -> Corpus:
     if (groups == 1).any():
         notes = [
             *notes,
-            f"all tracks of {', '.join(groups.index[groups == 1])} are one group: a split by artist "
-            "has such a genre either in training or in test, never in both.",
+            f"the tracks of {', '.join(groups.index[groups == 1])} are one group each: a split by "
+            "artist has such a genre either in training or in test, never in both.",
         ]
     return Corpus(name, tracks, genres, tuple(notes))
 
@@ -183,7 +206,7 @@ def summary(corpus: Corpus) -> pd.DataFrame:
     -------
     pd.DataFrame
         `tracks`, `excluded`, `usable`; of the usable `artists`, `groups` and `minutes`; one row per
-        genre and one named ``all``.
+        genre and one named ``(all)``.
     """
     usable = corpus.usable
     by_genre = usable.groupby("genre")
@@ -198,7 +221,7 @@ def summary(corpus: Corpus) -> pd.DataFrame:
     ).fillna(0)
     total = table.sum()
     total["artists"], total["groups"] = usable["artist"].nunique(), usable["group"].nunique()
-    table.loc["all"] = total
+    table.loc["(all)"] = total
     table.insert(1, "excluded", table["tracks"] - table["usable"])
     counts = table.columns.drop("minutes")
     return table.astype(dict.fromkeys(counts, int)).round({"minutes": 1})

@@ -218,6 +218,37 @@ def _fit(fit: Fit, tracks: pd.DataFrame, store_path: Path) -> None:
     predictions.write(fit.path, genre, fit.genres, probabilities, record)
 
 
+def architecture(name: str, store: Store, n_classes: int) -> pd.DataFrame:
+    """List the layers of a system's network for the shape of a store's tracks.
+
+    Parameters
+    ----------
+    name : str
+        A system whose last step is a network.
+    store : Store
+        Holds the system's feature.
+    n_classes : int
+        Genres of the corpus.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per layer with parameters of its own: ``layer, kind, parameters``.
+    """
+    pipeline = systems.build(name, n_classes=n_classes, seed=0)
+    example = store.read(systems.system(name).feature, store.track_ids[:2])
+    net = pipeline.steps[-1][1]
+    net.input_shape_ = pipeline[:-1].fit_transform(example).shape[1:]
+    net.initialize()
+    return pd.DataFrame(
+        [
+            {"layer": layer, "kind": type(module).__name__, "parameters": count_parameters(module)}
+            for layer, module in net.module_.named_modules()
+            if not list(module.children()) and list(module.parameters())
+        ]
+    )
+
+
 def _record(fit, tracks, estimator, fit_seconds, predict_seconds):
     """Describe a fit for the JSON beside its predictions."""
     net = estimator.named_steps.get("net")

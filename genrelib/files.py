@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,3 +112,9 @@ class Workspace:
     def predictions(self) -> Path:
         """Folder of one CSV and one JSON per fit."""
         return self.report / "predictions"
+
+    def feature_store(self, corpus: str, options: dict, clip_s: float) -> Path:
+        """Name the feature store of a corpus and a clip length in seconds."""
+        text = json.dumps(options, sort_keys=True)
+        short = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return self.data / "features" / f"{corpus}-{short}-{clip_s:g}s.h5"

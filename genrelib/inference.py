@@ -183,6 +183,35 @@ def confusion(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFram
     return table.div(table.sum(axis=1).replace(0, np.nan), axis=0)
 
 
+def hardest(predictions: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
+    """Rank tracks by how surely the systems name a wrong genre.
+
+    Parameters
+    ----------
+    predictions : pd.DataFrame
+        Of one protocol.
+    tracks : pd.DataFrame
+        The tracks table.
+
+    Returns
+    -------
+    pd.DataFrame, index track_id
+        ``genre``, ``artist``, ``title``; ``called``, the genre of the highest probability averaged
+        over systems and repeats, where it is wrong; that ``probability`` and the one of the
+        track's own genre, ``own``; and the planted ``fault`` where the corpus lists faults.
+    """
+    columns = [c for c in predictions.columns if c.startswith("p_")]
+    mean = predictions.groupby("track_id")[columns].mean()
+    mean.columns = [c.removeprefix("p_") for c in columns]
+    known = [c for c in ("genre", "artist", "title", "fault") if c in tracks]
+    table = tracks.loc[mean.index, known]
+    table.insert(3, "called", mean.idxmax(axis=1))
+    table.insert(4, "probability", mean.max(axis=1))
+    table.insert(5, "own", [mean.loc[i, g] for i, g in table["genre"].items()])
+    wrong = table[table["called"] != table["genre"]]
+    return wrong.sort_values(["probability", "own"], ascending=[False, True], kind="stable")
+
+
 def findings(scores: pd.DataFrame, leakage: pd.DataFrame, n_genres: int) -> list[str]:
     """Say in sentences what the tables show; every number in them is taken from the tables.
 

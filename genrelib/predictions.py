@@ -110,6 +110,26 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
     return rows, pd.DataFrame(records)
 
 
+def curves(records: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the learning curves of the networks.
+
+    Parameters
+    ----------
+    records : pd.DataFrame
+        From :func:`read`.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per fit and epoch: ``system, protocol, repeat, fold, epoch, train_loss, valid_loss``
+        (nats) and ``valid_acc``, in ``[0, 1]``. Empty when no system trains by epochs.
+    """
+    where = ["system", "protocol", "repeat", "fold"]
+    long = records[[*where, "curve"]].explode("curve").dropna(subset="curve")
+    epochs = pd.DataFrame(long.pop("curve").tolist(), index=long.index)
+    return pd.concat([long.reset_index(drop=True), epochs.reset_index(drop=True)], axis=1)
+
+
 def _check_same_folds(rows):
     """Refuse a mixture of configurations: every system must have been tested on the same folds."""
     columns = ["protocol", "repeat", "fold", "track_id"]

@@ -12,11 +12,14 @@ from pathlib import Path
 import jinja2
 import nbformat
 import pandas as pd
+import soundfile
 from matplotlib.figure import Figure
 from nbconvert import HTMLExporter
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
+from . import audio
+from .corpora import Corpus
 from .errors import GenrelibError
 from .files import Workspace, replacing, write_text
 from .protocols import PROTOCOLS
@@ -56,6 +59,23 @@ def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataF
     return table
 
 
+def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
+    """Read ``tables/<name>.csv``; empty cells stay empty text.
+
+    Raises
+    ------
+    GenrelibError
+        When its notebook has not been run.
+    """
+    path = workspace.tables / f"{name}.csv"
+    if not path.exists():
+        raise GenrelibError(
+            f"reports/{workspace.study}/tables/{name}.csv is missing; run notebook {name[:2]} of "
+            f"study {workspace.study!r} first."
+        )
+    return pd.read_csv(path, keep_default_na=False)
+
+
 def save_figure(
     workspace: Workspace, name: str, fig: Figure, data: pd.DataFrame, *, caption: str
 ) -> None:
@@ -78,6 +98,27 @@ def save_figure(
     with replacing(workspace.figures / f"{name}.png") as temporary:
         # no library version in the file: the same picture is the same bytes
         fig.savefig(temporary, metadata={"Software": None, "Description": caption})
+
+
+def save_audio(workspace: Workspace, corpus: Corpus) -> list[str]:
+    """Write one track of each genre as MP3 for the report, if the audio may be published.
+
+    Only the controlled corpus is ours to publish; of any other nothing is written.
+
+    Returns
+    -------
+    list of str
+        The tracks written, perhaps none.
+    """
+    if corpus.name != "synthetic":
+        return []
+    clean = corpus.usable[corpus.usable["fault"] == ""]
+    chosen = clean.groupby("genre").head(1)
+    for track_id, path in chosen["path"].items():
+        y = audio.read(path)
+        with replacing(workspace.report / "audio" / f"{track_id}.mp3") as temporary:
+            soundfile.write(temporary, y, audio.SR, format="MP3", compression_level=0.6)
+    return list(chosen.index)
 
 
 def clear(workspace: Workspace, number: str) -> None:
@@ -120,7 +161,9 @@ def build(workspace: Workspace, parameters: dict, runs: list[dict]) -> Path:
         "notebooks": notebooks,
         "findings": _read(workspace, "09_findings", ["finding"])["finding"].tolist(),
         "corpus": _html(_read(workspace, "01_counts")),
-        "exclusions": _html(_read(workspace, "01_exclusions")),
+        "exclusions": _html(
+            pd.concat([_read(workspace, "01_exclusions"), _read(workspace, "02_failures")])
+        ),
         "notes": _read(workspace, "01_notes", ["note"])["note"].tolist(),
         "scores": _scores(_read(workspace, "09_scores")),
         "leakage": _leakage(_read(workspace, "09_leakage")),
@@ -140,10 +183,9 @@ def build(workspace: Workspace, parameters: dict, runs: list[dict]) -> Path:
 
 
 def _read(workspace: Workspace, name: str, columns: Iterable[str] = ()) -> pd.DataFrame:
-    path = workspace.tables / f"{name}.csv"
-    if not path.exists():  # the notebook that writes it was not run: --only
+    if not (workspace.tables / f"{name}.csv").exists():  # its notebook was not run: --only
         return pd.DataFrame(columns=list(columns))
-    return pd.read_csv(path, keep_default_na=False)
+    return read_table(workspace, name)
 
 
 def _html(table: pd.DataFrame) -> str:

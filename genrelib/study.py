@@ -160,6 +160,7 @@ def execute(workspace: Workspace, path: Path, parameters: dict) -> float:
             cwd=str(workspace.root),
             progress_bar=False,
             stderr_file=sys.stderr,  # progress bars inside the notebook reach the terminal
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except PapermillExecutionError as error:
         raise GenrelibError(_failure(output, error, workspace)) from error

@@ -113,6 +113,17 @@ def of_notebook(number: str, names: list[str]) -> list[str]:
     return [name for name in names if system(name).notebook == number]
 
 
+def features_of(names: list[str]) -> list[str]:
+    """List the features that systems ask for, each once.
+
+    Examples
+    --------
+    >>> features_of(["knn", "svm", "cnn_2d"])
+    ['log_mel', 'stack']
+    """
+    return list(dict.fromkeys(system(name).feature for name in names))
+
+
 def build(name: str, *, n_classes: int, seed: int, epochs: int | None = None) -> ClassifierMixin:
     """Build a new, unfitted estimator.
 
