@@ -34,7 +34,7 @@ class _Member:
 
 
 def is_stray(name: str) -> bool:
-    """Whether a path leads to what an operating system left behind: no track, whatever its suffix.
+    """Whether a path leads to something hidden or left behind by a system: no track by any name.
 
     Examples
     --------
@@ -43,8 +43,7 @@ def is_stray(name: str) -> bool:
     """
     parts = PurePosixPath(name).parts
     return any(
-        part.startswith("._") or part in ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
-        for part in parts
+        part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in parts
     )
 
 

@@ -77,7 +77,7 @@ def one_spelling(artists: Iterable[str]) -> dict[str, str]:
 
     Examples
     --------
-    >>> one_spelling(["Abba", "ABBA", "ABBA", "Abba; Cher", "Queen"])
+    >>> one_spelling(["Abba", "ABBA", "Abba", "Abba; Cher", "Queen"])
     {'ABBA': 'Abba'}
     """
     artists = [artist for artist in artists if not is_unknown(artist)]
@@ -86,10 +86,10 @@ def one_spelling(artists: Iterable[str]) -> dict[str, str]:
     for name, _ in sorted(names.items(), key=lambda item: (-item[1], item[0])):
         chosen.setdefault(spelling_key(name), name)
     changes = {}
-    for artist in set(artists):
-        used = "; ".join(chosen[spelling_key(name)] for name in credited(artist))
-        if [chosen[spelling_key(name)] for name in credited(artist)] != credited(artist):
-            changes[artist] = used
+    for artist in sorted(set(artists)):
+        used = [chosen[spelling_key(name)] for name in credited(artist)]
+        if used != credited(artist):
+            changes[artist] = "; ".join(used)
     return changes
 
 

@@ -43,8 +43,8 @@ class _Found:
 def files_below(folder: Path) -> Iterator[Path]:
     """Yield everything below a folder that is no folder itself, sorted, stray files left out.
 
-    Links are followed, each folder once. What has the ending of audio is yielded even when it is a
-    folder or a broken link, for someone to say so.
+    Hidden files are stray. Links are followed, but not back up. What has the ending of audio is
+    yielded even when it is a folder or a broken link, for someone to say so.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _below(folder: Path, above: frozenset) -> Iterator[Path]:
     for entry in entries:
         if is_stray(entry.name):
             continue
-        if entry.is_dir() and entry.suffix.lower() not in SUFFIXES:
+        if os.path.isdir(entry) and entry.suffix.lower() not in SUFFIXES:
             yield from _below(entry, above | {real})
         else:
             yield entry

@@ -98,9 +98,9 @@ def load_gtzan_mini(data: Path, *, source: str | Path | None = None, n_jobs: int
 def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
     raw = Path(os.path.abspath(data)) / "raw"
     downloads = raw / "downloads"
-    folder = _downloaded(edition, raw) if source is None else _given(edition, raw, source)
     known = gtzan_index.annotations(downloads)
     published = gtzan_index.published_md5(edition, downloads)
+    folder = _downloaded(edition, raw) if source is None else _given(edition, raw, source)
     audio = _search(folder, Path(source).name if source else folder.relative_to(raw.parent))
     notes = _about_annotations(known)
     beyond = [track for track in audio.tracks if track in known.index and track not in published]

@@ -134,10 +134,9 @@ def parse_artists(text: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> parse_artists("# a remark\r\nblues.00000.wav ::: John Lee Hooker ::: Sugar Mama \r\n")
-                          artist       title
-    track_id
-    blues.00000  John Lee Hooker  Sugar Mama
+    >>> text = "# a remark\r\nblues.00000.wav ::: John Lee Hooker ::: Sugar Mama \r\n"
+    >>> parse_artists(text).loc["blues.00000"].tolist()
+    ['John Lee Hooker', 'Sugar Mama']
     """
     rows = {}
     for number, line in enumerate(text.splitlines(), start=1):

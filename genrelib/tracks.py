@@ -136,10 +136,10 @@ def _measure(items: list[tuple[str, str]]) -> list[tuple[str, tuple]]:
 
 def _facts(path: Path) -> tuple[str, float, str]:
     """Return md5, duration and the reason to exclude of one file, whatever it is."""
-    if not path.is_file():
-        if path.is_dir():
+    if not os.path.isfile(path):
+        if os.path.isdir(path):
             return "", 0.0, "a folder, not an audio file; what it holds is not read"
-        return "", 0.0, "a broken link" if path.is_symlink() else "not a regular file"
+        return "", 0.0, "a broken link" if os.path.islink(path) else "not a regular file"
     try:
         md5 = digest(path, "md5")
     except OSError as error:
