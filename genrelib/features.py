@@ -237,12 +237,14 @@ def _checked(y: np.ndarray, sr: int) -> np.ndarray:
             f"y has {len(y)} samples ({len(y) / SR:.3f} s); at least {N_FFT} ({N_FFT / SR:.3f} s), "
             "one window, are needed: audio.excerpt fills up with zeros."
         )
+    with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite
+        y = y.astype(np.float32)
     bad = np.count_nonzero(~np.isfinite(y))
     if bad:
         raise GenrelibError(
             f"y has {bad} samples that are NaN or infinite, of {len(y)}; audio must be finite."
         )
-    return y.astype(np.float32)
+    return y
 
 
 def _computed(feature: Feature, spectra: Spectra) -> np.ndarray:
