@@ -152,9 +152,10 @@ def _downloaded(edition: str, raw: Path) -> Path:
     ]
     if edition == "gtzan":
         ways.append("begin with the corpus 'gtzan_mini', a small download")
+    tried, work = ("".join(f"\n- {line}" for line in lines) for lines in (failures, ways))
     raise GenrelibError(
-        f"no copy of {edition} could be had: {' / '.join(failures)} GTZAN's own address "
-        f"{_ORIGINAL[0]} is dead since 2022. Ways that work: {'; '.join(ways)}."
+        f"no copy of {edition} could be had; GTZAN's own address {_ORIGINAL[0]} is dead since "
+        f"2022. Tried:{tried}\nWays that work:{work}"
     )
 
 
