@@ -192,7 +192,7 @@ def build(corpus: Corpus, names: Iterable[str], path: Path, *, clip_s: float, n_
             fill_value="",
         )
         _check_room(folder, requests, size_bytes(len(table), features, clip_s))
-        tasks = [(requests[i], path, folder) for i, path in usable["path"].items() if i in requests]
+        tasks = [(request, usable["path"][i], folder) for i, request in requests.items()]
         label = f"features of {corpus.name}"
         for track_id, failure in spread(make_part, tasks, n_jobs=n_jobs, label=label):
             _note(table, requests[track_id], failure)
