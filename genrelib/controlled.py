@@ -1,0 +1,181 @@
+"""The controlled corpus on disk: WAV files and the tracks table, whole and of one configuration."""
+
+import hashlib
+import json
+import numbers
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy
+import soundfile
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from .arrangement import performed_tempo
+from .errors import GenrelibError
+from .files import replacing, write_text
+from .parallel import spread
+from .recordings import Recording, check, fingerprints, plan
+from .styles import GENRES
+from .synthesis import SR
+
+#: What the audio depends on: a change of any of these makes rendered files stale.
+_RECIPE = (
+    "styles.yaml",
+    "instruments.yaml",
+    "seeds.py",
+    "styles.py",
+    "composition.py",
+    "artists.py",
+    "arrangement.py",
+    "instruments.py",
+    "synthesis.py",
+    "recordings.py",
+)
+
+
+def write_corpus(
+    folder: Path,
+    *,
+    artists_per_genre: int,
+    songs_per_artist: int,
+    duration_s: float,
+    seed: int,
+    n_jobs: int,
+) -> pd.DataFrame:
+    """Render the corpus into a folder, or complete what lies there.
+
+    Writes ``<genre>/<track_id>.wav`` (:data:`~genrelib.synthesis.SR`, mono, 16 bit),
+    ``tracks.csv``, ``artists.csv`` (each artist's fingerprint) and ``corpus.json`` (of what the
+    folder is). Whole files of the same configuration and code are kept; those of another are
+    rendered anew.
+
+    Parameters
+    ----------
+    folder : Path
+        New, empty, or written by this function.
+    artists_per_genre, songs_per_artist, duration_s, seed
+        As for :func:`plan`.
+    n_jobs : int
+        Worker processes; -1 takes every core. The audio does not depend on it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The tracks table, index ``track_id``, sorted: ``genre`` (the label), ``artist``, ``title``,
+        ``path`` (absolute), ``duration_s``, ``group`` (what must stay together), ``exclude``,
+        ``official_split`` (empty); what is planted: ``song``, ``fault``, ``fault_of``,
+        ``true_genre``; and causes: ``take``, ``start_s``, ``tempo_bpm``, ``metre``, ``key``.
+
+    Raises
+    ------
+    GenrelibError
+        When a value is out of range, or the folder holds files that are not this corpus's.
+    """
+    check("n_jobs", n_jobs, numbers.Integral, -1, None)
+    if n_jobs == 0:
+        raise GenrelibError("n_jobs is 0; give the number of processes, or -1 for every core.")
+    configuration = {
+        "artists_per_genre": artists_per_genre,
+        "songs_per_artist": songs_per_artist,
+        "duration_s": duration_s,
+        "seed": seed,
+    }
+    recordings = plan(**configuration)
+    folder = Path(folder).resolve()
+    _claim(folder, configuration)
+    paths = {name: folder / f"{kept.genre}/{name}.wav" for name, kept in recordings.items()}
+    missing = [name for name in paths if not _is_whole(paths[name], recordings[name])]
+    tasks = [(recordings[name], paths[name]) for name in missing]
+    for _ in spread(_write, tasks, n_jobs=n_jobs, label="rendering"):
+        pass
+    tracks = _table(recordings, paths)
+    relative = tracks.assign(path=[f"{row.genre}/{name}.wav" for name, row in tracks.iterrows()])
+    write_text(folder / "artists.csv", fingerprints(recordings).to_csv(lineterminator="\n"))
+    write_text(folder / "tracks.csv", relative.to_csv(lineterminator="\n"))
+    return tracks
+
+
+def _recipe() -> str:
+    """Return a digest of the code and the tables that the audio depends on."""
+    package = files(__package__)
+    return hashlib.sha256(b"".join(package.joinpath(n).read_bytes() for n in _RECIPE)).hexdigest()
+
+
+def _claim(folder: Path, configuration: dict) -> None:
+    """Make the folder this configuration's: nothing rendered from another one stays in it."""
+    card = folder / "corpus.json"
+    made_by = {"sr": SR, "recipe": _recipe(), "numpy": np.__version__, "scipy": scipy.__version__}
+    # the values are known to be whole but for the duration; 4 and 4.0 are the same
+    values = {n: (float if n == "duration_s" else int)(v) for n, v in configuration.items()}
+    text = json.dumps(values | made_by, indent=2, sort_keys=True) + "\n"
+    if card.is_file() and card.read_text(encoding="utf-8") == text:
+        return
+    rendered = [path for genre in GENRES for path in folder.glob(f"{genre}/{genre}.[0-9]*.wav")]
+    if rendered and not card.is_file():
+        raise GenrelibError(
+            f"{folder} holds {len(rendered)} tracks that are not from here ({rendered[0].name}, "
+            "...); give a new or empty folder."
+        )
+    for path in (*rendered, folder / "tracks.csv", folder / "artists.csv"):
+        path.unlink(missing_ok=True)
+    # written last: after an interruption the next run cleans up again
+    write_text(card, text)
+
+
+def _is_whole(path: Path, recording: Recording) -> bool:
+    try:
+        found = soundfile.info(path)
+    except soundfile.LibsndfileError:
+        return False
+    return found.frames == round(recording.duration_s * SR) and found.samplerate == SR
+
+
+def _write(recording: Recording, path: Path) -> None:
+    with replacing(path) as temporary:
+        soundfile.write(temporary, recording.sound(), SR, subtype="PCM_16")
+
+
+def _table(recordings: dict[str, Recording], paths: dict[str, Path]) -> pd.DataFrame:
+    rows = [
+        {
+            "track_id": name,
+            "genre": r.genre,
+            "artist": r.artist.name,
+            "title": r.song.title,
+            "path": str(paths[name]),
+            "duration_s": r.duration_s,
+            "group": "",
+            "exclude": r.exclude,
+            "official_split": "",
+            "song": r.song_id,
+            "fault": r.fault,
+            "fault_of": r.fault_of,
+            "true_genre": r.song.genre,
+            "take": r.take,
+            "start_s": r.start_s,
+            "tempo_bpm": round(performed_tempo(r.song, r.artist, take=r.take), 2),
+            "metre": r.song.metre,
+            "key": r.song.key_name,
+        }
+        for name, r in recordings.items()
+    ]
+    tracks = pd.DataFrame(rows).set_index("track_id").sort_index()
+    return tracks.assign(group=_groups(tracks))
+
+
+def _groups(tracks: pd.DataFrame) -> pd.Series:
+    """Join artists that share a song or a recording; a group is named by its artists."""
+    artist, artists = pd.factorize(tracks["artist"])
+    song, songs = pd.factorize(tracks["song"])
+    n = len(artists) + len(songs)
+    edges = coo_array((np.ones(len(tracks)), (artist, len(artists) + song)), shape=(n, n))
+    _, component = connected_components(edges, directed=False)
+    together = (
+        pd.Series(artists)
+        .groupby(component[: len(artists)])
+        .agg(lambda names: " + ".join(sorted(names)))
+    )
+    return pd.Series(together.loc[component[artist]].to_numpy(), index=tracks.index)

@@ -1,0 +1,239 @@
+"""What the controlled corpus consists of: recordings with known causes, faults included.
+
+The faults are those that Sturm found in GTZAN ("The GTZAN dataset: its contents, its faults, their
+effects on evaluation, and its future use", arXiv:1306.1461): exact duplicates, excerpts of one
+recording, versions of one song, mislabelled and distorted tracks, and one truncated file.
+"""
+
+import itertools
+import numbers
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from .artists import Artist, make_artist
+from .composition import Song, compose
+from .errors import GenrelibError
+from .seeds import derive, rng
+from .styles import GENRES, style
+from .synthesis import adapt, distort, render
+
+#: Share of the tracks that are faulty; a tiny corpus has one of each kind.
+FAULTY = 0.07
+
+#: In which order faults are dealt, after the one truncated file.
+_DEALT = (
+    "duplicate", "excerpt", "version", "mislabel", "distorted",
+    "excerpt", "version", "mislabel", "duplicate", "mislabel",
+)  # fmt: skip
+
+#: Kinds of fault, as in the column ``fault``.
+FAULTS = ("truncated", *dict.fromkeys(_DEALT))
+
+# fewer artists than this, and covers would join a genre into too few groups to split
+_ARTISTS_FOR_COVERS = 4
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One track of the corpus, with everything that caused it.
+
+    Parameters
+    ----------
+    genre : str
+        The label; of a mislabelled track it is not the song's genre.
+    song_id : str
+        The same for all recordings of one song.
+    song : Song
+        As this artist plays it.
+    artist : Artist
+        Who plays.
+    duration_s : float
+        Length of the track, seconds.
+    take : int
+        Which recording of the song by the artist.
+    start_s : float
+        Where in the recording the track starts, seconds.
+    fault : str
+        Empty, or one of :data:`FAULTS`.
+    fault_of : str
+        The track that a duplicate, an excerpt or a version is one of; or empty.
+    exclude : str
+        Why the track can't be used; or empty.
+    """
+
+    genre: str
+    song_id: str
+    song: Song
+    artist: Artist
+    duration_s: float
+    take: int = 0
+    start_s: float = 0.0
+    fault: str = ""
+    fault_of: str = ""
+    exclude: str = ""
+
+    def sound(self) -> np.ndarray:
+        """Render the track: float32, shape (round(duration_s * SR),), in [-1, 1]."""
+        y = render(
+            self.song,
+            self.artist,
+            duration_s=self.duration_s,
+            start_s=self.start_s,
+            take=self.take,
+        )
+        return distort(y, seed=self.song.seed) if self.fault == "distorted" else y
+
+
+def plan(
+    *, artists_per_genre: int, songs_per_artist: int, duration_s: float, seed: int
+) -> dict[str, Recording]:
+    """Plan the corpus without rendering it.
+
+    Parameters
+    ----------
+    artists_per_genre, songs_per_artist : int
+        At least 2 each, or faults would have no partners.
+    duration_s : float
+        Length of a track in seconds, in [1, 120].
+    seed : int
+        Seed of everything, >= 0.
+
+    Returns
+    -------
+    dict of str to Recording
+        By track id (``blues.00007``), sorted.
+
+    Raises
+    ------
+    GenrelibError
+        When a value is out of range.
+
+    Examples
+    --------
+    >>> corpus = plan(artists_per_genre=2, songs_per_artist=2, duration_s=4.0, seed=0)
+    >>> len(corpus), sum(recording.fault != "" for recording in corpus.values())
+    (40, 6)
+    """
+    for name, value, low, high in (
+        ("artists_per_genre", artists_per_genre, 2, 1000),
+        ("songs_per_artist", songs_per_artist, 2, 1000),
+        ("seed", seed, 0, None),
+    ):
+        check(name, value, numbers.Integral, low, high)
+    check("duration_s", duration_s, numbers.Real, 1, 120)
+    recordings = {}
+    for genre in GENRES:
+        for slot in range(artists_per_genre * songs_per_artist):
+            number, piece = divmod(slot, songs_per_artist)
+            recordings[f"{genre}.{slot:05d}"] = _record(
+                genre,
+                make_artist(genre, number, seed),
+                f"{number:03d}.{piece:03d}",
+                seed,
+                float(duration_s),
+            )
+    return _with_faults(recordings, artists_per_genre, seed)
+
+
+def fingerprints(recordings: dict[str, Recording]) -> pd.DataFrame:
+    """Return the artists' fingerprints: index ``artist``, the numbers of :class:`Artist`."""
+    artists = {recording.artist.name: recording.artist for recording in recordings.values()}
+    rows = pd.json_normalize([asdict(artist) for _, artist in sorted(artists.items())])
+    return rows.rename(columns={"name": "artist"}).set_index("artist")
+
+
+def check(name: str, value, kind: type, low, high) -> None:
+    """Raise the error for a value that is not a `kind` of number from `low` to `high` (or up)."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, kind)
+        or not low <= value <= (np.inf if high is None else high)
+    ):
+        what = "a whole number" if kind is numbers.Integral else "a number"
+        bound = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise GenrelibError(f"{name} is {value!r}; give {what} {bound}.")
+
+
+def _record(genre: str, artist: Artist, piece: str, seed: int, duration_s: float) -> Recording:
+    random = rng(seed, "programme", genre, piece)
+    song = compose(
+        genre,
+        derive(seed, "piece", genre, piece),
+        key=int(random.choice(artist.keys)),
+        tempo=float(np.clip(artist.tempo + 0.15 * random.standard_normal(), 0, 1)),
+    )
+    return Recording(genre, f"{genre}.{piece}", song, artist, duration_s)
+
+
+def _with_faults(
+    recordings: dict[str, Recording], artists_per_genre: int, seed: int
+) -> dict[str, Recording]:
+    """Replace some tracks by faulty ones; an original is never faulty itself."""
+    random = rng(seed, "faults")
+    names = list(recordings)
+    free = [names[i] for i in random.permutation(len(names))]
+    n_faulty = max(len(FAULTS), round(FAULTY * len(names)))
+    result, n_versions = dict(recordings), 0
+    for kind in ("truncated", *itertools.islice(itertools.cycle(_DEALT), n_faulty - 1)):
+        if kind in _ALONE:
+            name = free.pop()
+            fault = _ALONE[kind](name, recordings[name], random, artists_per_genre, seed)
+        else:
+            n_versions += kind == "version"
+            covers = kind == "version" and n_versions % 2 == 0
+            covers = covers and artists_per_genre >= _ARTISTS_FOR_COVERS
+            name, original = _pair(recordings, free, same_artist=not covers)
+            free = [other for other in free if other not in (name, original)]
+            partner = _PARTNERED[kind](recordings[original], recordings[name].artist)
+            fault = replace(partner, fault_of=original)
+        result[name] = replace(fault, fault=kind)
+    return result
+
+
+def _pair(recordings: dict, free: list, *, same_artist: bool) -> tuple[str, str]:
+    """Return the first two free tracks of one genre by the same artist, or by two."""
+    for name, other in itertools.combinations(free, 2):
+        here, there = recordings[name], recordings[other]
+        if here.genre == there.genre and (here.artist == there.artist) == same_artist:
+            return name, other
+    raise GenrelibError("the corpus is too small for its faults; give more songs per artist.")
+
+
+def _truncated(name, here, random, artists_per_genre, seed) -> Recording:
+    short = min(3.0, here.duration_s / 4)
+    return replace(
+        here, duration_s=short, exclude=f"truncated: {short:g} s of {here.duration_s:g} s"
+    )
+
+
+def _distorted(name, here, random, artists_per_genre, seed) -> Recording:
+    return here
+
+
+def _mislabel(name, here, random, artists_per_genre, seed) -> Recording:
+    """Return another song of an artist of a related genre, under this track's label."""
+    true = str(random.choice(style(here.genre).kin))
+    artist = make_artist(true, int(random.integers(artists_per_genre)), seed)
+    return replace(_record(true, artist, f"for {name}", seed, here.duration_s), genre=here.genre)
+
+
+_ALONE = {"truncated": _truncated, "distorted": _distorted, "mislabel": _mislabel}
+
+
+def _duplicate(original: Recording, artist: Artist) -> Recording:
+    return original
+
+
+def _excerpt(original: Recording, artist: Artist) -> Recording:
+    return replace(original, start_s=original.duration_s / 2)
+
+
+def _version(original: Recording, artist: Artist) -> Recording:
+    if artist == original.artist:
+        return replace(original, take=1)
+    return replace(original, artist=artist, song=adapt(original.song, artist))
+
+
+_PARTNERED = {"duplicate": _duplicate, "excerpt": _excerpt, "version": _version}
