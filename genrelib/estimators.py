@@ -237,15 +237,20 @@ class GaussianClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(y)
         reg_covar = self.shrinkage * float(X.var(axis=0).mean())
         self.mixtures_ = [
-            GaussianMixture(
-                min(self.n_components, int(np.sum(y == c))),
-                covariance_type="full",
-                reg_covar=reg_covar,
-                random_state=self.seed,
-            ).fit(X[y == c].astype(np.float64))
-            for c in self.classes_
+            self._mixture(X[y == c].astype(np.float64), reg_covar) for c in self.classes_
         ]
         return self
+
+    def _mixture(self, rows, reg_covar):
+        n_components = min(self.n_components, len(rows))
+        if len(rows) == 1:  # scikit-learn asks for two; the same twice is the same Gaussian
+            rows = np.repeat(rows, 2, axis=0)
+        return GaussianMixture(
+            n_components,
+            covariance_type="full",
+            reg_covar=reg_covar,
+            random_state=self.seed,
+        ).fit(rows)
 
     def predict_proba(self, X):
         """Posterior of each class under equal priors, shape ``(n_tracks, n_classes)``."""

@@ -1,5 +1,6 @@
 """Work spread over processes, with a progress bar; results come as they are ready."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 from joblib import Parallel, delayed
@@ -30,4 +31,7 @@ def spread(
     tasks = list(tasks)
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
     results = parallel(delayed(function)(*task) for task in tasks)
-    yield from tqdm(results, total=len(tasks), desc=label, disable=not tasks)
+    with warnings.catch_warnings():
+        # joblib renews a worker that has grown, as after loading torch, and says so each time
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+        yield from tqdm(results, total=len(tasks), desc=label, disable=not tasks)

@@ -1,6 +1,7 @@
 """Random draws: every generator is derived from the study's seed by name."""
 
 import hashlib
+import json
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def derive(seed: int, *names: object) -> int:
     >>> derive(0, "a") != derive(1, "a")
     True
     """
-    text = "\x1f".join([str(int(seed)), *map(str, names)])
+    text = json.dumps([int(seed), *map(str, names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 

@@ -192,7 +192,9 @@ def _settled(notebook):
 
 
 def _is_progress(output) -> bool:
-    return output.get("name") == "stderr" and "\r" in output.get("text", "")
+    """Tell a progress bar, or the line end it leaves behind, from a warning."""
+    text = output.get("text", "")
+    return output.get("name") == "stderr" and ("\r" in text or not text.strip())
 
 
 def _check_numbers(only, paths):

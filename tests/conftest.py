@@ -1,0 +1,84 @@
+"""Small corpora that need no audio, and a store with features that tell the genres apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from genrelib import corpora, store
+from genrelib.audio import SR
+from genrelib.files import Workspace
+from genrelib.seeds import rng
+
+torch.set_num_threads(1)  # small networks: threads only wait for each other
+
+GENRES = ("blues", "jazz", "metal", "rock")
+
+
+def make_tracks(n_artists=4, n_songs=3, genres=GENRES) -> pd.DataFrame:
+    """Build a tracks table: artists of one genre each, every artist a group."""
+    rows = [
+        {
+            "track_id": f"{genre}.{artist * n_songs + song:05d}",
+            "genre": genre,
+            "artist": f"{genre} artist {artist}",
+            "title": f"song {song}",
+            "path": f"/nowhere/{genre}/{artist}/{song}.wav",
+            "duration_s": 30.0,
+            "group": f"{genre} artist {artist}",
+            "exclude": "",
+            "official_split": "",
+            "md5": f"{genre}{artist}{song}",
+        }
+        for genre in genres
+        for artist in range(n_artists)
+        for song in range(n_songs)
+    ]
+    return pd.DataFrame(rows).set_index("track_id").sort_index()
+
+
+def make_features(labels, n_bands=87, n_frames=40, seed=0) -> np.ndarray:
+    """Draw matrices whose band profile depends on the label: learnable, and not trivially so."""
+    noise = rng(seed, "features").normal(size=(len(labels), n_bands, n_frames))
+    profiles = rng(seed, "profiles").normal(size=(max(labels) + 1, n_bands, 1))
+    return (noise + 1.5 * profiles[np.asarray(labels)]).astype(np.float32)
+
+
+@pytest.fixture
+def tracks() -> pd.DataFrame:
+    return make_tracks()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace("trial", tmp_path)
+
+
+def write_music(folder: Path, n_artists=4, n_songs=2, seconds=1.2) -> Path:
+    """Write noise that each genre filters in its way, as ``<genre>/<artist>/<song>.wav``."""
+    for number, genre in enumerate(GENRES):
+        for artist in range(n_artists):
+            for song in range(n_songs):
+                path = folder / genre / f"{genre} artist {artist}" / f"{genre}-{artist}-{song}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                noise = rng(0, genre, artist, song).normal(size=int(seconds * SR))
+                y = np.convolve(noise, np.ones(1 + 3 * number), mode="same")
+                soundfile.write(path, 0.2 * y / np.abs(y).max(), SR)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def music(tmp_path_factory) -> corpora.Corpus:
+    """Return a corpus of 32 real files of a second: four genres of four artists."""
+    source = write_music(tmp_path_factory.mktemp("music"))
+    return corpora.load("folder", tmp_path_factory.mktemp("data"), source=str(source))
+
+
+@pytest.fixture(scope="session")
+def features(music, tmp_path_factory) -> store.Store:
+    """Return the feature store of `music`."""
+    path = tmp_path_factory.mktemp("features") / "music.h5"
+    return store.open_store(store.build(music, ["log_mel", "stack"], path, clip_s=1.0, n_jobs=1))

@@ -1,0 +1,101 @@
+"""errors, seeds, files and parallel: what every room stands on."""
+
+import doctest
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genrelib import errors, seeds
+from genrelib.errors import GenrelibError, unknown
+from genrelib.files import Workspace, digest, replacing, write_text
+from genrelib.parallel import spread
+from genrelib.seeds import derive
+
+
+@pytest.mark.parametrize("module", [errors, seeds])
+def test_examples(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_unknown_lists_the_known():
+    message = str(unknown("study", "dmeo", ["smoke", "demo"]))
+    assert "'dmeo'" in message
+    assert "demo, smoke" in message
+
+
+@given(st.integers(0, 2**31), st.lists(st.text(max_size=5), min_size=2, max_size=3, unique=True))
+def test_seeds_depend_on_every_name_and_its_place(seed, names):
+    assert derive(seed, *names) == derive(seed, *names)
+    assert derive(seed, *names) != derive(seed, *reversed(names))
+    assert derive(seed, *names) != derive(seed + 1, *names)
+
+
+def test_seeds_are_the_same_on_every_machine():
+    assert derive(0, "svm", "artist_grouped") == 3668222969
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "table.csv"
+    write_text(path, "old")
+
+    def fail_in_the_middle():
+        with replacing(path) as temporary:
+            temporary.write_text("half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_in_the_middle()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_replacing_makes_folders_and_keeps_the_suffix(tmp_path):
+    with replacing(tmp_path / "a" / "b" / "c.png") as temporary:
+        assert temporary.suffix == ".png"
+        temporary.write_bytes(b"x")
+    assert (tmp_path / "a" / "b" / "c.png").read_bytes() == b"x"
+
+
+def test_digest_is_of_the_bytes(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"abc")
+    assert digest(path, "md5") == "900150983cd24fb0d6963f7d28e17f72"
+
+
+def test_workspace_is_found_from_below(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "studies").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert Workspace.find("demo").root == tmp_path
+    assert Workspace.find("demo").tables == tmp_path / "reports" / "demo" / "tables"
+
+
+def test_workspace_says_what_it_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GenrelibError, match="notebooks/ and studies/"):
+        Workspace.find("demo")
+
+
+def test_feature_stores_differ_by_corpus_options_and_clip(workspace):
+    names = {
+        workspace.feature_store("synthetic", options, clip_s)
+        for options in ({"seed": 0}, {"seed": 1})
+        for clip_s in (4.0, 12.0)
+    }
+    assert len(names) == 4
+    assert workspace.feature_store("x", {"a": 1, "b": 2}, 4) == workspace.feature_store(
+        "x", {"b": 2, "a": 1}, 4
+    )
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_spread_answers_every_task(n_jobs):
+    found = spread(divmod, [(n, 3) for n in range(7)], n_jobs=n_jobs, label="dividing")
+    assert sorted(found) == sorted(divmod(n, 3) for n in range(7))
+
+
+def test_spread_of_nothing_is_nothing():
+    assert list(spread(divmod, [], n_jobs=2, label="nothing")) == []

@@ -1,0 +1,156 @@
+"""Figures, tables and the page."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import GENRES, make_features, make_tracks
+from PIL import Image
+
+from genrelib import plots, report
+from genrelib.corpora import Corpus, summary
+from genrelib.errors import GenrelibError
+from genrelib.features import FEATURES
+from genrelib.protocols import PROTOCOLS
+from genrelib.systems import SYSTEMS
+
+PARAMETERS = {
+    "title": "Trial",
+    "about": "About <this> trial.",
+    "corpus": "synthetic",
+    "systems": ["svm", "cnn_2d"],
+    "protocols": list(PROTOCOLS),
+}
+
+
+def scores() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "system": system,
+                "protocol": protocol,
+                "n_tracks": 48,
+                "n_tests": 48,
+                "accuracy": 0.6,
+                "low": 0.5,
+                "high": 0.75,
+                "macro_f1": 0.6,
+                "log_loss": 1.5,
+                "n_answerable": 40 if protocol == "artist_grouped" else 48,
+                "accuracy_answerable": 0.7,
+            }
+            for system in ("svm", "cnn_2d")
+            for protocol in PROTOCOLS
+        ]
+    )
+
+
+def curves() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "system": "cnn_2d",
+            "protocol": "track_random",
+            "epoch": [1, 2],
+            "train_loss": [2.0, 1.0],
+            "valid_loss": [2.0, 1.5],
+            "valid_acc": [0.1, 0.4],
+        }
+    )
+
+
+def matrices() -> dict:
+    return {
+        name: np.abs(make_features([0], n_bands=feature.n_bands, n_frames=60)[0])
+        for name, feature in FEATURES.items()
+    }
+
+
+TRACKS = make_tracks()
+FIGURES = {
+    "counts": lambda: plots.corpus_counts(
+        summary(Corpus("folder", TRACKS, GENRES, ())).drop(index="(all)")
+    ),
+    "gallery": lambda: plots.gallery({"one": matrices(), "two": matrices()}),
+    "band_means": lambda: plots.band_means(pd.DataFrame(np.eye(4), columns=GENRES)),
+    "accuracies": lambda: plots.accuracies(scores(), 4),
+    "confusions": lambda: plots.confusions(
+        {"SVM": pd.DataFrame(np.eye(4), index=GENRES, columns=GENRES)}
+    ),
+    "learning_curves": lambda: plots.learning_curves(curves()),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_equal_figures_are_equal_bytes(name, workspace):
+    plots.style()
+    for copy in ("01_a", "01_b"):
+        fig = FIGURES[name]()
+        report.save_figure(workspace, copy, fig, scores(), caption=f"The {name}.")
+        plt.close(fig)
+    one, other = (workspace.figures / f"01_{c}.png" for c in "ab")
+    assert one.read_bytes() == other.read_bytes()
+    with Image.open(one) as image:
+        assert image.info["Description"] == f"The {name}."
+        assert "Software" not in image.info
+        pixels = np.asarray(image.convert("L"))
+    assert pixels.std() > 5  # something is drawn
+    assert (workspace.tables / "01_a.csv").exists()
+
+
+def test_genres_keep_their_colour():
+    colours = plots.genre_colours(GENRES)
+    assert list(colours) == list(GENRES)
+    assert len(set(colours.values())) == len(GENRES)
+
+
+def test_tables_come_back_as_they_were(workspace):
+    table = pd.DataFrame({"name": ["a", ""], "value": [0.123456789, 2.0]})
+    report.save_table(workspace, "09_some", table)
+    found = report.read_table(workspace, "09_some")
+    assert found["name"].tolist() == ["a", ""]
+    np.testing.assert_allclose(found["value"], table["value"], rtol=1e-5)
+
+
+def test_a_missing_table_names_its_notebook(workspace):
+    with pytest.raises(GenrelibError, match="run notebook 01 of study 'trial'"):
+        report.read_table(workspace, "01_tracks")
+
+
+def test_clear_removes_only_the_notebooks_own(workspace):
+    for name in ("03_a", "04_a"):
+        report.save_table(workspace, name, scores())
+    report.clear(workspace, "03")
+    assert [p.name for p in workspace.tables.iterdir()] == ["04_a.csv"]
+
+
+def test_the_page_holds_scores_findings_reasons_and_provenance(workspace):
+    report.save_table(workspace, "09_scores", scores())
+    report.save_table(workspace, "09_findings", pd.DataFrame({"finding": ["Found <that>."]}))
+    lost = pd.DataFrame({"track_id": ["a"], "genre": ["jazz"], "exclude": ["cut short"]})
+    report.save_table(workspace, "01_exclusions", lost)
+    page = report.build(workspace, PARAMETERS, [{"name": "machine", "value": "mine"}]).read_text()
+    assert "60.0 [50.0, 75.0]" in page
+    assert "without the unanswerable" in page
+    assert "Found &lt;that&gt;." in page
+    assert "cut short" in page
+    assert SYSTEMS["svm"].chosen in page
+    assert "torch&nbsp;2.13.0" in page
+    assert "mine" not in page
+    assert "mine" in (workspace.report / "run.html").read_text()
+
+
+def test_the_page_is_made_when_only_some_notebooks_ran(workspace):
+    page = report.build(workspace, PARAMETERS, []).read_text()
+    assert "Notebook 09 has not been run yet." in page
+
+
+def test_audio_of_other_peoples_music_is_not_published(workspace, music):
+    assert report.save_audio(workspace, music) == []
+    assert not (workspace.report / "audio").exists()
+
+
+def test_a_damaged_state_says_what_to_do(workspace):
+    workspace.report.mkdir(parents=True)
+    (workspace.report / "run.json").write_text("{")
+    with pytest.raises(GenrelibError, match="delete it"):
+        report.read_run(workspace)

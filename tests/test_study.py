@@ -1,0 +1,168 @@
+"""The study runner: names, order, resuming, failing; on two small notebooks of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from genrelib import study
+from genrelib.errors import GenrelibError
+
+PARAMETERS = """
+title: Trial
+about: A trial.
+corpus: synthetic
+systems: [svm]
+protocols: [track_random]
+times: 3
+"""
+DECLARED = 'study = "smoke"\ncorpus = ""\nsystems = []\nprotocols = []\n'
+FIRST = """
+from pathlib import Path
+tables = Path("reports") / "trial" / "tables"
+tables.mkdir(parents=True, exist_ok=True)
+(tables / "01_times.csv").write_text(f"{times}")
+"""
+SECOND = """
+import sys
+from pathlib import Path
+tables = Path("reports") / "trial" / "tables"
+times = int((tables / "01_times.csv").read_text())
+(tables / "02_double.csv").write_text(f"{2 * times}")
+print("doubled")
+print("\\r 10 it/s", file=sys.stderr)
+"""
+
+
+def write_notebook(path: Path, parameters: str, code: str) -> None:
+    cells = [
+        nbformat.v4.new_markdown_cell(f"# {path.stem}"),
+        nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(code),
+    ]
+    path.parent.mkdir(exist_ok=True)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    write_notebook(tmp_path / "notebooks" / "01_first.ipynb", DECLARED + "times = 1", FIRST)
+    write_notebook(tmp_path / "notebooks" / "02_second.ipynb", 'study = "smoke"', SECOND)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "trial.yaml").write_text(PARAMETERS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(**changes) -> list[str]:
+    said = []
+    study.run("trial", say=said.append, **changes)
+    return said
+
+
+def double(project: Path) -> str:
+    return (project / "reports" / "trial" / "tables" / "02_double.csv").read_text()
+
+
+def test_notebooks_run_in_order_with_the_studys_parameters(project):
+    said = run()
+    assert [line.split()[1] for line in said if "done" in line] == ["01_first:", "02_second:"]
+    assert double(project) == "6"
+    assert (project / "reports" / "trial" / "index.html").exists()
+
+
+def test_executed_copies_hold_output_but_no_times_paths_or_progress(project):
+    run()
+    copy = project / "reports" / "trial" / "notebooks" / "02_second.ipynb"
+    notebook = nbformat.read(copy, as_version=4)
+    assert [out.text for out in notebook.cells[-1].outputs] == ["doubled\n"]
+    for trace in (str(project), "start_time", "it/s"):
+        assert trace not in copy.read_text()
+    first = copy.read_bytes()
+    run(only=["02"])
+    assert copy.read_bytes() == first
+
+
+def test_what_is_up_to_date_is_not_run_again(project):
+    run()
+    assert any("02_second: up to date" in line for line in run())
+
+
+def test_a_notebook_runs_again_when_its_output_is_lost(project):
+    run()
+    (project / "reports" / "trial" / "tables" / "02_double.csv").unlink()
+    assert any("02_second: done" in line for line in run())
+    assert double(project) == "6"
+
+
+def test_a_notebook_runs_again_when_an_earlier_one_wrote_something_else(project):
+    run()
+    (project / "studies" / "trial.yaml").write_text(PARAMETERS.replace("times: 3", "times: 5"))
+    run()
+    assert double(project) == "10"
+
+
+def test_a_notebook_runs_again_when_its_source_changed(project):
+    run()
+    path = project / "notebooks" / "02_second.ipynb"
+    write_notebook(path, 'study = "smoke"', SECOND.replace("2 * times", "3 * times"))
+    run()
+    assert double(project) == "9"
+
+
+def test_only_runs_what_is_asked_for(project):
+    assert all("02_second" not in line for line in run(only=["01"]))
+    assert not (project / "reports" / "trial" / "notebooks" / "02_second.ipynb").exists()
+
+
+def test_a_failing_notebook_names_its_cell_and_keeps_what_ran(project):
+    broken = SECOND + "\nprint(1 / 0)"
+    write_notebook(project / "notebooks" / "02_second.ipynb", 'study = "smoke"', broken)
+    with pytest.raises(GenrelibError, match=r"02_second failed in code cell 3 .*ZeroDivisionError"):
+        run()
+    kept = (project / "reports" / "trial" / "notebooks" / "02_second.ipynb").read_text()
+    assert "doubled" in kept
+    assert double(project) == "6"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PARAMETERS + "n_flods: 3\n", "n_flods.*times"),
+        (PARAMETERS.replace("title: Trial\n", ""), "lacks: title"),
+        ("- a list", "holds list"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_malformed_studies_are_refused(project, text, message):
+    (project / "studies" / "trial.yaml").write_text(text)
+    with pytest.raises(GenrelibError, match=message):
+        run()
+    assert not (project / "reports").exists()
+
+
+def test_unknown_studies_and_notebooks_list_the_known(project):
+    with pytest.raises(GenrelibError, match="known: trial"):
+        study.run("demo")
+    with pytest.raises(GenrelibError, match="known: 01, 02"):
+        run(only=["1"])
+
+
+def test_the_command_line_says_where_the_report_is(project):
+    command = [sys.executable, "-m", "genrelib.study", "trial", "--only", "01"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "reports/trial/index.html" in done.stdout
+    wrong = subprocess.run([*command[:3], "trail"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1
+    assert "unknown study 'trail'; known: trial" in wrong.stderr
+
+
+def test_the_state_is_whole_json(project):
+    run()
+    state = json.loads((project / "reports" / "trial" / "run.json").read_text())
+    assert set(state["notebooks"]) == {"01_first", "02_second"}
