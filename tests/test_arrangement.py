@@ -115,3 +115,14 @@ def test_open_artists_borrow_from_the_genre_they_lean_to():
     score = arrange(compose("metal", 0), artist, n_beats=N_BEATS)
     assert score.instruments["lead"] in style("classical").band["lead"]
     assert "pad" in score.notes
+
+
+def test_a_waltz_stays_one_where_the_genre_knows_it():
+    songs = (compose("country", seed) for seed in range(50))
+    waltz = next(song for song in songs if song.metre == 3)
+    artist = make_artist("country", 0, 0)
+    assert arrange(waltz, artist, n_beats=N_BEATS).metre == 3
+    assert arrange(waltz, artist, n_beats=N_BEATS, genre="jazz").metre == 3
+    swapped = arrange(waltz, artist, n_beats=N_BEATS, genre="disco")
+    assert swapped.metre == 4
+    assert all(start * 4 % 1 < 0.2 for start, *_ in swapped.notes["lead"])
