@@ -1,0 +1,171 @@
+"""The notebooks: their structure, their checked outputs, and a whole study of the smallest size."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from genrelib import study
+from genrelib.errors import GenrelibError
+from genrelib.files import Workspace
+
+ROOT = Path(__file__).parents[1]
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHECKED = {"keep_output", "nbval-check-output"}
+FORBIDDEN = re.compile(
+    r"^\s*(def |class |try:|!|%)|sys\.path|os\.environ|/(home|Users|root|tmp|work)/", re.MULTILINE
+)
+
+notebooks = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def tagged(notebook, tag: str) -> list:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def copied_project(folder: Path) -> Path:
+    for name in ("notebooks", "studies"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".*"))
+    return folder
+
+
+def nbval(*paths: Path, cwd: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-q", "-p"]
+    command += ["no:cacheprovider", "-c", os.devnull, "--rootdir", str(cwd), *map(str, paths)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_the_notebooks_are_there():
+    stems = [path.stem for path in PATHS]
+    assert stems == ["01_data", "02_features", "03_baselines", "04_cnn", "09_analysis"]
+
+
+@notebooks
+def test_it_opens_with_its_title_question_and_what_it_reads_and_writes(path):
+    first = read(path).cells[0].source
+    assert first.startswith(f"# {path.stem[:2]} · ")
+    assert re.search(r"\*\*.+\?\*\*", first)
+    assert "*Reads*" in first
+    assert "*Writes*" in first
+
+
+@notebooks
+def test_parameters_are_literals_with_the_values_of_the_smoke_study(path):
+    (cell,) = tagged(read(path), "parameters")
+    smoke = yaml.safe_load((ROOT / "studies" / "smoke.yaml").read_text())
+    for line in ast.parse(cell.source).body:
+        assert isinstance(line, ast.Assign)
+        assert line.lineno == line.end_lineno
+        name, value = line.targets[0].id, ast.literal_eval(line.value)
+        assert value == {**smoke, "study": "smoke", "n_jobs": -1}[name], name
+
+
+@notebooks
+def test_it_calls_the_module_and_defines_nothing(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "code":
+            assert not FORBIDDEN.search(cell.source), cell.source
+            assert "lambda" not in cell.source
+
+
+@notebooks
+def test_each_step_has_its_reason_before_it(path):
+    cells = read(path).cells
+    kinds = "".join("m" if cell.cell_type == "markdown" else "c" for cell in cells)
+    assert "ccc" not in kinds
+    assert 10 <= len(cells) <= 35
+
+
+@notebooks
+def test_no_percentage_is_typed_by_hand(path):
+    """Numbers in prose come from tables; 95 % names the intervals, 59 % is a source's claim."""
+    prose = " ".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    assert set(re.findall(r"(\d+(?:\.\d+)?) ?%", prose)) <= {"95", "59"}
+
+
+@notebooks
+def test_only_the_last_cell_keeps_its_output(path):
+    notebook = read(path)
+    (cell,) = tagged(notebook, "keep_output")
+    assert cell is notebook.cells[-1]
+    assert set(cell.metadata["tags"]) >= CHECKED
+    (output,) = cell.outputs
+    assert 2 <= len(output.text.splitlines()) <= 6
+    assert not any(c.get("outputs") for c in notebook.cells[:-1])
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "studies").glob("*.yaml")])
+def test_every_study_names_known_parameters(name):
+    parameters = study.load_parameters(Workspace(name, ROOT))
+    assert parameters["title"]
+
+
+def test_a_misspelt_parameter_in_a_study_fails(tmp_path):
+    path = copied_project(tmp_path) / "studies" / "smoke.yaml"
+    path.write_text(path.read_text().replace("n_folds", "n_flods"))
+    with pytest.raises(GenrelibError, match="n_flods"):
+        study.load_parameters(Workspace("smoke", tmp_path))
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory) -> Path:
+    """Return a project in which the smoke study has run, by the command that people use."""
+    root = copied_project(tmp_path_factory.mktemp("project"))
+    command = [sys.executable, "-m", "genrelib.study", "smoke"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+def test_the_smoke_study_makes_the_whole_report(smoke):
+    report = smoke / "reports" / "smoke"
+    for path in PATHS:
+        assert (report / "notebooks" / path.name).exists()
+        assert (report / "notebooks" / f"{path.stem}.html").exists()
+    scores = (report / "tables" / "09_scores.csv").read_text().splitlines()
+    assert len(scores) == 1 + 7 * 2
+    page = (report / "index.html").read_text()
+    for link in re.findall(r'(?:href|src)="([^"#]+)"', page):
+        assert (report / link).exists(), link
+    assert str(smoke) not in page
+
+
+def test_executed_notebooks_are_free_of_paths_and_warnings(smoke):
+    for path in (smoke / "reports" / "smoke" / "notebooks").glob("*.ipynb"):
+        text = path.read_text()
+        assert str(smoke) not in text
+        assert "site-packages" not in text
+        assert not [
+            out
+            for cell in read(path).cells
+            for out in cell.get("outputs", [])
+            if out.get("name") == "stderr"
+        ]
+
+
+def test_nbval_accepts_the_stored_outputs(smoke):
+    done = nbval(smoke / "notebooks", cwd=smoke)
+    assert done.returncode == 0, done.stdout
+
+
+def test_nbval_refuses_a_wrong_stored_output(smoke):
+    path = smoke / "notebooks" / "01_wrong.ipynb"
+    notebook = read(PATHS[0])
+    output = notebook.cells[-1].outputs[0]
+    output["text"] = output["text"].replace("10 genres", "11 genres")
+    nbformat.write(notebook, path)
+    done = nbval(path, cwd=smoke)
+    path.unlink()
+    assert done.returncode == 1
+    assert "11 genres" in done.stdout

@@ -1,0 +1,91 @@
+"""The project itself: pins that agree, metadata, and nothing that must not be committed."""
+
+import re
+import subprocess
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import genrelib
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = dict(
+    line.split("==")
+    for line in (ROOT / "requirements.lock").read_text().splitlines()
+    if line and not line.startswith("#")
+)
+LOCKED = {name.lower().replace("_", "-"): pin for name, pin in LOCK.items()}
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout: there is no list of committed files")
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def test_the_lock_satisfies_every_requirement():
+    extras = PROJECT["optional-dependencies"]
+    for text in [*PROJECT["dependencies"], *extras["dev"], *extras["cluster"]]:
+        requirement = Requirement(text)
+        assert LOCKED[requirement.name] in requirement.specifier, text
+
+
+def test_torch_is_pinned_to_the_one_version():
+    assert "torch==2.13.0" in PROJECT["dependencies"]
+    assert LOCK["torch"] == "2.13.0"
+
+
+@pytest.mark.parametrize(
+    "name", ["torch", "scikit-learn", "librosa", "numpy", "skorch", "papermill"]
+)
+def test_what_is_installed_is_what_is_locked(name):
+    assert Version(version(name)).public == LOCKED[name]
+
+
+def test_conda_installs_from_the_same_pins():
+    packages = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    pip = next(entry["pip"] for entry in packages if isinstance(entry, dict))
+    assert pip == ["--constraint requirements.lock", "--editable .[dev,cluster]"]
+    conda = [Requirement(entry) for entry in packages if isinstance(entry, str)]
+    assert {entry.name for entry in conda} == {"python", "pip"}  # every other pin is the lock's
+    (python,) = [entry for entry in conda if entry.name == "python"]
+    assert str(python.specifier) == str(
+        Requirement(f"python{PROJECT['requires-python']}").specifier
+    )
+
+
+def test_versions_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert genrelib.__version__ == PROJECT["version"] == citation["version"]
+
+
+def test_every_make_target_of_the_readme_exists():
+    made = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`?make (\w+)", (ROOT / "README.md").read_text()))
+    assert {"study", "test", "lab", "clean"} <= named
+    assert named <= made
+
+
+def test_no_audio_but_our_own_and_nothing_large_is_committed():
+    for path in tracked():
+        if path.suffix in {".wav", ".au", ".mp3", ".ogg", ".flac"}:
+            assert path.is_relative_to(ROOT / "reports" / "demo" / "audio"), path
+        assert path.suffix not in {".h5", ".npz"} or path.parent.name == "golden", path
+        assert path.stat().st_size < 3_000_000, path
+
+
+def test_no_absolute_path_is_committed():
+    pattern = re.compile(r"[\"'( ]/(home|Users|root|work|farm)/\w")
+    for path in tracked():
+        if path.suffix in {".py", ".md", ".ipynb", ".html", ".yaml", ".yml", ".toml", ".csv"}:
+            text = path.read_text(encoding="utf-8")
+            assert path == Path(__file__) or not pattern.search(text), path
