@@ -36,7 +36,7 @@ def corpus_counts(counts: pd.DataFrame) -> Figure:
     Parameters
     ----------
     counts : pd.DataFrame, index genre
-        Columns ``usable``, ``excluded`` and ``artists``; from :func:`genrelib.tracks.counts`.
+        Columns ``usable``, ``excluded`` and ``artists``; from :func:`genrelib.corpora.summary`.
     """
     fig, (left, right) = plt.subplots(
         1, 2, figsize=(10, 0.35 * len(counts) + 1.3), sharey=True, layout="constrained"
@@ -160,7 +160,7 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     ax.set(yticks=range(len(names)), yticklabels=[SYSTEMS[n].title for n in names])
     ax.set(xlim=(0, 100), xlabel="accuracy [%], with 95 % interval over groups of artists")
     ax.invert_yaxis()
-    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=4, frameon=False)
+    fig.legend(loc="outside lower center", ncols=4, frameon=False)
     return fig
 
 
@@ -207,6 +207,8 @@ def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
 def learning_curves(curves: pd.DataFrame) -> Figure:
     """Draw training and validation loss and validation accuracy over epochs.
 
+    Lines are means over fits, as far as all of them were trained; early stopping ends some before.
+
     Parameters
     ----------
     curves : pd.DataFrame
@@ -225,7 +227,9 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     for (loss, accuracy), name in zip(axes, names, strict=True):
         part = curves[curves["system"] == name]
         for protocol, colour in PROTOCOL_COLOURS.items():
-            mean = part[part["protocol"] == protocol].groupby("epoch").mean(numeric_only=True)
+            epochs = part[part["protocol"] == protocol].groupby("epoch")
+            mean = epochs[["train_loss", "valid_loss", "valid_acc"]].mean()
+            mean = mean[epochs.size() == epochs.size().max()]
             if mean.empty:
                 continue
             title = PROTOCOLS[protocol].title

@@ -54,15 +54,15 @@ def matches(path: Path, key: str) -> bool:
 
 
 def remove_others(paths: Iterable[Path]) -> None:
-    """Remove predictions of the same systems that are not among `paths`.
+    """Remove what lies in the same systems' folders and does not belong to `paths`.
 
-    They stem from an earlier configuration and would be read together with the new ones.
+    That is predictions of an earlier configuration, which would be read together with the new
+    ones, and what a killed process left half-written.
     """
     wanted = set(paths)
     for folder in {path.parent.parent for path in wanted}:
-        for path in folder.glob("*/*.csv"):
-            if path not in wanted:
-                path.with_suffix(".json").unlink(missing_ok=True)
+        for path in folder.glob("*/*"):
+            if path.with_suffix(".csv") not in wanted:
                 path.unlink()
 
 
@@ -92,7 +92,7 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
     """
     tables, records = [], []
     for name in names:
-        paths = sorted((workspace.predictions / systems.system(name).name).glob("*/*.json"))
+        paths = sorted((workspace.predictions / systems.system(name).name).glob("*/repeat*.json"))
         if not paths:
             raise GenrelibError(
                 f"no predictions of {name!r} in reports/{workspace.study}/predictions; run "

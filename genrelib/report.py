@@ -122,9 +122,9 @@ def save_audio(workspace: Workspace, corpus: Corpus) -> list[str]:
 
 
 def clear(workspace: Workspace, number: str) -> None:
-    """Remove the figures and tables of notebook `number` before it writes them anew."""
+    """Remove the figures and tables of notebook `number`, half-written ones too."""
     for folder in (workspace.figures, workspace.tables):
-        for path in folder.glob(f"{number}_*"):
+        for path in [*folder.glob(f"{number}_*"), *folder.glob(f".{number}_*")]:
             path.unlink()
 
 
@@ -167,7 +167,7 @@ def build(workspace: Workspace, parameters: dict, runs: list[dict]) -> Path:
         "notes": _read(workspace, "01_notes", ["note"])["note"].tolist(),
         "scores": _scores(_read(workspace, "09_scores")),
         "leakage": _leakage(_read(workspace, "09_leakage")),
-        "figures": [_figure(path) for path in sorted(workspace.figures.glob("*.png"))],
+        "figures": [_figure(path) for path in sorted(workspace.figures.glob("[0-9]*.png"))],
         "tables": sorted(path.name for path in workspace.tables.glob("*.csv")),
         "audio": sorted(path.name for path in (workspace.report / "audio").glob("*.mp3")),
         "systems": [SYSTEMS[name] for name in parameters["systems"]],
@@ -199,13 +199,12 @@ def _scores(scores: pd.DataFrame) -> str:
     rows = {}
     for row in scores.to_dict("records"):
         known = SYSTEMS[row["system"]]
-        line = rows.setdefault(known.title, {"claimed": _claim(known)})
+        line = rows.setdefault(known.title, {"n": row["n_tracks"], "claimed": _claim(known)})
         title = PROTOCOLS[row["protocol"]].title
         line[title] = _interval(row, "accuracy")
         line[f"{title}: macro F1"] = f"{100 * row['macro_f1']:.1f}"
         if row["n_answerable"] < row["n_tests"]:
             line[f"{title}: without the unanswerable"] = f"{100 * row['accuracy_answerable']:.1f}"
-        line["n"] = row["n_tracks"]
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("accuracy in %")
     return _html(table.reset_index())
 
@@ -214,6 +213,7 @@ def _leakage(leakage: pd.DataFrame) -> str:
     rows = [
         {
             "system": SYSTEMS[row["system"]].title,
+            "n": row["n_tracks"],
             "points lost when artists are kept apart": _interval(row, "difference"),
         }
         for row in leakage.to_dict("records")

@@ -22,6 +22,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import yaml
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from . import report, systems, training
@@ -164,6 +165,11 @@ def execute(workspace: Workspace, path: Path, parameters: dict) -> float:
         )
     except PapermillExecutionError as error:
         raise GenrelibError(_failure(output, error, workspace)) from error
+    except DeadKernelError as error:
+        raise GenrelibError(
+            f"the process that ran {path.stem} was killed, perhaps for want of memory; run the "
+            "study again with fewer processes (--n-jobs 1): finished fits are not repeated."
+        ) from error
     with replacing(output) as temporary:
         nbformat.write(_settled(nbformat.read(output, as_version=4)), temporary)
     return time.perf_counter() - started
@@ -181,9 +187,10 @@ def _failure(output, error, workspace):
 
 
 def _settled(notebook):
-    """Drop what differs between equal runs: times, paths and progress bars."""
+    """Drop what differs between equal runs: times, paths, random ids and progress bars."""
     notebook.metadata.pop("papermill", None)
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
@@ -217,7 +224,7 @@ def _outputs(workspace: Workspace, path: Path) -> dict[str, str]:
     number = path.stem[:2]
     owned = [*workspace.figures.glob(f"{number}_*"), *workspace.tables.glob(f"{number}_*")]
     for name in systems.of_notebook(number, list(systems.SYSTEMS)):
-        owned += (workspace.predictions / name).rglob("*.csv")
+        owned += (workspace.predictions / name).rglob("repeat*.csv")
     return {str(p.relative_to(workspace.report)): digest(p) for p in sorted(owned)}
 
 
@@ -245,7 +252,7 @@ def _seconds_per_fit(workspace: Workspace) -> dict[str, str]:
     for name, known in systems.SYSTEMS.items():
         records = [
             json.loads(path.read_text(encoding="utf-8"))
-            for path in (workspace.predictions / name).rglob("*.json")
+            for path in (workspace.predictions / name).rglob("repeat*.json")
         ]
         if records:
             mean = sum(record["fit_seconds"] for record in records) / len(records)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrelib import archives
+from genrelib.corpora import archives
 from genrelib.errors import GenrelibError
 
 FILES = {"genres/blues/b.wav": b"b" * 5000, "genres/rock/r.wav": b"r" * 100, "README.md": b"read"}

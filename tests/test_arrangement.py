@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from genrelib.arrangement import arrange, performed_tempo
-from genrelib.artists import make_artist
-from genrelib.composition import compose
-from genrelib.styles import GENRES, style
+from genrelib.synthesis.arrangement import arrange, performed_tempo
+from genrelib.synthesis.artists import make_artist
+from genrelib.synthesis.composition import compose
+from genrelib.synthesis.styles import GENRES, style
 
 N_BEATS = 48.0
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrelib.composition import SCALES, compose, held
 from genrelib.errors import GenrelibError
-from genrelib.instruments import INSTRUMENTS, KITS
-from genrelib.styles import GENRES, Style, in_metre, style
+from genrelib.synthesis.composition import SCALES, compose, held
+from genrelib.synthesis.instruments import INSTRUMENTS, KITS
+from genrelib.synthesis.styles import GENRES, Style, in_metre, style
 
 LETTERS = {"drums": "Xxo.", "bass": "13568a.-", "comp": "x1234.-", "lead": "x.-", "pad": "x.-"}
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrelib import credits
+from genrelib.corpora import credits
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 

@@ -7,7 +7,7 @@ import zipfile
 import pooch
 import pytest
 
-from genrelib import download
+from genrelib.corpora import download
 from genrelib.errors import GenrelibError
 
 URL = "https://example.org/records/1/files/list.txt?download=1"

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from genrelib import folders
-from genrelib.corpora import load
+from genrelib.corpora import folders, load
 from genrelib.errors import GenrelibError
 
 

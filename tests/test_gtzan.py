@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from genrelib import credits, download, gtzan, gtzan_index
-from genrelib.corpora import load, summary
+from genrelib.corpora import credits, download, gtzan, gtzan_index, load, summary
+from genrelib.corpora.gtzan import GENRES
 from genrelib.errors import GenrelibError
-from genrelib.gtzan import GENRES
 
 PER_GENRE = 2
 TRACKS = [f"{genre}.{number:05d}" for genre in GENRES for number in range(PER_GENRE)]

@@ -64,6 +64,7 @@ def test_unanswerable_tests_are_counted_apart():
     rows.loc[rows["genre"] == "blues", ["genre_trained", "predicted"]] = [False, "rock"]
     row = scores(rows, TRACKS["group"], seed=0).iloc[0]
     assert row["accuracy"] == 0.75
+    assert row["log_loss"] == pytest.approx(-np.log(0.97))
     assert row["accuracy_answerable"] == 1
     assert row["n_answerable"] == 36
 
@@ -109,6 +110,14 @@ def test_leakage_is_the_difference_of_the_accuracies():
     same = pd.concat([predictions(0.6), predictions(0.6).assign(protocol="artist_grouped")])
     row = leakage(same, TRACKS["group"], seed=0).iloc[0]
     assert row["difference"] == row["low"] == row["high"] == 0
+
+
+def test_leakage_compares_only_what_both_protocols_make_answerable():
+    strict = predictions(protocol="artist_grouped")
+    strict.loc[strict["genre"] == "blues", ["genre_trained", "predicted"]] = [False, "rock"]
+    row = leakage(pd.concat([predictions(), strict]), TRACKS["group"], seed=0).iloc[0]
+    assert row["n_tracks"] == 36
+    assert row["difference"] == 0
 
 
 def test_leakage_needs_both_protocols():

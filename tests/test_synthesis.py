@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrelib.arrangement import performed_tempo
-from genrelib.artists import make_artist
-from genrelib.composition import compose
 from genrelib.errors import GenrelibError
-from genrelib.instruments import INSTRUMENTS, KITS, note, stroke
-from genrelib.styles import GENRES
-from genrelib.synthesis import SR, Stage, adapt, cover, distort, genre_swap, live, render
+from genrelib.synthesis.arrangement import performed_tempo
+from genrelib.synthesis.artists import make_artist
+from genrelib.synthesis.composition import compose
+from genrelib.synthesis.instruments import INSTRUMENTS, KITS, note, stroke
+from genrelib.synthesis.rendering import SR, Stage, adapt, cover, distort, genre_swap, live, render
+from genrelib.synthesis.styles import GENRES
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from genrelib import tracks
+from genrelib.corpora import tracks
 from genrelib.errors import GenrelibError
 
 

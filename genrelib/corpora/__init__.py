@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .errors import GenrelibError, unknown
+from ..errors import GenrelibError, unknown
 from .folders import load_folder
 from .gtzan import load_gtzan, load_gtzan_mini
 from .tracks import checked, measure
@@ -23,7 +23,7 @@ from .tracks import checked, measure
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """A named set of tracks; see :mod:`genrelib.tracks` for the table.
+    """A named set of tracks; see :mod:`genrelib.corpora.tracks` for the table.
 
     Parameters
     ----------
@@ -85,13 +85,13 @@ class Corpus:
 def load_synthetic(
     data: Path,
     *,
-    artists_per_genre: int = 6,
-    songs_per_artist: int = 3,
-    duration_s: float = 10.0,
+    artists_per_genre: int = 10,
+    songs_per_artist: int = 4,
+    duration_s: float = 12.0,
     seed: int = 0,
     n_jobs: int = 1,
 ):
-    """Render the controlled corpus, or take what is there of it; see :mod:`genrelib.controlled`.
+    """Render the controlled corpus, or take what is there of it; see :mod:`genrelib.synthesis`.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def load_synthetic(
     (pd.DataFrame, list of str)
         Tracks table and notes.
     """
-    from . import controlled  # the synthesiser is only loaded when something is rendered
+    from ..synthesis import controlled  # the synthesiser is only loaded when something is rendered
 
     config = f"a{artists_per_genre}-s{songs_per_artist}-d{duration_s:g}-seed{seed}"
     table = controlled.write_corpus(

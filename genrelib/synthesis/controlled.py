@@ -13,25 +13,25 @@ import soundfile
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .. import seeds
+from ..errors import GenrelibError
+from ..files import replacing, write_text
+from ..parallel import spread
 from .arrangement import performed_tempo
-from .errors import GenrelibError
-from .files import replacing, write_text
-from .parallel import spread
 from .recordings import Recording, check, fingerprints, plan
+from .rendering import SR
 from .styles import GENRES
-from .synthesis import SR
 
 #: What the audio depends on: a change of any of these makes rendered files stale.
 _RECIPE = (
     "styles.yaml",
     "instruments.yaml",
-    "seeds.py",
     "styles.py",
     "composition.py",
     "artists.py",
     "arrangement.py",
     "instruments.py",
-    "synthesis.py",
+    "rendering.py",
     "recordings.py",
 )
 
@@ -101,7 +101,8 @@ def write_corpus(
 def _recipe() -> str:
     """Return a digest of the code and the tables that the audio depends on."""
     package = files(__package__)
-    return hashlib.sha256(b"".join(package.joinpath(n).read_bytes() for n in _RECIPE)).hexdigest()
+    texts = [package.joinpath(name).read_bytes() for name in _RECIPE]
+    return hashlib.sha256(b"".join([*texts, Path(seeds.__file__).read_bytes()])).hexdigest()
 
 
 def _claim(folder: Path, configuration: dict) -> None:

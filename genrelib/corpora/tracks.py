@@ -4,7 +4,7 @@ Columns, with `track_id` (str) as the sorted index:
 
 =================  ==============================================================================
 `genre`            the label
-`artist`           never empty; an unknown artist is its own value, see :mod:`genrelib.credits`
+`artist`           never empty; an unknown artist is a value of its own, see :mod:`.credits`
 `title`            may be empty
 `path`             absolute path of the audio; empty when the file is missing
 `duration_s`       seconds, from the file's header; 0 when it can't be read
@@ -23,10 +23,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from .audio import inspect
-from .errors import GenrelibError
-from .files import digest
-from .parallel import spread
+from ..audio import inspect
+from ..errors import GenrelibError
+from ..files import digest
+from ..parallel import spread
 
 COLUMNS = (
     "genre",

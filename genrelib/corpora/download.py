@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pooch
 import requests
 
+from ..errors import GenrelibError
+from ..files import digest
 from . import archives
-from .errors import GenrelibError
-from .files import digest
 
 MIRROR = "GENRELIB_MIRROR"
 """Environment variable that names a folder or a URL laid out as ``host/path``."""

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
+from ..errors import GenrelibError
+from ..seeds import derive, rng
 from .artists import Artist, make_artist
 from .composition import Song, compose
-from .errors import GenrelibError
-from .seeds import derive, rng
+from .rendering import adapt, distort, render
 from .styles import GENRES, style
-from .synthesis import adapt, distort, render
 
 #: Share of the tracks that are faulty; a tiny corpus has one of each kind.
 FAULTY = 0.07

@@ -1,7 +1,7 @@
 """What is composed: songs, drawn from the habits of a genre.
 
 A :class:`Song` is what stays the same whoever plays it and however: key, chords, melody. Everything
-that depends on the players is in :mod:`genrelib.artists` and :mod:`genrelib.arrangement`.
+that depends on the players is in :mod:`.artists` and :mod:`.arrangement`.
 """
 
 import re
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import GenrelibError
-from .seeds import derive, rng
+from ..errors import GenrelibError
+from ..seeds import derive, rng
 from .styles import Style, in_metre, style
 
 #: Names of the pitch classes, as keys are written.

@@ -2,8 +2,8 @@
 
 Everything is NumPy and SciPy, without any asset. The same arguments give the same samples.
 
->>> from genrelib.artists import make_artist
->>> from genrelib.composition import compose
+>>> from genrelib.synthesis.artists import make_artist
+>>> from genrelib.synthesis.composition import compose
 >>> song, artist = compose("disco", 3), make_artist("disco", 0, seed=0)
 >>> render(song, artist, sr=22050, duration_s=2.0).shape
 (44100,)
@@ -16,12 +16,12 @@ import numpy as np
 import scipy.fft
 import scipy.signal
 
+from ..errors import GenrelibError
+from ..seeds import rng
 from .arrangement import Score, arrange
 from .artists import Artist
 from .composition import Song
-from .errors import GenrelibError
 from .instruments import INSTRUMENTS, note, stroke
-from .seeds import rng
 from .styles import style
 
 #: Sample rate of the controlled corpus, that of GTZAN, in Hz.

@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import soundfile
 
+from ..audio import SUFFIXES
+from ..errors import GenrelibError
 from . import archives, credits, download, gtzan_index
-from .audio import SUFFIXES
-from .errors import GenrelibError
 from .folders import files_below
 from .tracks import measure
 

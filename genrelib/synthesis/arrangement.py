@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..seeds import rng
 from .artists import Artist
 from .composition import Song, held
-from .seeds import rng
 from .styles import Style, in_metre, style
 
 PARTS = ("drums", "bass", "comp", "pad", "lead")
@@ -42,7 +42,7 @@ class Score:
     levels_db : dict of str to float
         Level of each part.
     looseness_s, rubato : float
-        As in :class:`~genrelib.styles.Style`.
+        As in :class:`~genrelib.synthesis.styles.Style`.
     """
 
     genre: str

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..errors import GenrelibError
 from . import credits
 from .download import fetch
-from .errors import GenrelibError
 
 INDEXES = {
     "gtzan": (

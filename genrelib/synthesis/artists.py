@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import GenrelibError
-from .seeds import derive, rng
+from ..errors import GenrelibError
+from ..seeds import derive, rng
 from .styles import GENRES, style
 
 _FIRST = (
@@ -121,7 +121,7 @@ def make_artist(genre: str, number: int, seed: int) -> Artist:
     Parameters
     ----------
     genre : str
-        One of :data:`~genrelib.styles.GENRES`.
+        One of :data:`~genrelib.synthesis.styles.GENRES`.
     number : int
         Counts the genre's artists from 0.
     seed : int

@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from ..audio import SUFFIXES
+from ..errors import GenrelibError
 from . import credits
 from .archives import is_stray
-from .audio import SUFFIXES
-from .errors import GenrelibError
 from .tracks import measure
 
 LIST = "tracks.csv"
