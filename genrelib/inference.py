@@ -33,9 +33,9 @@ def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.Dat
     pd.DataFrame
         One row per system and protocol, in registry order: ``n_tracks``, ``n_tests`` (tracks x
         repeats), ``accuracy`` with its 95 % interval ``low`` and ``high``, ``macro_f1`` and
-        ``n_answerable``, the tests whose genre was in the training data, without which no system can
-        be right; over these, ``accuracy_answerable`` and ``log_loss`` (nats). Accuracies and F1
-        lie in ``[0, 1]``; what is taken over no test is NaN.
+        ``n_answerable``, the tests whose genre was in the training data, without which no system
+        can be right; over these, ``accuracy_answerable`` and ``log_loss`` (nats). Accuracies and
+        F1 lie in ``[0, 1]``; what is taken over no test is NaN.
     """
     rows = []
     for (name, protocol), part in _in_order(predictions):
