@@ -1,11 +1,16 @@
-"""Files that are whole or absent: atomic writes, digests, and where a study keeps what."""
+"""Files that are whole or absent: atomic writes, locks, room, digests; where a study keeps what."""
 
 import contextlib
 import hashlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
 
 from .errors import GenrelibError
 
@@ -40,6 +45,62 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time, of those that ask, work on `path`; wait for the turn.
+
+    The lock is the operating system's, on the file ``<path>.lock``: it ends with its process,
+    however that ends. The file stays, since deleting it would let two in at once. A thread must
+    not ask for a lock that it holds.
+
+    Parameters
+    ----------
+    path : Path
+        What is worked on; need not exist. Its folder is created.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        with tqdm(desc=f"waiting for another build of {path.name}", bar_format="{desc}"):
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_room(folder: Path, needed: int, *, what: str, remedy: str) -> None:
+    """Refuse what does not fit on the disk, before it fills it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it will be written; need not exist.
+    needed : int
+        Bytes.
+    what : str
+        What needs them, in the plural, for the error.
+    remedy : str
+        What to do other than make room, for the error.
+
+    Raises
+    ------
+    GenrelibError
+        When less than `needed` is free.
+    """
+    folder = Path(folder).absolute()
+    there = next(known for known in (folder, *folder.parents) if known.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise GenrelibError(
+            f"{what} need {needed / 1e9:.2f} GB, but {there} has {free / 1e9:.2f} GB free; make "
+            f"room, or {remedy}."
+        )
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:

@@ -17,9 +17,10 @@ import pandas as pd
 from .corpora import Corpus
 from .errors import GenrelibError, unknown
 from .features import checked_names, configuration
+from .files import check_room, locked
 from .parallel import spread
 from .parts import Request, audio_md5, load_part, make_part
-from .storefile import DTYPE, STATE, opened, size_bytes, write
+from .storefile import DTYPE, STATE, Opened, opened, size_bytes, write
 
 __all__ = ["Store", "build", "open_store", "size_bytes"]
 
@@ -30,36 +31,40 @@ _SHOWN = 5  # track ids that an error names
 class Store:
     """Features on disk, read track by track. Made by :func:`open_store`.
 
-    Only the path is kept and pickled: each process opens the file for itself when it first reads,
-    and again when the file was replaced.
+    No handle is kept or pickled: each process opens the file for itself when it first reads, and
+    again when the file was replaced. A file rebuilt with another configuration is an error then:
+    its values are not those that were asked for.
 
     Parameters
     ----------
     path : Path
         The HDF5 file.
+    made_with : str
+        Its configuration, as JSON.
     """
 
     path: Path
+    made_with: str
 
     @property
     def configuration(self) -> dict[str, object]:
         """What the values depend on, see :func:`genrelib.features.configuration`."""
-        return json.loads(opened(self.path).file.attrs["configuration"])
+        return json.loads(self.made_with)
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features held, sorted."""
-        return tuple(sorted(opened(self.path).file["features"]))
+        return tuple(sorted(self._opened().file["features"]))
 
     @property
     def track_ids(self) -> tuple[str, ...]:
         """Ids of all rows, sorted, failed ones among them."""
-        return tuple(opened(self.path).table.index)
+        return tuple(self._opened().table.index)
 
     @property
     def failures(self) -> pd.DataFrame:
         """Tracks without features: index `track_id`, columns `reason` and `md5` of the audio."""
-        table = opened(self.path).table
+        table = self._opened().table
         failed = table.loc[table["failure"] != "", list(STATE)]
         return failed.set_axis(["reason", "md5"], axis="columns")
 
@@ -81,10 +86,11 @@ class Store:
         Raises
         ------
         GenrelibError
-            When the feature or a track is not in the store, or the track's audio failed.
+            When the feature or a track is not in the store, the track's audio failed, or the file
+            was rebuilt with another configuration.
         """
         table = self._holding(feature, track_ids)
-        values = opened(self.path).file["features"][feature]
+        values = self._opened().file["features"][feature]
         matrices = np.empty((len(track_ids), *values.shape[1:]), dtype=np.float32)
         # through a buffer: NumPy widens float16 many times faster than HDF5
         buffer = np.empty(values.shape[1:], dtype=DTYPE)
@@ -114,11 +120,22 @@ class Store:
         text = json.dumps([self.configuration, feature, audio], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def _opened(self) -> Opened:
+        """Return the open file, once it is sure that it is of the configuration expected."""
+        current = opened(self.path)
+        if current.configuration != self.made_with:
+            raise GenrelibError(
+                f"{self.path} was made with {self.made_with}, and rebuilt since with "
+                f"{current.configuration}; build and open it again, and give each configuration "
+                "that is in use a path of its own."
+            )
+        return current
+
     def _holding(self, feature: str, track_ids: Sequence[str]) -> pd.DataFrame:
         """Return the table of rows, once it is sure that the tracks have the feature."""
         if feature not in self.features:
             raise unknown("feature of the store", feature, self.features)
-        table = opened(self.path).table
+        table = self._opened().table
         asked = pd.Index(track_ids, dtype=str)
         _refuse(asked[~asked.isin(table.index)], "are not in the store; build it for them")
         failed = self.failures["reason"]
@@ -137,17 +154,18 @@ def open_store(path: Path) -> Store:
     GenrelibError
         When there is no store, or the file is damaged.
     """
-    store = Store(Path(path).absolute())
-    opened(store.path)
-    return store
+    path = Path(path).absolute()
+    return Store(path, opened(path).configuration)
 
 
 def build(corpus: Corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: int) -> Path:
     """Make the store at `path` hold features of every usable track; extend what is there.
 
     Extracted is only what is missing: new tracks, new features, and tracks whose audio changed.
-    Tracks that left the corpus stay, unread. The store is replaced at the end, whole. Until then
-    finished tracks wait in the folder ``<path>.parts``: an interrupted build goes on from there.
+    Tracks that left the corpus stay, unread. A store of another configuration (clip length,
+    version of librosa or of :mod:`genrelib.features`) counts as none. The store is replaced at the
+    end, whole. Until then finished tracks wait in the folder ``<path>.parts``: an interrupted build
+    goes on from there. Of several processes that build it at once, one does, the others wait.
 
     Parameters
     ----------
@@ -156,7 +174,7 @@ def build(corpus: Corpus, names: Iterable[str], path: Path, *, clip_s: float, n_
     names : iterable of str
         Keys of :data:`genrelib.features.FEATURES`.
     path : Path
-        The HDF5 file. One process at a time may build it.
+        The HDF5 file.
     clip_s : float
         Seconds of each track, from the middle; shorter tracks are filled up with zeros.
     n_jobs : int
@@ -170,11 +188,18 @@ def build(corpus: Corpus, names: Iterable[str], path: Path, *, clip_s: float, n_
     Raises
     ------
     GenrelibError
-        When a name is unknown, no track is usable, the store was made with another configuration,
-        or the disk has no room. A track that fails is not an error but a row of
+        When a name is unknown, no track is usable, what is at `path` is no store or damaged, or
+        the disk has no room. A track that fails is not an error but a row of
         :attr:`Store.failures`.
     """
     names, path = checked_names(dict.fromkeys(names)), Path(path).absolute()
+    with locked(path):
+        _extend(corpus, names, path, clip_s, n_jobs)
+    return path
+
+
+def _extend(corpus: Corpus, names: tuple[str, ...], path: Path, clip_s: float, n_jobs: int) -> None:
+    """Do what :func:`build` promises, alone at `path`."""
     usable = corpus.tracks[corpus.tracks["exclude"] == ""].sort_index()
     if usable.empty:
         raise GenrelibError(
@@ -191,7 +216,7 @@ def build(corpus: Corpus, names: Iterable[str], path: Path, *, clip_s: float, n_
             columns=[*STATE, *features],
             fill_value="",
         )
-        _check_room(folder, requests, size_bytes(len(table), features, clip_s))
+        _refuse_if_full(folder, requests, size_bytes(len(table), features, clip_s))
         tasks = [(request, usable["path"][i], folder) for i, request in requests.items()]
         label = f"features of {corpus.name}"
         for track_id, failure in spread(make_part, tasks, n_jobs=n_jobs, label=label):
@@ -204,19 +229,13 @@ def build(corpus: Corpus, names: Iterable[str], path: Path, *, clip_s: float, n_
             attributes={"corpus": corpus.name, "corpus_fingerprint": corpus.fingerprint},
         )
     shutil.rmtree(folder, ignore_errors=True)
-    return path
 
 
 def _table_to_extend(path: Path, clip_s: float) -> pd.DataFrame:
-    """Return the table of rows at `path`, empty when there is no store yet."""
-    if not path.exists():
-        return pd.DataFrame(columns=list(STATE), dtype=str)
-    old, new = open_store(path).configuration, configuration(clip_s)
-    if old != new:
-        raise GenrelibError(
-            f"{path} was made with {old}, asked for is {new}; delete it, or name another file."
-        )
-    return opened(path).table
+    """Return the table of rows at `path`, empty when there is no store of this configuration."""
+    if path.exists() and open_store(path).configuration == configuration(clip_s):
+        return opened(path).table
+    return pd.DataFrame(columns=list(STATE), dtype=str)
 
 
 def _missing(
@@ -236,21 +255,16 @@ def _missing(
     return requests
 
 
-def _check_room(folder: Path, requests: Mapping[str, Request], store_bytes: int) -> None:
+def _refuse_if_full(folder: Path, requests: Mapping[str, Request], store_bytes: int) -> None:
     """Raise an error when the disk can't take the parts that are missing and the new store."""
     parts_bytes = sum(
         size_bytes(1, request.names, request.clip_s)
         for request in requests.values()
         if not request.part(folder).exists()
     )
-    disk = next(parent for parent in folder.parents if parent.exists())
-    needed, free = parts_bytes + store_bytes, shutil.disk_usage(disk).free
-    if needed > free:
-        raise GenrelibError(
-            f"features need {needed / 1e9:.2f} GB, of which {store_bytes / 1e9:.2f} GB stay, but "
-            f"{disk} has {free / 1e9:.2f} GB free; make room, or ask for fewer features or a "
-            "shorter clip_s."
-        )
+    what = f"features ({store_bytes / 1e9:.2f} GB of them to stay)"
+    remedy = "ask for fewer features or a shorter clip_s"
+    check_room(folder, parts_bytes + store_bytes, what=what, remedy=remedy)
 
 
 def _note(table: pd.DataFrame, request: Request, failure: str) -> None:

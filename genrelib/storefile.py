@@ -16,6 +16,7 @@ For decibels down to -80 that is less than 0.04 dB.
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,8 @@ class Opened:
         Changes when the file is replaced.
     file : h5py.File
         The handle.
+    configuration : str
+        What the values depend on, as JSON; see :func:`genrelib.features.configuration`.
     table : pd.DataFrame
         A row per track: `failure`, `failed_md5`, and per feature the md5 of the audio that its
         values are from, empty where there are none.
@@ -100,6 +103,7 @@ class Opened:
     process: int
     identity: tuple[int, int, int]
     file: h5py.File
+    configuration: str
     table: pd.DataFrame
 
 
@@ -126,6 +130,7 @@ def opened(path: Path) -> Opened:
         known.file.close()
     try:
         file = h5py.File(path, "r")
+        configuration = str(file.attrs["configuration"])
         columns = {name: file[name].asstr()[:] for name in STATE}
         columns |= {name: file["md5"][name].asstr()[:] for name in sorted(file["features"])}
         index = pd.Index(file["track_id"].asstr()[:], name="track_id", dtype=str)
@@ -134,7 +139,7 @@ def opened(path: Path) -> Opened:
         raise GenrelibError(
             f"{path} is not a feature store or is damaged ({error}); delete it and build again."
         ) from error
-    _OPENED[path] = Opened(process, identity, file, table)
+    _OPENED[path] = Opened(process, identity, file, configuration, table)
     return _OPENED[path]
 
 
@@ -146,7 +151,7 @@ def write(
     configuration: Mapping[str, object],
     attributes: Mapping[str, str],
 ) -> None:
-    """Write a file, whole or not at all.
+    """Write a file, whole or not at all. One process at a time may write it.
 
     Parameters
     ----------
@@ -162,8 +167,10 @@ def write(
         More attributes of the file.
     """
     names = [column for column in table.columns if column not in STATE]
-    for abandoned in path.parent.glob(f".{path.stem}.*.tmp{path.suffix}"):  # by a killed build
-        abandoned.unlink()
+    temporaries = re.compile(rf"\.{re.escape(path.stem)}\.\d+\.tmp{re.escape(path.suffix)}")
+    for beside in path.parent.iterdir():
+        if temporaries.fullmatch(beside.name):  # left by a killed build
+            beside.unlink()
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["configuration"] = json.dumps(configuration, sort_keys=True)
         file.attrs.update({"librosa": configuration["librosa"], **attributes})

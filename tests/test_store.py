@@ -5,6 +5,8 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +25,7 @@ from genrelib.audio import SR, excerpt, read
 from genrelib.errors import GenrelibError
 from genrelib.features import FEATURES, extract, n_frames
 from genrelib.files import digest
-from genrelib.store import Store, build, open_store, size_bytes
+from genrelib.store import build, open_store, size_bytes
 from genrelib.storefile import ABSOLUTE_ERROR, RELATIVE_ERROR, stored
 
 CLIP_S = 0.5
@@ -205,7 +207,7 @@ def test_nothing_is_done_twice(corpus, make, path, extracted):
     make(corpus, ["chroma"])
     assert len(extracted) == 5
     assert path.stat().st_mtime_ns == before
-    assert sorted(os.listdir(path.parent)) == ["audio", "store.h5"]
+    assert sorted(os.listdir(path.parent)) == ["audio", "store.h5", "store.h5.lock"]
 
 
 def test_new_tracks_and_new_features_extend_the_store(corpus, make, extracted):
@@ -230,6 +232,29 @@ def test_a_feature_added_for_some_tracks_is_refused_for_the_others(corpus, make)
     store.read("chroma", ["b"])  # tracks that left the corpus stay
     with pytest.raises(GenrelibError, match=r"1 tracks have no mfcc yet; build .*: b"):
         store.read("mfcc", ["a", "b"])
+
+
+@pytest.mark.parametrize("change", ["clip", "librosa", "revision"])
+def test_a_store_of_another_configuration_is_built_anew(
+    corpus, make, path, tmp_path, extracted, monkeypatch, change
+):
+    old = make(corpus)
+    old.read("chroma", ["a"])
+    clip_s = 0.7 if change == "clip" else CLIP_S
+    if change == "librosa":
+        monkeypatch.setattr("librosa.__version__", "0.12.0")
+    elif change == "revision":
+        monkeypatch.setattr("genrelib.features.REVISION", 99)
+    del extracted[:]
+    new = make(corpus, ["chroma"], clip_s=clip_s)
+    assert extracted == [(track_id, ("chroma",)) for track_id in "abcde"]
+    assert new.configuration != old.configuration
+    assert new.features == ("chroma",)
+    assert new.read("chroma", ["a"]).shape == (1, 12, n_frames(clip_s))
+    fresh = build(corpus, ["chroma"], tmp_path / "fresh.h5", clip_s=clip_s, n_jobs=1)
+    assert path.read_bytes() == fresh.read_bytes()
+    with pytest.raises(GenrelibError, match=r"made with .*, and rebuilt since with .*open it aga"):
+        old.read("chroma", ["a"])
 
 
 @pytest.mark.parametrize("with_md5", [True, False])
@@ -330,7 +355,7 @@ def test_the_size_is_known_before(corpus, make, path):
 def test_no_room_on_the_disk_is_said_before_work_begins(corpus, make, monkeypatch, extracted):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10**6, 10**6 - 1000, 1000))
-    with pytest.raises(GenrelibError, match=r"features need 0.00 GB.*has 0.00 GB free; make room"):
+    with pytest.raises(GenrelibError, match=r"features \(0.00 GB .* has 0.00 GB free; make room"):
         make(corpus)
     assert not extracted
 
@@ -340,9 +365,6 @@ def test_wrong_requests_are_errors(corpus, make, path):
         make(corpus, ["mel"])
     with pytest.raises(GenrelibError, match="does not exist; build the store first"):
         open_store(path)
-    make(corpus)
-    with pytest.raises(GenrelibError, match=r"was made with .*0.5.* asked for is .*delete it"):
-        make(corpus, clip_s=0.7)
     corpus.tracks["exclude"] = "too old"
     with pytest.raises(GenrelibError, match="corpus test has no usable track, of 5"):
         make(corpus)
@@ -358,40 +380,57 @@ def test_a_damaged_store_says_so(corpus, make, path, damage):
             file["x"] = 1
     else:
         path.write_bytes(b"nothing" if damage == "text" else content[: len(content) // 2])
-    with pytest.raises(GenrelibError, match=r"not a feature store or is damaged.*delete it"):
-        open_store(path)
+    content = path.read_bytes()
+    for use in (lambda: open_store(path), lambda: make(corpus), lambda: make(corpus, clip_s=0.7)):
+        with pytest.raises(GenrelibError, match=r"not a feature store or is damaged.*delete it"):
+            use()
+    assert path.read_bytes() == content
 
 
 # -- what interrupts -------------------------------------------------------------------------------
 
-KILLED = """
+DISTURBED = """
 import os, pickle, signal, sys
 from genrelib import store, {module}
 
 corpus, path, calls = pickle.load(open(sys.argv[1], "rb"))
 original = {module}.{function}
 
-def deadly(*args):
+def disturbed(*args):
     global calls
     calls -= 1
-    if calls < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if calls == -1:
+        {event}
     return original(*args)
 
-{module}.{function} = deadly
+{module}.{function} = disturbed
 store.build(corpus, {names!r}, path, clip_s={clip_s}, n_jobs=1)
 """
+DEATH = "os.kill(os.getpid(), signal.SIGKILL)"
+PAUSE = "print('there', flush=True); input()"
+
+
+def start_disturbed(corpus, path, tmp_path, module, function, calls, event):
+    """Build in another process, where something happens at the given call of a function."""
+    (tmp_path / "audio" / "task").write_bytes(pickle.dumps((corpus, path, calls)))
+    code = DISTURBED.format(
+        module=module, function=function, event=event, names=NAMES, clip_s=CLIP_S
+    )
+    command = [sys.executable, "-c", code, tmp_path / "audio" / "task"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
 def kill_a_build(corpus, path, tmp_path, module, function, calls):
     """Build in another process that is killed at the given call of a function."""
-    (tmp_path / "task").write_bytes(pickle.dumps((corpus, path, calls)))
-    code = KILLED.format(module=module, function=function, names=NAMES, clip_s=CLIP_S)
-    result = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "task"], capture_output=True, check=False
-    )
-    assert result.returncode == -signal.SIGKILL, result.stderr.decode()
-    (tmp_path / "task").unlink()
+    process = start_disturbed(corpus, path, tmp_path, module, function, calls, DEATH)
+    _, trouble = process.communicate()
+    assert process.returncode == -signal.SIGKILL, trouble.decode()
+
+
+def left(folder):
+    """What builds leave in a folder, beside their locks."""
+    return sorted(name for name in os.listdir(folder) if not name.endswith(".lock"))
 
 
 @pytest.mark.parametrize(
@@ -411,7 +450,7 @@ def test_a_killed_build_goes_on(
     make(corpus)
     assert [track_id for track_id, _ in extracted] == list(lost)
     assert path.read_bytes() == undisturbed.read_bytes()
-    assert sorted(os.listdir(tmp_path)) == ["audio", "store.h5", "undisturbed.h5"]
+    assert left(tmp_path) == ["audio", "store.h5", "undisturbed.h5"]
 
 
 def test_a_killed_extension_leaves_the_store_as_it_was(corpus, make, path, tmp_path):
@@ -420,7 +459,36 @@ def test_a_killed_extension_leaves_the_store_as_it_was(corpus, make, path, tmp_p
     kill_a_build(corpus, path, tmp_path, "store", "load_part", 2)
     assert path.read_bytes() == before
     assert make(corpus).features == ("chroma", "log_mel")
-    assert sorted(os.listdir(tmp_path)) == ["audio", "store.h5"]
+    assert left(tmp_path) == ["audio", "store.h5"]
+
+
+@pytest.mark.parametrize(("end", "lost"), [("finished", ""), ("killed", "cde")])
+def test_of_two_builds_at_once_one_waits(corpus, make, path, tmp_path, extracted, end, lost):
+    undisturbed = build(corpus, NAMES, tmp_path / "undisturbed.h5", clip_s=CLIP_S, n_jobs=1)
+    del extracted[:]
+    first = start_disturbed(corpus, path, tmp_path, "parts", "_extracted", 2, PAUSE)
+    assert first.stdout.readline() == b"there\n"
+    second = threading.Thread(target=make, args=[corpus])
+    second.start()
+    time.sleep(0.3)
+    assert second.is_alive()
+    assert extracted == []
+    if end == "killed":
+        first.kill()
+    first.communicate(b"go\n")
+    second.join(timeout=60)
+    assert first.returncode == (-signal.SIGKILL if end == "killed" else 0)
+    assert [track_id for track_id, _ in extracted] == list(lost)
+    assert path.read_bytes() == undisturbed.read_bytes()
+    assert left(tmp_path) == ["audio", "store.h5", "undisturbed.h5"]
+
+
+def test_only_what_a_killed_build_left_is_deleted(corpus, make, path, tmp_path):
+    names = [".store.123.tmp.h5", ".store.other.123.tmp.h5", ".store_h5"]
+    for name in names:
+        (tmp_path / name).touch()
+    make(corpus, ["chroma"])
+    assert left(tmp_path) == [*names[1:], "audio", "store.h5"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "emptied"])
@@ -435,9 +503,9 @@ def test_a_damaged_part_is_made_again(corpus, make, path, tmp_path, extracted, d
     else:
         content[len(content) // 2] ^= 0xFF
     part.write_bytes(content)
-    make(corpus)
+    store = make(corpus)
     assert len(extracted) == 2
     for track_id in "abcde":
         assert within_rounding(
-            Store(path).read("log_mel", [track_id])[0], direct(corpus, "log_mel", track_id)
+            store.read("log_mel", [track_id])[0], direct(corpus, "log_mel", track_id)
         )

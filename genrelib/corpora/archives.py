@@ -16,7 +16,7 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from ..errors import GenrelibError
-from ..files import replacing, write_text
+from ..files import check_room, replacing, write_text
 
 MARKER = ".extracted.json"
 """File in an extracted folder: which archive it came from and the size of each member."""
@@ -94,9 +94,10 @@ def extract(archive: Path, folder: Path, *, identity: str) -> Path:
         if not same and (folder / MARKER).exists():
             shutil.rmtree(folder)
         wanted = [m for m in members if not (same and _has(folder / m.name, m.size))]
-        _check_room(folder, sum(member.size for member in wanted), archive)
-        write_text(folder / MARKER, json.dumps({"identity": identity, "sizes": sizes}, indent=0))
         total = sum(member.size for member in wanted)
+        what, remedy = f"the files of {archive}", "choose another data folder"
+        check_room(folder, total, what=what, remedy=remedy)
+        write_text(folder / MARKER, json.dumps({"identity": identity, "sizes": sizes}, indent=0))
         with tqdm(total=total, unit="B", unit_scale=True, desc=f"extracting {archive.name}") as bar:
             for member in wanted:
                 _write(member, folder / member.name)
@@ -115,17 +116,6 @@ def _marker(folder: Path) -> dict:
     except (OSError, ValueError):
         return {}
     return marker if isinstance(marker, dict) and {"identity", "sizes"} <= set(marker) else {}
-
-
-def _check_room(folder: Path, needed: int, archive: Path) -> None:
-    """Refuse what does not fit on the disk, before it fills it."""
-    there = next(parent for parent in folder.absolute().parents if parent.exists())
-    free = shutil.disk_usage(there).free
-    if needed > free:
-        raise GenrelibError(
-            f"{archive} unpacks to {needed / 1e9:.1f} GB, but {there} has {free / 1e9:.1f} GB "
-            "free; make room or choose another data folder."
-        )
 
 
 def _write(member: _Member, path: Path) -> None:
