@@ -19,33 +19,39 @@ study: $(READY)
 	@$(BIN)/python -m genrelib.study $(STUDY) $(if $(JOBS),--n-jobs $(JOBS))
 
 test: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 notebooks: $(READY)
-	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
-	$(BIN)/nbstripout --keep-count \
+	$(BIN)/python -m jupyter execute --inplace notebooks/*.ipynb
+	$(BIN)/python -m nbstripout --keep-count \
 		--extra-keys "metadata.language_info.version cell.metadata.execution" notebooks/*.ipynb
-	$(BIN)/ruff format --quiet notebooks
+	$(BIN)/python -m ruff format --quiet notebooks
 
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=. notebooks
+	$(BIN)/python -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 lock: $(READY)
-	@{ head -n 2 requirements.lock; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .lock.tmp
-	@mv .lock.tmp requirements.lock
+	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/freeze
+	@{ head -n 2 requirements.lock; sed 's/+cpu$$//' $(VENV)/freeze; } > $(VENV)/lock
+	@cp $(VENV)/lock requirements.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis reports/smoke
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
+# an environment whose Python is gone, or that an interruption left, is made anew
+ifneq ($(shell $(BIN)/python -c 'print("runs")' 2>/dev/null),runs)
+.PHONY: $(READY)
+endif
+
 $(READY): pyproject.toml requirements.lock
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and was not found; \
+	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed and was not found; \
 	install one, or name it: make PYTHON=/path/to/python"; exit 1; }
 	@echo "Setting up $(VENV) (once; a few minutes, mostly PyTorch) ..."
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint requirements.lock --editable '.[dev,cluster]'
+		--constraint requirements.lock --editable '.[dev]'
 	@$(BIN)/python -m ipykernel install --sys-prefix --name genrelib --display-name "Python (genrelib)" >/dev/null
 	@touch $(READY)

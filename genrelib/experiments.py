@@ -4,11 +4,14 @@ A fit that is present and matches what is asked for is not done again: this is h
 after an interruption, and the unit that is spread over processes.
 """
 
+import ast
+import inspect
 import json
 import platform
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, cached_property
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from . import predictions, protocols, systems
@@ -27,8 +31,9 @@ from .parallel import spread
 from .protocols import Fold
 from .seeds import derive
 from .store import Store, open_store
+from .training import device
 
-LIBRARIES = ("genrelib", "librosa", "numpy", "scikit-learn", "scipy", "skorch", "torch")
+LIBRARIES = ("numpy", "scikit-learn", "scipy", "skorch", "torch")
 
 
 @dataclass(frozen=True)
@@ -67,12 +72,14 @@ class Fit:
             self.system, n_classes=len(self.genres), seed=self.seed, epochs=self.epochs
         )
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """Digest of everything that the predictions depend on."""
-        row = systems.system(self.system)
+        """Digest of everything that the predictions depend on: recipe, code, libraries, data."""
+        row, estimator = systems.system(self.system), self.build()
         parts = {
-            "system": [row.name, row.revision, row.feature, recipe(self.build())],
+            "system": [row.name, row.feature, row.validates, recipe(estimator)],
+            "code": [_code(part) for part in _classes(estimator)],
+            "libraries": [version(name) for name in LIBRARIES],
             "fold": [self.fold.train, self.fold.valid, self.fold.test],
             "genres": self.genres,
             "data": self.data,
@@ -93,6 +100,31 @@ def recipe(estimator: BaseEstimator) -> dict[str, str]:
         for name, value in sorted(estimator.get_params(deep=True).items())
         if isinstance(value, (*plain, type)) and not name.endswith("device")
     }
+
+
+def _classes(estimator) -> list[type]:
+    """List the classes of this package that an estimator is made of."""
+    values = estimator.get_params(deep=True).values()
+    found = {type(estimator), *(v if isinstance(v, type) else type(v) for v in values)}
+    own = [cls for cls in found if cls.__module__.startswith(__package__)]
+    return sorted(own, key=lambda cls: cls.__qualname__)
+
+
+@cache
+def _code(cls: type) -> str:
+    """Return what a class does, as text: its bases here and its module's functions included.
+
+    Comments, docstrings and layout do not count, nor do other classes of the module.
+    """
+    names = {base.__name__ for base in cls.__mro__ if base.__module__ == cls.__module__}
+    kept = []
+    for node in ast.parse(inspect.getsource(inspect.getmodule(cls))).body:
+        if isinstance(node, ast.FunctionDef) or getattr(node, "name", "") in names:
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(inner):
+                    inner.body = inner.body[1:]
+            kept.append(ast.dump(node))
+    return "\n".join(kept)
 
 
 def plan(
@@ -133,6 +165,10 @@ def plan(
             name, corpus.usable, n_folds=n_folds, n_repeats=n_repeats, seed=seed
         )
     ]
+    names = list(names)
+    data = {
+        feature: _data_fingerprint(corpus, store, feature) for feature in systems.features_of(names)
+    }
     return [
         Fit(
             system=name,
@@ -140,7 +176,7 @@ def plan(
             genres=corpus.genres,
             epochs=epochs,
             seed=derive(seed, name, fold.protocol, fold.repeat, fold.fold),
-            data=_data_fingerprint(corpus, store, systems.system(name).feature),
+            data=data[systems.system(name).feature],
             path=workspace.predictions
             / name
             / fold.protocol
@@ -204,7 +240,7 @@ def _fit(fit: Fit, tracks: pd.DataFrame, store_path: Path) -> None:
             estimator = fit.build().fit(
                 store.read(row.feature, [*train, *valid]),
                 labels[[*train, *valid]].to_numpy(dtype=np.int64),
-                **({"net__is_valid": is_valid} if row.validates else {}),
+                **({"is_valid": is_valid} if row.validates else {}),
             )
             fitted = time.perf_counter()
             columns = estimator.predict_proba(store.read(row.feature, list(test)))
@@ -218,27 +254,27 @@ def _fit(fit: Fit, tracks: pd.DataFrame, store_path: Path) -> None:
     predictions.write(fit.path, genre, fit.genres, probabilities, record)
 
 
-def architecture(name: str, store: Store, n_classes: int) -> pd.DataFrame:
-    """List the layers of a system's network for the shape of a store's tracks.
+def architecture(name: str, corpus: Corpus, store: Store) -> pd.DataFrame:
+    """List the layers of a system's network for the shape of a corpus's features.
 
     Parameters
     ----------
     name : str
         A system whose last step is a network.
+    corpus : Corpus
+        Tells the number of genres.
     store : Store
-        Holds the system's feature.
-    n_classes : int
-        Genres of the corpus.
+        Holds the system's feature of the corpus's usable tracks.
 
     Returns
     -------
     pd.DataFrame
         One row per layer with parameters of its own: ``layer, kind, parameters``.
     """
-    pipeline = systems.build(name, n_classes=n_classes, seed=0)
-    example = store.read(systems.system(name).feature, store.track_ids[:2])
+    pipeline = systems.build(name, n_classes=len(corpus.genres), seed=0)
+    example = store.read(systems.system(name).feature, list(corpus.usable.index[:2]))
     net = pipeline.steps[-1][1]
-    net.input_shape_ = pipeline[:-1].fit_transform(example).shape[1:]
+    net.input_shape_ = Pipeline(pipeline.steps[:-1]).fit_transform(example).shape[1:]
     net.initialize()
     return pd.DataFrame(
         [
@@ -265,5 +301,6 @@ def _record(fit, tracks, estimator, fit_seconds, predict_seconds):
         "predict_seconds": round(predict_seconds, 3),
         "n_parameters": count_parameters(net.module_) if net else None,
         "curve": net.curve if net else [],
+        "device": device()[0],
         "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
     }

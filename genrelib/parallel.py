@@ -2,9 +2,12 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
+
+_END = object()
 
 
 def spread(
@@ -31,7 +34,12 @@ def spread(
     tasks = list(tasks)
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
     results = parallel(delayed(function)(*task) for task in tasks)
+    bar = iter(tqdm(results, total=len(tasks), desc=label, disable=not tasks))
+    yield from iter(partial(_next, bar), _END)
+
+
+def _next(results: Iterator) -> object:
     with warnings.catch_warnings():
         # joblib renews a worker that has grown, as after loading torch, and says so each time
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
-        yield from tqdm(results, total=len(tasks), desc=label, disable=not tasks)
+        return next(results, _END)

@@ -3,6 +3,8 @@
 Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the data beside it.
 """
 
+import warnings
+
 import librosa
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,13 +18,27 @@ from .protocols import PROTOCOLS
 from .systems import SYSTEMS
 
 PROTOCOL_COLOURS = dict(zip(PROTOCOLS, sns.color_palette("colorblind"), strict=False))
+OTHER_SCRIPTS = ("Noto Sans CJK JP", "Hiragino Sans", "Noto Sans Arabic", "Arial Unicode MS")
 AXIS_OF_KIND = {"mel": "mel", "linear": "hz", "chroma": "chroma", "tempo": "tempo"}
 
 
 def style() -> None:
-    """Set the look of all figures; called once at the top of each notebook."""
+    """Set the look of all figures and tables; called once at the top of each notebook."""
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
-    mpl.rcParams.update({"figure.dpi": 100, "savefig.dpi": 100, "axes.titlesize": "medium"})
+    mpl.rcParams.update(
+        {
+            "figure.dpi": 72,  # in the notebook; the report's own pictures are sharper
+            "savefig.dpi": 100,
+            "axes.titlesize": "medium",
+            "font.family": ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if _has_font(name))],
+        }
+    )
+    warnings.filterwarnings("ignore", message="Glyph .* missing from")  # shown as a box instead
+    pd.set_option("display.max_colwidth", None)
+
+
+def _has_font(name):
+    return name in mpl.font_manager.get_font_names()
 
 
 def genre_colours(genres: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
@@ -30,19 +46,22 @@ def genre_colours(genres: tuple[str, ...]) -> dict[str, tuple[float, float, floa
     return dict(zip(genres, sns.color_palette("husl", len(genres)), strict=True))
 
 
-def corpus_counts(counts: pd.DataFrame) -> Figure:
+def corpus_counts(counts: pd.DataFrame, genres: tuple[str, ...]) -> Figure:
     """Draw usable and excluded tracks, and artists, of each genre.
 
     Parameters
     ----------
     counts : pd.DataFrame, index genre
         Columns ``usable``, ``excluded`` and ``artists``; from :func:`genrelib.corpora.summary`.
+    genres : tuple of str
+        Of the corpus, which have a colour; others have no usable track.
     """
     fig, (left, right) = plt.subplots(
         1, 2, figsize=(10, 0.35 * len(counts) + 1.3), sharey=True, layout="constrained"
     )
     place = np.arange(len(counts))
-    colours = list(genre_colours(tuple(counts.index)).values())
+    coloured = genre_colours(genres)
+    colours = [coloured.get(genre, "0.7") for genre in counts.index]
     left.barh(place, counts["usable"], color=colours)
     left.barh(
         place, counts["excluded"], left=counts["usable"], color="none", edgecolor="0.3", hatch="///"
@@ -109,19 +128,23 @@ def show_feature(ax: plt.Axes, name: str, matrix: np.ndarray) -> None:
             ax.set_ylabel("")
 
 
-def band_means(means: pd.DataFrame) -> Figure:
+def band_means(means: pd.DataFrame, name: str) -> Figure:
     """Draw the mean of each band over the tracks of a genre, one line per genre.
 
     Parameters
     ----------
     means : pd.DataFrame, index band number, columns genres
         In the feature's unit.
+    name : str
+        Of the feature.
     """
     fig, ax = plt.subplots(figsize=(9, 4.5), layout="constrained")
-    for genre, colour in genre_colours(tuple(means.columns)).items():
-        ax.plot(means.index, means[genre], color=colour, label=genre)
-    ax.set(xlabel="mel band (0 is the lowest)", ylabel="mean level [dB below the track's peak]")
-    ax.legend(ncols=2, fontsize="small", loc="upper right")
+    lines = [
+        ax.plot(means.index, means[genre], color=colour)[0]
+        for genre, colour in genre_colours(tuple(means.columns)).items()
+    ]
+    ax.set(xlabel=f"band of {name} (0 is the lowest)", ylabel=f"mean [{FEATURES[name].unit}]")
+    ax.legend(lines, means.columns, ncols=2, fontsize="small", loc="upper right")
     return fig
 
 
@@ -170,7 +193,7 @@ def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
     Parameters
     ----------
     tables : dict of pd.DataFrame
-        Title of each panel and its shares, rows the genre, columns what it was called.
+        Title of each panel and its shares, rows the genre, columns the predicted one.
     columns : int
         Panels per line.
     """
@@ -197,7 +220,7 @@ def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
             xticklabels=True,
             yticklabels=True,
         )
-        ax.set(title=title, xlabel="called", ylabel="genre")
+        ax.set(title=title, xlabel="predicted", ylabel="genre")
         ax.tick_params(labelsize=8)
     for ax in axes.flat[len(tables) :]:
         ax.set_axis_off()
@@ -216,6 +239,10 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
         valid_loss, valid_acc``.
     """
     names = [n for n in SYSTEMS if n in set(curves["system"])]
+    if not names:
+        fig = plt.figure(figsize=(5, 1), layout="constrained")
+        fig.text(0.5, 0.5, "No system here trains by epochs.", ha="center", va="center")
+        return fig
     fig, axes = plt.subplots(
         len(names),
         2,

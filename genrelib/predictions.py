@@ -16,6 +16,8 @@ from . import systems
 from .errors import GenrelibError
 from .files import Workspace, digest, replacing, write_text
 
+TEXT = {"track_id": str, "genre": str, "predicted": str}
+
 
 def write(
     path: Path, genre: pd.Series, genres: tuple[str, ...], probabilities: np.ndarray, record: dict
@@ -35,6 +37,7 @@ def write(
     record : dict
         What was fitted; holds ``key``.
     """
+    path.with_suffix(".json").unlink(missing_ok=True)  # the old one must not vouch for the new
     columns = {f"p_{g}": p for g, p in zip(genres, probabilities.T, strict=True)}
     predicted = np.array(genres)[probabilities.argmax(axis=1)]
     table = pd.DataFrame({"genre": genre, "predicted": predicted, **columns})
@@ -47,10 +50,14 @@ def write(
 def matches(path: Path, key: str) -> bool:
     """Tell whether the CSV at `path` is whole and its fit is the one that `key` stands for."""
     record = path.with_suffix(".json")
-    if not (record.exists() and path.exists()):
+    if not record.exists():
         return False
     found = json.loads(record.read_text(encoding="utf-8"))
-    return found["key"] == key and found["predictions_sha256"] == digest(path)
+    return found["key"] == key and _is_whole(path, found)
+
+
+def _is_whole(path: Path, record: dict) -> bool:
+    return path.exists() and digest(path) == record["predictions_sha256"]
 
 
 def remove_others(paths: Iterable[Path]) -> None:
@@ -88,8 +95,11 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
     Raises
     ------
     GenrelibError
-        When a system has no predictions, or systems were fitted on different data or folds.
+        When there is nothing to read, a file is damaged or alone, or systems were tested on
+        different folds.
     """
+    if not names:
+        raise GenrelibError("no system to read predictions of; name at least one.")
     tables, records = [], []
     for name in names:
         paths = sorted((workspace.predictions / systems.system(name).name).glob("*/repeat*.json"))
@@ -100,7 +110,13 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
             )
         for path in paths:
             record = json.loads(path.read_text(encoding="utf-8"))
-            table = pd.read_csv(path.with_suffix(".csv"), dtype={"track_id": str})
+            if not _is_whole(path.with_suffix(".csv"), record):
+                raise GenrelibError(
+                    f"reports/{workspace.study}/predictions/{name}/{path.parent.name}/{path.stem}"
+                    ".csv is missing or was changed after the fit; run the study again: just this "
+                    "fit is repeated."
+                )
+            table = pd.read_csv(path.with_suffix(".csv"), dtype=TEXT, keep_default_na=False)
             where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}
             trained = table["genre"].isin(record["genres_trained"])
             tables.append(table.assign(**where, genre_trained=trained))
@@ -126,7 +142,8 @@ def curves(records: pd.DataFrame) -> pd.DataFrame:
     """
     where = ["system", "protocol", "repeat", "fold"]
     long = records[[*where, "curve"]].explode("curve").dropna(subset="curve")
-    epochs = pd.DataFrame(long.pop("curve").tolist(), index=long.index)
+    names = ["epoch", "train_loss", "valid_loss", "valid_acc"]
+    epochs = pd.DataFrame(long.pop("curve").tolist(), index=long.index, columns=names)
     return pd.concat([long.reset_index(drop=True), epochs.reset_index(drop=True)], axis=1)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from .errors import GenrelibError, unknown
 from .seeds import derive, rng
@@ -78,25 +78,43 @@ def folds(
     Returns
     -------
     list of Fold
-        Repeat by repeat; within a repeat each track is tested exactly once.
+        Repeat by repeat; within a repeat each track is tested exactly once. The validation part
+        is empty where every genre has a single unit left.
 
     Raises
     ------
     GenrelibError
-        For an unknown protocol, a number out of range, or a genre with fewer tracks than folds.
+        For an unknown protocol, a number out of range, and too few tracks or artists.
     """
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS)
     _check_counts(tracks, n_folds, n_repeats)
     protocol, ids = PROTOCOLS[name], tracks.index.to_numpy()
+    n_units = tracks["group"].nunique() if protocol.keeps == "group" else len(tracks)
+    if n_units < n_folds:
+        raise GenrelibError(
+            f"{n_units} groups of artists cannot fill n_folds={n_folds} of {name!r}. Name more "
+            "artists, lower n_folds, or leave the protocol out of the study."
+        )
     result = []
     for repeat in range(n_repeats):
         parts = protocol.split(tracks, n_folds, derive(seed, name, repeat))
         for number, masks in enumerate(parts):
             fold = Fold(name, repeat, number, *(tuple(ids[mask]) for mask in masks))
             check(fold, tracks)
+            _check_trainable(fold, tracks)
             result.append(fold)
     return result
+
+
+def _check_trainable(fold, tracks):
+    genres = tracks.loc[list(fold.train), "genre"].unique()
+    if len(genres) < 2:
+        raise GenrelibError(
+            f"{fold.protocol} repeat {fold.repeat} fold {fold.fold} leaves {len(genres)} genre to "
+            f"train on ({', '.join(genres) or 'none'}): the artists of the others are all tested. "
+            "Name more artists per genre, or leave the protocol out of the study."
+        )
 
 
 def _check_counts(tracks, n_folds, n_repeats):
@@ -159,45 +177,43 @@ def overlap(fold: Fold, tracks: pd.DataFrame) -> dict[str, float]:
 
 
 def _track_random(tracks, n_folds, seed):
-    """Stratified k-fold over tracks; a stratified share of the rest is the validation part."""
-    genre = tracks["genre"].to_numpy()
-    for number, (rest, test) in enumerate(
-        StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(genre, genre)
-    ):
-        train, valid = train_test_split(
-            rest,
-            test_size=max(VALID_SHARE, len(np.unique(genre)) / len(rest)),
-            stratify=genre[rest],
-            random_state=derive(seed, "valid", number),
-        )
-        yield tuple(np.isin(np.arange(len(tracks)), part) for part in (train, valid, test))
+    """Stratified k-fold over tracks."""
+    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    yield from _with_validation(tracks, splitter, tracks.index.to_numpy(), seed)
 
 
 def _artist_grouped(tracks, n_folds, seed):
-    """Stratified group k-fold; whole groups of the rest are the validation part."""
-    genre, group = tracks["genre"].to_numpy(), tracks["group"].to_numpy()
+    """Stratified k-fold over groups."""
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    for number, (rest, test) in enumerate(splitter.split(genre, genre, group)):
-        chosen = _validation_groups(tracks.iloc[rest], rng(seed, "valid", number))
+    yield from _with_validation(tracks, splitter, tracks["group"].to_numpy(), seed)
+
+
+def _with_validation(tracks, splitter, units, seed):
+    """Split off the test part, then whole units of the rest for validation."""
+    genre = tracks["genre"].to_numpy()
+    groups = units if isinstance(splitter, StratifiedGroupKFold) else None
+    for number, (rest, test) in enumerate(splitter.split(genre, genre, groups)):
+        chosen = _validation_units(genre[rest], units[rest], rng(seed, "valid", number))
         in_test = np.isin(np.arange(len(tracks)), test)
-        valid = ~in_test & np.isin(group, list(chosen))
-        yield ~in_test & ~valid, valid, in_test
+        in_valid = ~in_test & np.isin(units, list(chosen))
+        yield ~in_test & ~in_valid, in_valid, in_test
 
 
-def _validation_groups(rest, generator):
-    """Choose whole groups, about a share of each genre but never a genre's last group."""
+def _validation_units(genre, unit, generator):
+    """Choose whole units: about a share of each genre, at most half, never a genre's last one."""
+    rest = pd.DataFrame({"genre": genre, "unit": unit})
     chosen = set()
     for _, members in rest.groupby("genre"):
-        sizes = members["group"].value_counts().sort_index()
-        wanted, taken = VALID_SHARE * len(members), sizes[sizes.index.isin(chosen)].sum()
-        for group in generator.permutation(sizes.index.to_numpy()):
-            if taken >= wanted:
+        sizes = members["unit"].value_counts().sort_index()
+        taken = sizes[sizes.index.isin(chosen)].sum()
+        for name in generator.permutation(sizes.index.to_numpy()):
+            if taken >= VALID_SHARE * len(members):
                 break
-            left = rest[~rest["group"].isin(chosen | {group})]
-            fits = taken + sizes[group] <= len(members) / 2
-            if group not in chosen and fits and left["genre"].nunique() == rest["genre"].nunique():
-                chosen.add(group)
-                taken += sizes[group]
+            left = rest[~rest["unit"].isin(chosen | {name})]
+            fits = taken + sizes[name] <= len(members) / 2
+            if name not in chosen and fits and left["genre"].nunique() == rest["genre"].nunique():
+                chosen.add(name)
+                taken += sizes[name]
     return chosen
 
 

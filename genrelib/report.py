@@ -5,6 +5,7 @@ caption in its own metadata, so that the page needs no second list.
 """
 
 import json
+import shutil
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +39,10 @@ LIBRARIES = (
     "soundfile",
     "torch",
 )
-PERCENT = ("accuracy", "low", "high", "macro_f1", "accuracy_answerable")
+TEXTS = (
+    *("track_id", "genre", "artist", "title", "group", "exclude", "official_split", "song"),
+    *("predicted", "fault", "fault_of", "true_genre", "name", "value", "note", "finding"),
+)
 
 
 def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +64,11 @@ def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataF
 
 
 def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
-    """Read ``tables/<name>.csv``; empty cells stay empty text.
+    """Read ``tables/<name>.csv`` as it was saved.
+
+    A column is numbers when all its filled cells are, and its name is not among the texts: a
+    track called ``007``, a genre called ``1960`` or ``NA`` stays what it is. Empty cells are NaN
+    among numbers, else empty text.
 
     Raises
     ------
@@ -73,7 +81,13 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
             f"reports/{workspace.study}/tables/{name}.csv is missing; run notebook {name[:2]} of "
             f"study {workspace.study!r} first."
         )
-    return pd.read_csv(path, keep_default_na=False)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in table.columns.difference(TEXTS):
+        filled = table[column] != ""
+        numbers = pd.to_numeric(table[column].where(filled), errors="coerce")
+        if filled.any() and numbers[filled].notna().all():
+            table[column] = numbers
+    return table
 
 
 def save_figure(
@@ -110,6 +124,7 @@ def save_audio(workspace: Workspace, corpus: Corpus) -> list[str]:
     list of str
         The tracks written, perhaps none.
     """
+    shutil.rmtree(workspace.report / "audio", ignore_errors=True)
     if corpus.name != "synthetic":
         return []
     clean = corpus.usable[corpus.usable["fault"] == ""]
@@ -128,7 +143,9 @@ def clear(workspace: Workspace, number: str) -> None:
             path.unlink()
 
 
-def build(workspace: Workspace, parameters: dict, runs: list[dict]) -> Path:
+def build(
+    workspace: Workspace, parameters: dict, runs: list[dict], *, outdated: Iterable[str] = ()
+) -> Path:
     """Write ``index.html``, the notebooks as HTML beside their executed copies, and ``run.html``.
 
     Everything in ``index.html`` is the same for the same data, code and parameters; what differs
@@ -142,6 +159,8 @@ def build(workspace: Workspace, parameters: dict, runs: list[dict]) -> Path:
         The study's parameters, ``title`` and ``about`` among them.
     runs : list of dict
         Facts of this run for ``run.html``, each with ``name`` and ``value``.
+    outdated : iterable of str
+        Notebooks whose results are not of the present parameters, code or data; the page says so.
 
     Returns
     -------
@@ -153,22 +172,21 @@ def build(workspace: Workspace, parameters: dict, runs: list[dict]) -> Path:
     )
     notebooks = [
         _notebook_page(path, templates)
-        for path in sorted((workspace.report / "notebooks").glob("*.ipynb"))
+        for path in sorted((workspace.report / "notebooks").glob("[0-9]*.ipynb"))
     ]
     context = {
         "study": workspace.study,
+        "outdated": list(outdated),
         "parameters": parameters,
         "notebooks": notebooks,
         "findings": _read(workspace, "09_findings", ["finding"])["finding"].tolist(),
-        "corpus": _html(_read(workspace, "01_counts")),
-        "exclusions": _html(
-            pd.concat([_read(workspace, "01_exclusions"), _read(workspace, "02_failures")])
-        ),
+        "corpus": _html(_latest(workspace, "counts")),
+        "exclusions": _html(_latest(workspace, "exclusions")),
         "notes": _read(workspace, "01_notes", ["note"])["note"].tolist(),
         "scores": _scores(_read(workspace, "09_scores")),
         "leakage": _leakage(_read(workspace, "09_leakage")),
         "figures": [_figure(path) for path in sorted(workspace.figures.glob("[0-9]*.png"))],
-        "tables": sorted(path.name for path in workspace.tables.glob("*.csv")),
+        "tables": sorted(path.name for path in workspace.tables.glob("[0-9]*.csv")),
         "audio": sorted(path.name for path in (workspace.report / "audio").glob("*.mp3")),
         "systems": [SYSTEMS[name] for name in parameters["systems"]],
         "protocols": [PROTOCOLS[name] for name in parameters["protocols"]],
@@ -186,6 +204,12 @@ def _read(workspace: Workspace, name: str, columns: Iterable[str] = ()) -> pd.Da
     if not (workspace.tables / f"{name}.csv").exists():  # its notebook was not run: --only
         return pd.DataFrame(columns=list(columns))
     return read_table(workspace, name)
+
+
+def _latest(workspace: Workspace, name: str) -> pd.DataFrame:
+    """Read a table that notebook 02 writes anew, after decoding, or else the one of 01."""
+    decoded = _read(workspace, f"02_{name}")
+    return decoded if len(decoded.columns) else _read(workspace, f"01_{name}")
 
 
 def _html(table: pd.DataFrame) -> str:

@@ -26,12 +26,20 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from . import report, systems, training
+from .corpora import CORPORA
+from .corpora.download import MIRROR
 from .errors import GenrelibError, unknown
 from .files import Workspace, digest, replacing, write_text
+from .protocols import PROTOCOLS
 
 FOR_THE_PAGE = ("title", "about")
 CODE = (".py", ".csv", ".yaml")
-REQUIRED = (*FOR_THE_PAGE, "corpus", "systems", "protocols")
+GIVEN = ("study", "n_jobs")  # by the runner, not by a study
+REGISTRIES = {
+    "corpus": ("corpus", CORPORA),
+    "systems": ("system", systems.SYSTEMS),
+    "protocols": ("protocol", PROTOCOLS),
+}
 
 
 def load_parameters(workspace: Workspace) -> dict:
@@ -50,7 +58,8 @@ def load_parameters(workspace: Workspace) -> dict:
     Raises
     ------
     GenrelibError
-        For an unknown study, an unknown or a missing name, or a file that is not YAML.
+        For an unknown study, an unknown or a missing name, a corpus, system or protocol that does
+        not exist, or a file that is not YAML.
     """
     known = {path.stem: path for path in (workspace.root / "studies").glob("*.yaml")}
     if workspace.study not in known:
@@ -64,18 +73,27 @@ def load_parameters(workspace: Workspace) -> dict:
             f"studies/{workspace.study}.yaml holds {type(parameters).__name__}; "
             "a mapping of parameter names to values is needed. See studies/demo.yaml."
         )
-    missing = [name for name in REQUIRED if name not in parameters]
-    if missing:
-        raise GenrelibError(f"studies/{workspace.study}.yaml lacks: {', '.join(missing)}.")
     declared = set().union(*(declared_parameters(path) for path in notebooks(workspace)))
+    known = (declared | set(FOR_THE_PAGE)) - set(GIVEN)
     for name in parameters:
-        if name not in declared and name not in FOR_THE_PAGE:
-            raise unknown(
-                f"parameter in studies/{workspace.study}.yaml",
-                name,
-                declared | set(FOR_THE_PAGE) - {"study"},
-            )
+        if name not in known:
+            raise unknown(f"parameter in studies/{workspace.study}.yaml", name, known)
+    missing = sorted(known - set(parameters))
+    if missing:  # a notebook's own value is that of the smoke study, which no one means
+        raise GenrelibError(f"studies/{workspace.study}.yaml lacks: {', '.join(missing)}.")
+    _check_values(parameters)
     return parameters
+
+
+def _check_values(parameters: dict) -> None:
+    """Refuse names that no registry knows before anything has run."""
+    for name, (kind, registry) in REGISTRIES.items():
+        values = parameters[name] if isinstance(parameters[name], list) else [parameters[name]]
+        for value in values:
+            if value not in registry:
+                raise unknown(kind, value, registry)
+        if not values:
+            raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")
 
 
 def notebooks(workspace: Workspace) -> list[Path]:
@@ -117,33 +135,72 @@ def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print
     parameters = load_parameters(workspace)
     paths = notebooks(workspace)
     _check_numbers(only, paths)
+    _sweep(workspace)
     started, runs = time.perf_counter(), report.read_run(workspace).get("notebooks", {})
-    for position, path in enumerate(paths, start=1):
-        number, label = path.stem[:2], f"[{position}/{len(paths)}] {path.stem}"
-        if only is not None and number not in only:
-            continue
-        injected = {k: v for k, v in parameters.items() if k in declared_parameters(path)}
-        key = _key(path, injected)
-        upstream = _digest(_outputs(workspace, p) for p in paths[: position - 1])
-        state = {"key": key, "upstream": upstream, "outputs": _outputs(workspace, path)}
-        old = {k: v for k, v in runs.get(path.stem, {}).items() if k in state}
-        if only is None and position > 1 and state == old:
-            say(f"{label}: up to date")
-            continue
-        say(f"{label} ...")
-        if "n_jobs" in declared_parameters(path) and n_jobs != -1:
-            injected["n_jobs"] = n_jobs
-        seconds = execute(workspace, path, injected)
-        say(f"{label}: done in {seconds:.0f} s")
-        state["outputs"] = _outputs(workspace, path)
-        runs[path.stem] = {**state, "seconds": round(seconds, 1)}
-        write_text(workspace.report / "run.json", json.dumps({"notebooks": runs}, indent=1) + "\n")
-    return report.build(
-        workspace, parameters, _facts(workspace, runs, time.perf_counter() - started)
-    )
+    try:
+        for position, path in enumerate(paths):
+            if only is not None and path.stem[:2] not in only:
+                continue
+            label = f"[{position + 1}/{len(paths)}] {path.stem}"
+            if not _has_work(path, parameters):
+                say(f"{label}: no system of this study")
+            elif only is None and position > 0 and _is_current(workspace, path, parameters, runs):
+                say(f"{label}: up to date")
+            else:
+                say(f"{label} ...")
+                seconds = execute(workspace, path, parameters, n_jobs=n_jobs)
+                say(f"{label}: done in {seconds:.0f} s")
+                state = _state(workspace, path, parameters)
+                runs[path.stem] = {**state, "seconds": round(seconds, 1)}
+                text = json.dumps({"notebooks": runs}, indent=1) + "\n"
+                write_text(workspace.report / "run.json", text)
+    finally:  # also after a failure, so that the page says what is no longer up to date
+        facts = _facts(workspace, runs, time.perf_counter() - started)
+        outdated = [
+            path.stem
+            for path in paths
+            if _has_work(path, parameters) and not _is_current(workspace, path, parameters, runs)
+        ]
+        page = report.build(workspace, parameters, facts, outdated=outdated)
+    return page
 
 
-def execute(workspace: Workspace, path: Path, parameters: dict) -> float:
+def _has_work(path: Path, parameters: dict) -> bool:
+    """Tell whether a notebook is of no system at all, or of one that the study names."""
+    number = path.stem[:2]
+    runs_systems = systems.of_notebook(number, list(systems.SYSTEMS))
+    return not runs_systems or bool(systems.of_notebook(number, parameters["systems"]))
+
+
+def _is_current(workspace: Workspace, path: Path, parameters: dict, runs: dict) -> bool:
+    """Tell whether a notebook's last run is what a run now would give."""
+    state = _state(workspace, path, parameters)
+    return state == {k: v for k, v in runs.get(path.stem, {}).items() if k in state}
+
+
+def _state(workspace: Workspace, path: Path, parameters: dict) -> dict:
+    """Describe what a notebook depends on and what it has written."""
+    paths = notebooks(workspace)
+    earlier = [_results(workspace, p) for p in paths[: paths.index(path)]]
+    pages = (workspace.report / "notebooks").glob(f"{path.stem}.ipynb")
+    return {
+        "key": _key(path, _injected(path, parameters)),
+        "upstream": _digest(earlier),
+        "outputs": _results(workspace, path) | _digests(workspace, pages),
+    }
+
+
+def _injected(path: Path, parameters: dict) -> dict:
+    return {k: v for k, v in parameters.items() if k in declared_parameters(path)}
+
+
+def _sweep(workspace: Workspace) -> None:
+    """Remove what killed processes left half-written."""
+    for path in workspace.report.rglob(".*.tmp*"):
+        path.unlink()
+
+
+def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int = -1) -> float:
     """Run one notebook into ``reports/<study>/notebooks/`` and return the seconds it took.
 
     What ran before a failure is kept there.
@@ -152,11 +209,14 @@ def execute(workspace: Workspace, path: Path, parameters: dict) -> float:
     output.parent.mkdir(parents=True, exist_ok=True)
     report.clear(workspace, path.stem[:2])
     started = time.perf_counter()
+    given = {"study": workspace.study, **_injected(path, parameters)}
+    if "n_jobs" in declared_parameters(path) and n_jobs != -1:
+        given["n_jobs"] = n_jobs
     try:
         papermill.execute_notebook(
             str(path),
             str(output),
-            {"study": workspace.study, **parameters},
+            given,
             kernel_name="python3",
             cwd=str(workspace.root),
             progress_bar=False,
@@ -187,7 +247,7 @@ def _failure(output, error, workspace):
 
 
 def _settled(notebook):
-    """Drop what differs between equal runs: times, paths, random ids and progress bars."""
+    """Drop what differs between equal runs: times, random ids and progress bars."""
     notebook.metadata.pop("papermill", None)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"
@@ -214,18 +274,26 @@ def _check_numbers(only, paths):
 def _key(path: Path, parameters: dict) -> str:
     """Digest of what a notebook's output depends on, but for the data."""
     package = Path(__file__).parent
-    code = {p.name: digest(p) for p in sorted(package.rglob("*")) if p.suffix in CODE}
+    code = [
+        (str(p.relative_to(package)), digest(p))
+        for p in sorted(package.rglob("*"))
+        if p.suffix in CODE
+    ]
     libraries = {name: version(name) for name in report.LIBRARIES}
     return _digest([digest(path), parameters, code, libraries])
 
 
-def _outputs(workspace: Workspace, path: Path) -> dict[str, str]:
-    """Return the digest of every file that a notebook has written, by its name in the report."""
+def _results(workspace: Workspace, path: Path) -> dict[str, str]:
+    """Return the digest of every result of a notebook, by its name in the report."""
     number = path.stem[:2]
     owned = [*workspace.figures.glob(f"{number}_*"), *workspace.tables.glob(f"{number}_*")]
     for name in systems.of_notebook(number, list(systems.SYSTEMS)):
-        owned += (workspace.predictions / name).rglob("repeat*.csv")
-    return {str(p.relative_to(workspace.report)): digest(p) for p in sorted(owned)}
+        owned += (workspace.predictions / name).rglob("repeat*.*")
+    return _digests(workspace, owned)
+
+
+def _digests(workspace: Workspace, paths) -> dict[str, str]:
+    return {str(p.relative_to(workspace.report)): digest(p) for p in sorted(paths)}
 
 
 def _digest(parts) -> str:
@@ -269,6 +337,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--n-jobs", type=int, default=-1, help="processes; -1 takes every core")
     options = parser.parse_args(arguments)
+    if options.n_jobs == 0:
+        parser.error("--n-jobs 0: give a number of processes, or -1 for every core")
+    mirror = os.environ.get(MIRROR, "")
+    if mirror and Path(mirror).is_dir():  # notebooks run elsewhere than this command
+        os.environ[MIRROR] = str(Path(mirror).absolute())
     only = options.only.split(",") if options.only else None
     try:
         page = run(options.name, only=only, n_jobs=options.n_jobs)

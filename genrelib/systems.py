@@ -25,7 +25,7 @@ from .estimators import (
     MelStatistics,
 )
 from .networks import Cnn2d, Perceptron
-from .training import GenreNet
+from .training import GenreNet, NetworkPipeline
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,9 @@ class System:
     chosen : str
         What the source leaves unsaid, and what was chosen.
     validates : bool
-        Whether training picks its epoch on the validation part. If so the last step is called
-        ``net`` and takes ``is_valid``; if not, the validation part joins the training part.
-    revision : int
-        Raised when the code behind the recipe changes its results: old fits are then redone.
+        Whether training picks its epoch on the validation part. If so it is a
+        :class:`~genrelib.training.NetworkPipeline`, whose ``fit`` takes ``is_valid``; if not, the
+        validation part joins the training part.
     """
 
     name: str
@@ -86,7 +85,6 @@ class System:
     claim_protocol: str
     chosen: str
     validates: bool = False
-    revision: int = 1
 
 
 def system(name: str) -> System:
@@ -181,7 +179,7 @@ def _nn(recipe):
         module__batch_norm=True,
         module__dropout=0.5,
     )
-    return Pipeline([*_flat_stack(), ("net", net)])
+    return NetworkPipeline([*_flat_stack(), ("net", net)])
 
 
 def _knn(recipe):
@@ -202,7 +200,7 @@ def _ann(recipe):
         module__batch_norm=False,
         module__dropout=0.0,
     )
-    return Pipeline(
+    return NetworkPipeline(
         [("image", Image()), ("scale", BandScaler()), ("flatten", Flatten()), ("net", net)]
     )
 
@@ -221,7 +219,7 @@ def _cnn_2d(recipe):
         lr=0.00025,
         batch_size=8,
     )
-    return Pipeline([("image", Image()), ("scale", BandScaler()), ("net", net)])
+    return NetworkPipeline([("image", Image()), ("scale", BandScaler()), ("net", net)])
 
 
 _003 = "003_e74a875cd7974701"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.pipeline import Pipeline
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EarlyStopping
 from torch.utils.data import Subset
@@ -29,7 +29,8 @@ class GenreNet(NeuralNetClassifier):
     """A torch module as a seeded scikit-learn classifier with early stopping.
 
     Training sees the rows that are not in the validation part; the weights of the epoch with the
-    lowest validation loss are kept. The global random state of torch is left as it was.
+    lowest validation loss are kept, or of the last epoch when there is no validation part. The
+    global random state of torch is left as it was.
 
     Parameters
     ----------
@@ -66,12 +67,14 @@ class GenreNet(NeuralNetClassifier):
 
     @property
     def _default_callbacks(self):
+        if not hasattr(self, "is_valid_") or not self.is_valid_.any():
+            return super()._default_callbacks
         stopping = EarlyStopping(
-            "valid_loss", patience=self.patience, load_best=True, sink=_discard
+            "valid_loss", patience=self.patience, threshold=0, load_best=True, sink=_discard
         )
         return [*super()._default_callbacks, ("early_stopping", stopping)]
 
-    def fit(self, X, y, is_valid=None):
+    def fit(self, X, y, is_valid):
         """Train; return `self`.
 
         Parameters
@@ -80,21 +83,19 @@ class GenreNet(NeuralNetClassifier):
             Inputs of the module, finite.
         y : np.ndarray of int, shape (n_tracks,)
             Labels in ``0 .. n_classes - 1``.
-        is_valid : np.ndarray of bool, shape (n_tracks,), optional
-            The rows that choose the epoch instead of training. Without it, a stratified fifth;
-            pass it whenever rows share an artist.
+        is_valid : np.ndarray of bool, shape (n_tracks,)
+            The rows that choose the epoch instead of training; perhaps none.
         """
         X = np.ascontiguousarray(X, dtype=np.float32)
         y = np.asarray(y, dtype=np.int64)
         if not np.isfinite(X).all():
             raise GenrelibError("the network's input holds NaN or infinity; it must be finite.")
         self.input_shape_ = X.shape[1:]
-        self.is_valid_ = self._fifth(X, y) if is_valid is None else np.asarray(is_valid, bool)
-        n_valid = int(self.is_valid_.sum())
-        if len(self.is_valid_) != len(X) or not 0 < n_valid < len(X):
+        self.is_valid_ = np.asarray(is_valid, bool)
+        if len(self.is_valid_) != len(X) or self.is_valid_.all():
             raise GenrelibError(
-                f"{n_valid} validation rows of {len(X)} (mask of {len(self.is_valid_)}); both "
-                "parts need at least one. Give the corpus more artists, or use fewer folds."
+                f"{self.is_valid_.sum()} validation rows of {len(X)} (mask of "
+                f"{len(self.is_valid_)}); one flag per row is needed, and one row to train on."
             )
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
@@ -110,11 +111,6 @@ class GenreNet(NeuralNetClassifier):
                 )
         return super().predict_proba(X).astype(np.float64)
 
-    def _fifth(self, X, y):
-        split = StratifiedShuffleSplit(1, test_size=0.2, random_state=self.seed)
-        _, valid = next(split.split(X, y))
-        return np.isin(np.arange(len(X)), valid)
-
     def initialize_module(self):
         """Build the module for the shape of the data at hand."""
         kwargs = self.get_params_for("module")
@@ -128,7 +124,7 @@ class GenreNet(NeuralNetClassifier):
         """Split by the mask given to ``fit``."""
         dataset = self.get_dataset(X, y)
         train, valid = np.flatnonzero(~self.is_valid_), np.flatnonzero(self.is_valid_)
-        return Subset(dataset, train), Subset(dataset, valid)
+        return Subset(dataset, train), Subset(dataset, valid) if len(valid) else None
 
     def get_iterator(self, dataset, training=False):
         """Batch the data; drop a last training batch of one, which cannot be normalised."""
@@ -140,9 +136,24 @@ class GenreNet(NeuralNetClassifier):
 
     @property
     def curve(self):
-        """Losses and validation accuracy per epoch: a list of dicts."""
+        """Losses and validation accuracy per epoch: a list of dicts; None without validation."""
         names = ("epoch", "train_loss", "valid_loss", "valid_acc")
-        return [{name: row[name] for name in names} for row in self.history]
+        return [{name: row.get(name) for name in names} for row in self.history]
+
+
+class NetworkPipeline(Pipeline):
+    """Transformers and a :class:`GenreNet` as last step, which share the validation mask.
+
+    The transformers too are fitted on the training rows only: a PCA that has seen the validation
+    rows would make their loss look like that of rows learnt by heart.
+    """
+
+    def fit(self, X, y, is_valid):
+        """Fit on the rows where `is_valid` is false, choose the epoch on the others."""
+        is_valid = np.asarray(is_valid, bool)
+        transformers = Pipeline(self.steps[:-1]).fit(X[~is_valid], y[~is_valid])
+        self.steps[-1][1].fit(transformers.transform(X), y, is_valid)
+        return self
 
 
 def _discard(_message):

@@ -57,9 +57,9 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace("trial", tmp_path)
 
 
-def write_music(folder: Path, n_artists=4, n_songs=2, seconds=1.2) -> Path:
+def write_music(folder: Path, n_artists=4, n_songs=2, seconds=1.2, genres=GENRES) -> Path:
     """Write noise that each genre filters in its way, as ``<genre>/<artist>/<song>.wav``."""
-    for number, genre in enumerate(GENRES):
+    for number, genre in enumerate(genres):
         for artist in range(n_artists):
             for song in range(n_songs):
                 path = folder / genre / f"{genre} artist {artist}" / f"{genre}-{artist}-{song}.wav"

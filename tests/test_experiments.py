@@ -1,6 +1,7 @@
 """Experiments and predictions: what is written, what is kept, what is done again."""
 
 import dataclasses
+import inspect
 import json
 import os
 import pickle
@@ -9,11 +10,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import GENRES
 
-from genrelib import experiments, predictions
+from genrelib import estimators, experiments, predictions
 from genrelib.errors import GenrelibError
 
 SETTINGS = {"n_folds": 2, "n_repeats": 1, "epochs": 2, "seed": 0}
@@ -147,6 +149,43 @@ def test_curves_have_a_row_per_epoch(music, features, workspace):
     assert curves[["train_loss", "valid_loss"]].notna().all().all()
 
 
+def test_code_counts_but_its_words_do_not(music, features, workspace, monkeypatch):
+    fit = plan(music, features, workspace)[0]
+    key, source = fit.key, inspect.getsource(estimators)
+    experiments._code.cache_clear()
+
+    def key_with(text: str) -> str:
+        monkeypatch.setattr(experiments.inspect, "getsource", lambda module: text)
+        experiments._code.cache_clear()
+        return dataclasses.replace(fit).key
+
+    assert key_with(source.replace('"""Base of', '"""The base of')) == key
+    assert key_with(source + "\n\nclass Another:\n    pass\n") == key
+    assert key_with(source.replace("(10, 90)", "(5, 95)")) != key
+    experiments._code.cache_clear()
+
+
+def test_files_changed_after_the_fit_are_not_read(music, features, workspace):
+    run(music, features, workspace)
+    path = next(workspace.predictions.rglob("*.csv"))
+    path.write_text(path.read_text().replace("blues", "metal", 1))
+    with pytest.raises(GenrelibError, match="changed after the fit"):
+        predictions.read(workspace, ["mel_svm"])
+
+
+def test_genres_with_odd_names_come_back_as_they_were(workspace):
+    path = workspace.predictions / "svm" / "track_random" / "repeat0_fold0.csv"
+    genre = pd.Series(["1960", "None"], index=pd.Index(["01", "NA"], name="track_id"))
+    where = {"system": "svm", "protocol": "track_random", "repeat": 0, "fold": 0, "key": ""}
+    record = {**where, "genres_trained": ["1960"]}
+    predictions.write(path, genre, ("1960", "None"), np.array([[0.9, 0.1], [0.6, 0.4]]), record)
+    rows, _ = predictions.read(workspace, ["svm"])
+    assert rows["track_id"].tolist() == ["01", "NA"]
+    assert rows["genre"].tolist() == ["1960", "None"]
+    assert rows["predicted"].tolist() == ["1960", "1960"]
+    assert rows["genre_trained"].tolist() == [True, False]
+
+
 def test_reading_what_was_not_run_says_which_notebook(workspace):
     with pytest.raises(GenrelibError, match="notebook 04 of study 'trial'"):
         predictions.read(workspace, ["cnn_2d"])
@@ -159,7 +198,7 @@ def test_systems_tested_on_different_folds_are_refused(music, features, workspac
         predictions.read(workspace, ["mel_svm", "svm"])
 
 
-def test_the_architecture_lists_every_learnt_number(features):
-    layers = experiments.architecture("cnn_2d", features, 4)
+def test_the_architecture_lists_every_learnt_number(music, features):
+    layers = experiments.architecture("cnn_2d", music, features)
     assert layers["kind"].tolist().count("Conv2d") == 3
     assert layers.loc[layers["kind"] == "Conv2d", "parameters"].tolist() == [320, 9248, 9248]

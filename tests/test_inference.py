@@ -136,7 +136,7 @@ def test_hardest_lists_the_surest_errors_first():
     table = hardest(rows, TRACKS)
     assert len(table) == (rows["genre"] != rows["predicted"]).sum()
     assert table["probability"].is_monotonic_decreasing
-    assert (table["called"] != table["genre"]).all()
+    assert (table["predicted"] != table["genre"]).all()
 
 
 def test_findings_say_the_numbers_of_the_tables():
@@ -144,5 +144,5 @@ def test_findings_say_the_numbers_of_the_tables():
     table = scores(both, TRACKS["group"], seed=0)
     said = findings(table, leakage(both, TRACKS["group"], seed=0), 4)
     assert "100.0% [100.0%, 100.0%] (48 tracks; chance is 25.0%)" in said[0]
-    assert "lowers accuracy by 100.0 points" in said[2]
+    assert "changes accuracy by -100.0 points" in said[2]
     assert "1 of 1 systems" in said[2]

@@ -54,7 +54,7 @@ def test_what_is_installed_is_what_is_locked(name):
 def test_conda_installs_from_the_same_pins():
     packages = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     pip = next(entry["pip"] for entry in packages if isinstance(entry, dict))
-    assert pip == ["--constraint requirements.lock", "--editable .[dev,cluster]"]
+    assert pip == ["--constraint requirements.lock", "--editable .[dev]"]
     conda = [Requirement(entry) for entry in packages if isinstance(entry, str)]
     assert {entry.name for entry in conda} == {"python", "pip"}  # every other pin is the lock's
     (python,) = [entry for entry in conda if entry.name == "python"]

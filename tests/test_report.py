@@ -68,10 +68,10 @@ def matrices() -> dict:
 TRACKS = make_tracks()
 FIGURES = {
     "counts": lambda: plots.corpus_counts(
-        summary(Corpus("folder", TRACKS, GENRES, ())).drop(index="(all)")
+        summary(Corpus("folder", TRACKS, GENRES, ())).drop(index="(all)"), GENRES
     ),
     "gallery": lambda: plots.gallery({"one": matrices(), "two": matrices()}),
-    "band_means": lambda: plots.band_means(pd.DataFrame(np.eye(4), columns=GENRES)),
+    "band_means": lambda: plots.band_means(pd.DataFrame(np.eye(4), columns=GENRES), "log_mel"),
     "accuracies": lambda: plots.accuracies(scores(), 4),
     "confusions": lambda: plots.confusions(
         {"SVM": pd.DataFrame(np.eye(4), index=GENRES, columns=GENRES)}
@@ -104,11 +104,31 @@ def test_genres_keep_their_colour():
 
 
 def test_tables_come_back_as_they_were(workspace):
-    table = pd.DataFrame({"name": ["a", ""], "value": [0.123456789, 2.0]})
+    table = pd.DataFrame({"name": ["a", ""], "score": [0.123456789, 2.0]})
     report.save_table(workspace, "09_some", table)
     found = report.read_table(workspace, "09_some")
     assert found["name"].tolist() == ["a", ""]
-    np.testing.assert_allclose(found["value"], table["value"], rtol=1e-5)
+    np.testing.assert_allclose(found["score"], table["score"], rtol=1e-5)
+
+
+def test_odd_names_stay_text_and_gaps_stay_gaps(workspace):
+    table = pd.DataFrame(
+        {"track_id": ["1960.01", "1960.10"], "genre": ["NA", "None"], "group": ["007", "8"]}
+    ).assign(accuracy_answerable=[0.5, np.nan])
+    report.save_table(workspace, "01_odd", table)
+    found = report.read_table(workspace, "01_odd")
+    pd.testing.assert_frame_equal(found, table, check_dtype=False)
+    assert np.isnan(found["accuracy_answerable"][1])
+
+
+def test_figures_without_anything_to_draw_say_so():
+    assert "No system" in plots.learning_curves(curves().iloc[:0]).texts[0].get_text()
+
+
+def test_what_is_outdated_is_said_on_the_page(workspace):
+    page = report.build(workspace, PARAMETERS, [], outdated=["09_analysis"]).read_text()
+    assert "Not up to date with the parameters below: 09_analysis" in page
+    assert "Not up to date" not in report.build(workspace, PARAMETERS, []).read_text()
 
 
 def test_a_missing_table_names_its_notebook(workspace):
@@ -128,15 +148,17 @@ def test_the_page_holds_scores_findings_reasons_and_provenance(workspace):
     report.save_table(workspace, "09_findings", pd.DataFrame({"finding": ["Found <that>."]}))
     lost = pd.DataFrame({"track_id": ["a"], "genre": ["jazz"], "exclude": ["cut short"]})
     report.save_table(workspace, "01_exclusions", lost)
-    page = report.build(workspace, PARAMETERS, [{"name": "machine", "value": "mine"}]).read_text()
+    page = report.build(
+        workspace, PARAMETERS, [{"name": "machine", "value": "Turing 1"}]
+    ).read_text()
     assert "60.0 [50.0, 75.0]" in page
     assert "without the unanswerable" in page
     assert "Found &lt;that&gt;." in page
     assert "cut short" in page
     assert SYSTEMS["svm"].chosen in page
     assert "torch&nbsp;2.13.0" in page
-    assert "mine" not in page
-    assert "mine" in (workspace.report / "run.html").read_text()
+    assert "Turing 1" not in page
+    assert "Turing 1" in (workspace.report / "run.html").read_text()
 
 
 def test_the_page_is_made_when_only_some_notebooks_ran(workspace):

@@ -134,6 +134,12 @@ def test_a_failing_notebook_names_its_cell_and_keeps_what_ran(project):
     [
         (PARAMETERS + "n_flods: 3\n", "n_flods.*times"),
         (PARAMETERS.replace("title: Trial\n", ""), "lacks: title"),
+        (PARAMETERS.replace("times: 3\n", ""), "lacks: times"),
+        (PARAMETERS + "study: demo\n", "unknown parameter .* 'study'"),
+        (PARAMETERS.replace("[svm]", "[smv]"), "unknown system 'smv'; known: .*svm"),
+        (PARAMETERS.replace("[svm]", "[]"), "systems is empty"),
+        (PARAMETERS.replace("[track_random]", "artist_groupd"), "unknown protocol 'artist_groupd'"),
+        (PARAMETERS.replace("synthetic", "gtzzan"), "unknown corpus 'gtzzan'"),
         ("- a list", "holds list"),
         ("a: [", "not valid YAML"),
     ],
@@ -160,6 +166,52 @@ def test_the_command_line_says_where_the_report_is(project):
     wrong = subprocess.run([*command[:3], "trail"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 1
     assert "unknown study 'trail'; known: trial" in wrong.stderr
+
+
+def page(project: Path) -> str:
+    return (project / "reports" / "trial" / "index.html").read_text()
+
+
+def test_the_page_says_what_only_part_of_a_run_left_outdated(project):
+    run()
+    assert "Not up to date" not in page(project)
+    (project / "studies" / "trial.yaml").write_text(PARAMETERS.replace("times: 3", "times: 5"))
+    run(only=["01"])
+    assert "Not up to date with the parameters below: 02_second" in page(project)
+
+
+def test_the_page_says_what_a_failure_left_outdated(project):
+    run()
+    broken = SECOND + "\nprint(1 / 0)"
+    write_notebook(project / "notebooks" / "02_second.ipynb", 'study = "smoke"', broken)
+    with pytest.raises(GenrelibError):
+        run()
+    assert "Not up to date with the parameters below: 02_second" in page(project)
+
+
+def test_notebooks_whose_systems_the_study_does_not_name_are_passed_over(project):
+    write_notebook(project / "notebooks" / "04_cnn.ipynb", 'study = "smoke"', "1 / 0")
+    assert any("04_cnn: no system of this study" in line for line in run())
+
+
+def test_what_killed_processes_left_is_swept(project):
+    run()
+    left = project / "reports" / "trial" / "notebooks" / ".01_first.77.tmp.ipynb"
+    left.write_text("{")
+    run()
+    assert not left.exists()
+
+
+def test_a_change_anywhere_in_the_package_counts(project, tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    (package / "corpora").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "corpora" / "__init__.py").write_text("")
+    monkeypatch.setattr(study, "__file__", str(package / "study.py"))
+    path = project / "notebooks" / "01_first.ipynb"
+    before = study._key(path, {})
+    (package / "corpora" / "__init__.py").write_text("changed = True")
+    assert study._key(path, {}) != before
 
 
 def test_the_state_is_whole_json(project):

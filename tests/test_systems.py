@@ -21,7 +21,7 @@ def features_for(name: str) -> np.ndarray:
 
 def fitted(name: str, X=None, y=Y, mask=IS_VALID, seed=3):
     estimator = clone(build(name, n_classes=4, seed=seed, epochs=8))
-    arguments = {"net__is_valid": mask} if SYSTEMS[name].validates else {}
+    arguments = {"is_valid": mask} if SYSTEMS[name].validates else {}
     return estimator.fit(features_for(name) if X is None else X, y, **arguments)
 
 
@@ -71,7 +71,7 @@ def test_twenty_tracks_are_learnt_better_than_chance(name):
     X = 3 * make_features(y, n_bands=FEATURES[SYSTEMS[name].feature].n_bands, n_frames=40)
     estimator = build(name, n_classes=4, seed=0, epochs=60)
     mask = np.arange(20) >= 16
-    estimator.fit(X, y, **({"net__is_valid": mask} if SYSTEMS[name].validates else {}))
+    estimator.fit(X, y, **({"is_valid": mask} if SYSTEMS[name].validates else {}))
     assert (estimator.predict(X) == y).mean() >= 0.75
 
 

@@ -7,8 +7,9 @@ from conftest import make_features
 from torch import nn
 
 from genrelib.errors import GenrelibError
+from genrelib.estimators import BandScaler, Image
 from genrelib.networks import Cnn2d, Perceptron, count_parameters
-from genrelib.training import GenreNet
+from genrelib.training import GenreNet, NetworkPipeline
 
 Y = np.arange(24) % 4
 X = make_features(Y, n_bands=16, n_frames=16)
@@ -69,13 +70,22 @@ def test_a_last_batch_of_one_is_dropped():
     assert np.isfinite(fitted.curve[-1]["train_loss"])
 
 
-def test_without_a_mask_a_stratified_fifth_validates():
-    fitted = net().fit(X[:20], Y[:20])
-    assert np.bincount(Y[:20][fitted.is_valid_]).tolist() == [1, 1, 1, 1]
+def test_without_validation_rows_the_last_epoch_counts():
+    fitted = net().fit(X, Y, is_valid=np.zeros(24, bool))
+    assert len(fitted.curve) == 4
+    assert fitted.curve[-1]["valid_loss"] is None
 
 
-@pytest.mark.parametrize("mask", [np.zeros(24, bool), np.ones(24, bool), np.ones(5, bool)])
-def test_a_mask_without_both_parts_is_refused(mask):
+def test_transformers_do_not_see_the_validation_rows():
+    pipeline = NetworkPipeline([("image", Image()), ("scale", BandScaler()), ("net", net())])
+    shifted = X + 100 * MASK[:, None, None].astype(np.float32)
+    pipeline.fit(shifted, Y, is_valid=MASK)
+    expected = BandScaler().fit(X[~MASK])
+    np.testing.assert_array_equal(pipeline.named_steps["scale"].mean_, expected.mean_)
+
+
+@pytest.mark.parametrize("mask", [np.ones(24, bool), np.ones(5, bool)])
+def test_a_mask_that_leaves_nothing_to_train_on_is_refused(mask):
     with pytest.raises(GenrelibError, match="validation rows"):
         net().fit(X, Y, is_valid=mask)
 

@@ -4,7 +4,6 @@
 ['folder', 'gtzan', 'gtzan_mini', 'synthetic']
 """
 
-import dataclasses
 import functools
 import hashlib
 import inspect
@@ -47,7 +46,7 @@ class Corpus:
         """The tracks that are not excluded."""
         return self.tracks[self.tracks["exclude"] == ""]
 
-    def without(self, reasons: pd.Series) -> tuple["Corpus", pd.DataFrame]:
+    def without(self, reasons: pd.Series) -> "Corpus":
         """Exclude tracks that turned out to be unusable, such as those that can't be decoded.
 
         Parameters
@@ -57,17 +56,18 @@ class Corpus:
 
         Returns
         -------
-        corpus : Corpus
-            With the reasons in `exclude`.
-        excluded : pd.DataFrame
-            `genre` and `exclude` of the tracks that this call excluded.
+        Corpus
+            With the reasons in `exclude`, and without genres that have no track left.
+
+        Raises
+        ------
+        GenrelibError
+            When fewer than two genres are left.
         """
         lost = reasons[reasons.index.isin(self.usable.index)]
         tracks = self.tracks.copy()
         tracks.loc[lost.index, "exclude"] = lost
-        return dataclasses.replace(self, tracks=tracks), tracks.loc[
-            lost.index, ["genre", "exclude"]
-        ]
+        return _corpus(self.name, tracks, self.notes)
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -176,27 +176,31 @@ def load(name: str, data: Path, *, n_jobs: int = 1, **options) -> Corpus:
         if option not in allowed:
             raise unknown(f"option of the corpus {name!r}", option, allowed)
     table, notes = CORPORA[name](Path(data), n_jobs=n_jobs, **options)
-    tracks = checked(table)
+    return _corpus(name, checked(table), tuple(notes))
+
+
+def _corpus(name: str, tracks: pd.DataFrame, notes: tuple[str, ...]) -> Corpus:
+    """Name the genres that have usable tracks, of which there must be two."""
     usable = tracks[tracks["exclude"] == ""]
     genres = tuple(sorted(usable["genre"].unique()))
     if len(genres) < 2:
         reasons = tracks["exclude"][tracks["exclude"] != ""].head(3)
         shown = "; ".join(f"{track}: {reason}" for track, reason in reasons.items())
         raise GenrelibError(
-            f"{name} has usable tracks of {len(genres)} genres {genres}, at least 2 needed; "
+            f"{name} has usable tracks of {len(genres)} genres {genres}, at least 2 are needed; "
             f"{len(tracks) - len(usable)} tracks are excluded, such as {shown}. Mend those files."
         )
+    said = []
     empty = sorted(set(tracks["genre"]) - set(genres))
     if empty:
-        notes = [*notes, f"no usable track is left of {', '.join(empty)}: not among the genres."]
+        said.append(f"no usable track is left of {', '.join(empty)}: not among the genres.")
     groups = usable.groupby("genre")["group"].nunique()
     if (groups == 1).any():
-        notes = [
-            *notes,
+        said.append(
             f"the tracks of {', '.join(groups.index[groups == 1])} are one group each: a split by "
-            "artist has such a genre either in training or in test, never in both.",
-        ]
-    return Corpus(name, tracks, genres, tuple(notes))
+            "artist has such a genre either in training or in test, never in both."
+        )
+    return Corpus(name, tracks, genres, tuple(dict.fromkeys([*notes, *said])))
 
 
 def summary(corpus: Corpus) -> pd.DataFrame:

@@ -21,6 +21,9 @@ TIMEOUT_S = 30
 """Seconds without an answer after which a try counts as failed."""
 
 
+pooch.get_logger().setLevel("WARNING")  # its progress bar says what is fetched
+
+
 def layout(url: str) -> str:
     """Return where a mirror keeps `url`: ``host/path``, without the query.
 
