@@ -1,5 +1,6 @@
 """Small corpora that need no audio, and a store with features that tell the genres apart."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from genrelib.seeds import rng
 
 torch.set_num_threads(1)  # small networks: threads only wait for each other
 
+ROOT = Path(__file__).parents[1]
 GENRES = ("blues", "jazz", "metal", "rock")
 
 
@@ -55,6 +57,13 @@ def tracks() -> pd.DataFrame:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace("trial", tmp_path)
+
+
+def copied_project(folder: Path) -> Path:
+    """Copy what a study needs beside the installed package."""
+    for name in ("notebooks", "studies"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".*"))
+    return folder
 
 
 def write_music(folder: Path, n_artists=4, n_songs=2, seconds=1.2, genres=GENRES) -> Path:
