@@ -20,6 +20,12 @@ ROOT = Path(__file__).parents[1]
 GENRES = ("blues", "jazz", "metal", "rock")
 
 
+def pytest_collection_modifyitems(items):
+    """Start the longest files first: side by side, the files then end at about the same time."""
+    longest = ("test_whole_studies.py", "test_notebooks.py", "test_study.py")
+    items.sort(key=lambda item: item.path.name not in longest)
+
+
 def make_tracks(n_artists=4, n_songs=3, genres=GENRES) -> pd.DataFrame:
     """Build a tracks table: artists of one genre each, every artist a group."""
     rows = [

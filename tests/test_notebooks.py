@@ -121,7 +121,7 @@ def test_nbval_accepts_the_stored_outputs(project):
     assert done.returncode == 0, done.stdout
 
 
-def test_nbval_refuses_a_wrong_stored_output_in_any_notebook(smoke, tmp_path):
+def test_nbval_refuses_a_wrong_stored_output_in_any_notebook(project):
     for path in PATHS:
         notebook = read(path)
         output = notebook.cells[-1].outputs[0]
