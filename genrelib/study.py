@@ -14,97 +14,22 @@ import platform
 import sys
 import time
 from datetime import UTC, datetime
-from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 import papermill
-import yaml
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from . import report, systems, training
-from .corpora import CORPORA
 from .corpora.download import MIRROR
 from .errors import GenrelibError, unknown
 from .files import Workspace, digest, replacing, write_text
-from .protocols import PROTOCOLS
+from .parameters import declared_in, parameters_for, parameters_of, source_notebooks
 
-FOR_THE_PAGE = ("title", "about")
 CODE = (".py", ".csv", ".yaml")
-GIVEN = ("study", "n_jobs")  # by the runner, not by a study
-REGISTRIES = {
-    "corpus": ("corpus", CORPORA),
-    "systems": ("system", systems.SYSTEMS),
-    "protocols": ("protocol", PROTOCOLS),
-}
-
-
-def load_parameters(workspace: Workspace) -> dict:
-    """Read ``studies/<study>.yaml`` and check every name against the notebooks.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Of the study.
-
-    Returns
-    -------
-    dict
-        ``title`` and ``about`` for the page, and the parameters of the notebooks.
-
-    Raises
-    ------
-    GenrelibError
-        For an unknown study, an unknown or a missing name, a corpus, system or protocol that does
-        not exist, or a file that is not YAML.
-    """
-    known = {path.stem: path for path in (workspace.root / "studies").glob("*.yaml")}
-    if workspace.study not in known:
-        raise unknown("study", workspace.study, known)
-    try:
-        parameters = yaml.safe_load(known[workspace.study].read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise GenrelibError(f"studies/{workspace.study}.yaml is not valid YAML: {error}") from error
-    if not isinstance(parameters, dict):
-        raise GenrelibError(
-            f"studies/{workspace.study}.yaml holds {type(parameters).__name__}; "
-            "a mapping of parameter names to values is needed. See studies/demo.yaml."
-        )
-    declared = set().union(*(declared_parameters(path) for path in notebooks(workspace)))
-    known = (declared | set(FOR_THE_PAGE)) - set(GIVEN)
-    for name in parameters:
-        if name not in known:
-            raise unknown(f"parameter in studies/{workspace.study}.yaml", name, known)
-    missing = sorted(known - set(parameters))
-    if missing:  # a notebook's own value is that of the smoke study, which no one means
-        raise GenrelibError(f"studies/{workspace.study}.yaml lacks: {', '.join(missing)}.")
-    _check_values(parameters)
-    return parameters
-
-
-def _check_values(parameters: dict) -> None:
-    """Refuse names that no registry knows before anything has run."""
-    for name, (kind, registry) in REGISTRIES.items():
-        values = parameters[name] if isinstance(parameters[name], list) else [parameters[name]]
-        for value in values:
-            if value not in registry:
-                raise unknown(kind, value, registry)
-        if not values:
-            raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")
-
-
-def notebooks(workspace: Workspace) -> list[Path]:
-    """List the numbered source notebooks, in order."""
-    return sorted((workspace.root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-
-
-@cache
-def declared_parameters(path: Path) -> frozenset[str]:
-    """Return the names in a notebook's ``parameters`` cell."""
-    return frozenset(papermill.inspect_notebook(str(path)))
 
 
 def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print) -> Path:
@@ -132,8 +57,8 @@ def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print
         For unknown names, and for a notebook that fails: the message names the cell.
     """
     workspace = Workspace.find(name)
-    parameters = load_parameters(workspace)
-    paths = notebooks(workspace)
+    parameters = parameters_of(workspace)
+    paths = source_notebooks(workspace)
     _check_numbers(only, paths)
     _sweep(workspace)
     started, runs = time.perf_counter(), report.read_run(workspace).get("notebooks", {})
@@ -180,18 +105,14 @@ def _is_current(workspace: Workspace, path: Path, parameters: dict, runs: dict) 
 
 def _state(workspace: Workspace, path: Path, parameters: dict) -> dict:
     """Describe what a notebook depends on and what it has written."""
-    paths = notebooks(workspace)
+    paths = source_notebooks(workspace)
     earlier = [_results(workspace, p) for p in paths[: paths.index(path)]]
     pages = (workspace.report / "notebooks").glob(f"{path.stem}.ipynb")
     return {
-        "key": _key(path, _injected(path, parameters)),
+        "key": _key(path, parameters_for(path, parameters)),
         "upstream": _digest(earlier),
         "outputs": _results(workspace, path) | _digests(workspace, pages),
     }
-
-
-def _injected(path: Path, parameters: dict) -> dict:
-    return {k: v for k, v in parameters.items() if k in declared_parameters(path)}
 
 
 def _sweep(workspace: Workspace) -> None:
@@ -209,8 +130,8 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
     output.parent.mkdir(parents=True, exist_ok=True)
     report.clear(workspace, path.stem[:2])
     started = time.perf_counter()
-    given = {"study": workspace.study, **_injected(path, parameters)}
-    if "n_jobs" in declared_parameters(path) and n_jobs != -1:
+    given = {"study": workspace.study, **parameters_for(path, parameters)}
+    if "n_jobs" in declared_in(path) and n_jobs != -1:
         given["n_jobs"] = n_jobs
     try:
         papermill.execute_notebook(

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from conftest import ROOT, copied_project
 
-from genrelib import study
 from genrelib.errors import GenrelibError
 from genrelib.files import Workspace
+from genrelib.parameters import parameters_of
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKED = {"keep_output", "nbval-check-output"}
@@ -100,7 +100,7 @@ def test_only_the_last_cell_keeps_its_output(path):
 
 @pytest.mark.parametrize("name", [path.stem for path in (ROOT / "studies").glob("*.yaml")])
 def test_every_study_names_known_parameters(name):
-    parameters = study.load_parameters(Workspace(name, ROOT))
+    parameters = parameters_of(Workspace(name, ROOT))
     assert parameters["title"]
 
 
@@ -108,7 +108,7 @@ def test_a_misspelt_parameter_in_a_study_fails(tmp_path):
     path = copied_project(tmp_path) / "studies" / "smoke.yaml"
     path.write_text(path.read_text().replace("n_folds", "n_flods"))
     with pytest.raises(GenrelibError, match="n_flods"):
-        study.load_parameters(Workspace("smoke", tmp_path))
+        parameters_of(Workspace("smoke", tmp_path))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,91 @@
+"""Parameters of a study: read from ``studies/*.yaml``, every name and value checked beforehand."""
+
+from functools import cache
+from pathlib import Path
+
+import papermill
+import yaml
+
+from .corpora import CORPORA
+from .errors import GenrelibError, unknown
+from .files import Workspace
+from .protocols import PROTOCOLS
+from .systems import SYSTEMS
+
+FOR_THE_PAGE = ("title", "about")
+GIVEN = ("study", "n_jobs")  # by the runner, not by a study
+REGISTRIES = {
+    "corpus": ("corpus", CORPORA),
+    "systems": ("system", SYSTEMS),
+    "protocols": ("protocol", PROTOCOLS),
+}
+
+
+def parameters_of(workspace: Workspace) -> dict:
+    """Read ``studies/<study>.yaml`` and check every name against the notebooks.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the study.
+
+    Returns
+    -------
+    dict
+        ``title`` and ``about`` for the page, and the parameters of the notebooks.
+
+    Raises
+    ------
+    GenrelibError
+        For an unknown study, an unknown or a missing name, a corpus, system or protocol that does
+        not exist, or a file that is not YAML.
+    """
+    known = {path.stem: path for path in (workspace.root / "studies").glob("*.yaml")}
+    if workspace.study not in known:
+        raise unknown("study", workspace.study, known)
+    try:
+        parameters = yaml.safe_load(known[workspace.study].read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise GenrelibError(f"studies/{workspace.study}.yaml is not valid YAML: {error}") from error
+    if not isinstance(parameters, dict):
+        raise GenrelibError(
+            f"studies/{workspace.study}.yaml holds {type(parameters).__name__}; "
+            "a mapping of parameter names to values is needed. See studies/demo.yaml."
+        )
+    declared = set().union(*(declared_in(path) for path in source_notebooks(workspace)))
+    known = (declared | set(FOR_THE_PAGE)) - set(GIVEN)
+    for name in parameters:
+        if name not in known:
+            raise unknown(f"parameter in studies/{workspace.study}.yaml", name, known)
+    missing = sorted(known - set(parameters))
+    if missing:  # a notebook's own value is that of the smoke study, which no one means
+        raise GenrelibError(f"studies/{workspace.study}.yaml lacks: {', '.join(missing)}.")
+    _check_values(parameters)
+    return parameters
+
+
+def _check_values(parameters: dict) -> None:
+    """Refuse names that no registry knows before anything has run."""
+    for name, (kind, registry) in REGISTRIES.items():
+        values = parameters[name] if isinstance(parameters[name], list) else [parameters[name]]
+        for value in values:
+            if value not in registry:
+                raise unknown(kind, value, registry)
+        if not values:
+            raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")
+
+
+def source_notebooks(workspace: Workspace) -> list[Path]:
+    """List the numbered source notebooks, in order."""
+    return sorted((workspace.root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+@cache
+def declared_in(path: Path) -> frozenset[str]:
+    """Return the names in a notebook's ``parameters`` cell."""
+    return frozenset(papermill.inspect_notebook(str(path)))
+
+
+def parameters_for(path: Path, parameters: dict) -> dict:
+    """Pick those of a study's parameters that a notebook declares."""
+    return {name: value for name, value in parameters.items() if name in declared_in(path)}
