@@ -86,7 +86,7 @@ def gallery(matrices: dict[str, dict[str, np.ndarray]]) -> Figure:
     fig, axes = plt.subplots(
         len(names),
         len(titles),
-        figsize=(4.2 * len(titles), 2.3 * len(names)),
+        figsize=(3.4 * len(titles), 1.8 * len(names)),
         squeeze=False,
         sharex=True,
         layout="constrained",
