@@ -4,10 +4,10 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import librosa
 import numpy as np
 import soundfile
 
+from .compiled import librosa
 from .errors import GenrelibError
 
 SR = 22050

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import librosa
 import numpy as np
 
 from .audio import SR
+from .compiled import librosa
 from .errors import GenrelibError, unknown
 from .spectra import HOP_LENGTH, N_FFT, Spectra
 from .stack import STACK_ROWS, stack

@@ -5,7 +5,6 @@ Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the d
 
 import warnings
 
-import librosa
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from .compiled import librosa
 from .features import FEATURES, HOP_LENGTH, SR, STACK_ROWS
 from .protocols import PROTOCOLS
 from .systems import SYSTEMS
@@ -43,7 +43,8 @@ def _has_font(name):
 
 def genre_colours(genres: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
     """Return one colour per genre, the same in every figure of a corpus."""
-    return dict(zip(genres, sns.color_palette("husl", len(genres)), strict=True))
+    palette = "tab10" if len(genres) <= 10 else "husl"
+    return dict(zip(genres, sns.color_palette(palette, len(genres)), strict=True))
 
 
 def corpus_counts(counts: pd.DataFrame, genres: tuple[str, ...]) -> Figure:
@@ -123,7 +124,8 @@ def show_feature(ax: plt.Axes, name: str, matrix: np.ndarray) -> None:
         ax.set(xlabel="Time", ylabel="row, standardised")
         if name == "stack":
             families = pd.Series([family for family, _ in STACK_ROWS])
-            middle = families.index.to_series().groupby(families.to_numpy(), sort=False).mean()
+            places = families.index.to_series().groupby(families.to_numpy(), sort=False)
+            middle = places.mean()[places.size() > 1]  # single rows lie too close for a label
             ax.set_yticks(middle.to_numpy(), middle.index, fontsize=6)
             ax.set_ylabel("")
 

@@ -2,11 +2,11 @@
 
 from functools import cached_property
 
-import librosa
 import numpy as np
 import scipy.fft
 
 from .audio import SR
+from .compiled import librosa
 
 N_FFT = 2048
 HOP_LENGTH = 512

@@ -22,10 +22,10 @@ rows   family              equal to
 Centroid and bandwidth agree within 0.1 Hz, everything else within 1e-4 of its unit.
 """
 
-import librosa
 import numpy as np
 
 from .audio import SR
+from .compiled import librosa
 from .spectra import HOP_LENGTH, N_FFT, Spectra
 
 MEL_FMAX = 1400.0

@@ -1,6 +1,9 @@
 """errors, seeds, files and parallel: what every room stands on."""
 
 import doctest
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -99,3 +102,18 @@ def test_spread_answers_every_task(n_jobs):
 
 def test_spread_of_nothing_is_nothing():
     assert list(spread(divmod, [], n_jobs=2, label="nothing")) == []
+
+
+def test_librosa_is_compiled_by_one_process_once(tmp_path):
+    command = [
+        sys.executable,
+        "-c",
+        "import sys, genrelib.compiled; print('librosa.beat' in sys.modules)",
+    ]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert (first, second) == ("True\n", "False\n")
+    assert len([p for p in tmp_path.iterdir() if p.suffix != ".lock"]) == 1
