@@ -255,5 +255,6 @@ def _about_annotations(known: pd.DataFrame) -> list[str]:
     return [
         f"of GTZAN's {len(known)} tracks {len(unknown)} have no known artist; those of a genre are "
         f"one group, but could be by an artist who is named elsewhere: {', '.join(unknown)}.",
-        f"artists changed against Sturm's index (why: genrelib/corpora/{gtzan_index.CHANGES}): {shown}.",
+        "artists changed against Sturm's index (why: "
+        f"genrelib/corpora/{gtzan_index.CHANGES}): {shown}.",
     ]
