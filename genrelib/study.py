@@ -124,10 +124,12 @@ def _sweep(workspace: Workspace) -> None:
 def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int = -1) -> float:
     """Run one notebook into ``reports/<study>/notebooks/`` and return the seconds it took.
 
-    What ran before a failure is kept there.
+    What ran before a failure is kept there. A process killed in mid-write leaves only a temporary
+    file, which the next run sweeps away.
     """
     output = workspace.report / "notebooks" / path.name
     output.parent.mkdir(parents=True, exist_ok=True)
+    running = output.with_name(f".{path.stem}.tmp.ipynb")
     report.clear(workspace, path.stem[:2])
     started = time.perf_counter()
     given = {"study": workspace.study, **parameters_for(path, parameters)}
@@ -136,7 +138,7 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
     try:
         papermill.execute_notebook(
             str(path),
-            str(output),
+            str(running),
             given,
             kernel_name="python3",
             cwd=str(workspace.root),
@@ -145,6 +147,7 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except PapermillExecutionError as error:
+        running.replace(output)
         raise GenrelibError(_failure(output, error, workspace)) from error
     except DeadKernelError as error:
         raise GenrelibError(
@@ -152,7 +155,8 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
             "study again with fewer processes (--n-jobs 1): finished fits are not repeated."
         ) from error
     with replacing(output) as temporary:
-        nbformat.write(_settled(nbformat.read(output, as_version=4)), temporary)
+        nbformat.write(_settled(nbformat.read(running, as_version=4)), temporary)
+    running.unlink()
     return time.perf_counter() - started
 
 

@@ -166,19 +166,21 @@ def _svm(recipe):
     return Pipeline([*_flat_stack(), ("svm", _svc(kernel="linear"))])
 
 
-def _nn(recipe):
-    net = GenreNet(
+def _perceptron(recipe, **module):
+    """Build a fully connected network; both sources leave its training unsaid."""
+    return GenreNet(
         Perceptron,
         n_classes=recipe.n_classes,
         seed=recipe.seed,
         max_epochs=recipe.epochs or 100,
         lr=1e-3,
         batch_size=32,
-        module__hidden=(64,),
-        module__activation=nn.LeakyReLU,
-        module__batch_norm=True,
-        module__dropout=0.5,
+        **{f"module__{name}": value for name, value in module.items()},
     )
+
+
+def _nn(recipe):
+    net = _perceptron(recipe, hidden=(64,), activation=nn.LeakyReLU, batch_norm=True, dropout=0.5)
     return NetworkPipeline([*_flat_stack(), ("net", net)])
 
 
@@ -188,18 +190,7 @@ def _knn(recipe):
 
 
 def _ann(recipe):
-    net = GenreNet(
-        Perceptron,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs or 100,
-        lr=1e-3,
-        batch_size=32,
-        module__hidden=(256, 64),
-        module__activation=nn.ReLU,
-        module__batch_norm=False,
-        module__dropout=0.0,
-    )
+    net = _perceptron(recipe, hidden=(256, 64), activation=nn.ReLU, batch_norm=False, dropout=0.0)
     return NetworkPipeline(
         [("image", Image()), ("scale", BandScaler()), ("flatten", Flatten()), ("net", net)]
     )

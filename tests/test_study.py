@@ -196,10 +196,11 @@ def test_notebooks_whose_systems_the_study_does_not_name_are_passed_over(project
 
 def test_what_killed_processes_left_is_swept(project):
     run()
-    left = project / "reports" / "trial" / "notebooks" / ".01_first.77.tmp.ipynb"
-    left.write_text("{")
+    folder = project / "reports" / "trial" / "notebooks"
+    (folder / ".01_first.77.tmp.ipynb").write_text("{")
+    (folder / ".02_second.tmp.ipynb").write_text("{")
     run()
-    assert not left.exists()
+    assert not list(folder.glob(".*"))
 
 
 def test_a_change_anywhere_in_the_package_counts(project, tmp_path, monkeypatch):
