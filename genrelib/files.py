@@ -174,6 +174,11 @@ class Workspace:
         """Folder of one CSV and one JSON per fit."""
         return self.report / "predictions"
 
+    @property
+    def models(self) -> Path:
+        """Folder of fitted estimators that later notebooks ask again."""
+        return self.data / "models" / self.study
+
     def feature_store(self, corpus: str, options: dict, clip_s: float) -> Path:
         """Name the feature store of a corpus and a clip length in seconds."""
         text = json.dumps(options, sort_keys=True)

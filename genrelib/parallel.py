@@ -1,11 +1,15 @@
 """Work spread over processes, with a progress bar; results come as they are ready."""
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from tqdm import tqdm
+
+ALONE_S = 4.0
+"""Seconds that are worked in this process before others are started: about what starting costs."""
 
 _END = object()
 
@@ -14,6 +18,8 @@ def spread(
     function: Callable, tasks: Iterable[tuple], *, n_jobs: int, label: str
 ) -> Iterator[object]:
     """Yield ``function(*task)`` for each task, in the order in which they finish.
+
+    What is done within :data:`ALONE_S` seconds needs no other process, and starts none.
 
     Parameters
     ----------
@@ -32,10 +38,22 @@ def spread(
         The results; their order depends on timing, so each must say which task it answers.
     """
     tasks = list(tasks)
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-    results = parallel(delayed(function)(*task) for task in tasks)
-    bar = iter(tqdm(results, total=len(tasks), desc=label, disable=not tasks))
-    yield from iter(partial(_next, bar), _END)
+    bar = tqdm(total=len(tasks), desc=label, disable=not tasks)
+    is_alone, started = effective_n_jobs(n_jobs) == 1, time.monotonic()
+    with bar:
+        while tasks and (is_alone or time.monotonic() - started < ALONE_S):
+            yield function(*tasks.pop(0))
+            bar.update()
+        for result in _from_workers(function, tasks, n_jobs):
+            bar.update()
+            yield result
+
+
+def _from_workers(function, tasks, n_jobs) -> Iterator[object]:
+    if tasks:
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+        results = parallel(delayed(function)(*task) for task in tasks)
+        yield from iter(partial(_next, results), _END)
 
 
 def _next(results: Iterator) -> object:

@@ -10,15 +10,18 @@ from .corpora import CORPORA
 from .errors import GenrelibError, unknown
 from .files import Workspace
 from .protocols import PROTOCOLS
-from .systems import SYSTEMS
+from .systems import SYSTEMS, chosen
 
 FOR_THE_PAGE = ("title", "about")
 GIVEN = ("study", "n_jobs")  # by the runner, not by a study
 REGISTRIES = {
     "corpus": ("corpus", CORPORA),
     "systems": ("system", SYSTEMS),
+    "decomposed": ("system", SYSTEMS),
+    "probed": ("system", SYSTEMS),
     "protocols": ("protocol", PROTOCOLS),
 }
+MAY_BE_EMPTY = ("decomposed", "probed")
 
 
 def parameters_of(workspace: Workspace) -> dict:
@@ -67,12 +70,21 @@ def parameters_of(workspace: Workspace) -> dict:
 def _check_values(parameters: dict) -> None:
     """Refuse names that no registry knows before anything has run."""
     for name, (kind, registry) in REGISTRIES.items():
-        values = parameters[name] if isinstance(parameters[name], list) else [parameters[name]]
+        if name not in parameters:  # no notebook declares it
+            continue
+        given = chosen(parameters[name]) if registry is SYSTEMS else parameters[name]
+        values = given if isinstance(given, list) else [given]
         for value in values:
             if value not in registry:
                 raise unknown(kind, value, registry)
-        if not values:
+        if not values and name not in MAY_BE_EMPTY:
             raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")
+    strange = set(chosen(parameters.get("probed", []))) - set(chosen(parameters["systems"]))
+    if strange:
+        raise GenrelibError(
+            f"probed names {', '.join(sorted(strange))}, which systems does not; add them there, "
+            "or leave probed empty."
+        )
 
 
 def source_notebooks(workspace: Workspace) -> list[Path]:

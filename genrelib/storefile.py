@@ -2,9 +2,9 @@
 
 Rows are sorted by track id::
 
-    /track_id, /failure, /failed_md5   (n_tracks,)                    text; empty: no failure
-    /features/<name>                   (n_tracks, n_bands, n_frames)  float16, chunk = one track
-    /md5/<name>                        (n_tracks,)                    of the audio behind the row
+    /track_id, /failure, /failed_md5  (n_tracks,)                    text; empty: no failure
+    /features/<name>                  (n_tracks, n_bands, n_frames)  float16, chunk = one track
+    /md5/<name>                       (n_tracks,)                    of the track's audio or array
 
 Attributes: the configuration (JSON), librosa's version, the corpus and its fingerprint when last
 written; on each feature its unit.
@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 
 from .errors import GenrelibError
-from .features import FEATURES, checked_names, n_frames
 from .files import replacing
+from .packs import described
 
 DTYPE = np.dtype(np.float16)
 RELATIVE_ERROR = 2.0**-11
@@ -59,25 +59,10 @@ def stored(name: str, matrix: np.ndarray) -> np.ndarray:
     return narrow
 
 
-def size_bytes(n_tracks: int, names: Iterable[str], clip_s: float) -> int:
-    """Return the size that a store will have.
-
-    Parameters
-    ----------
-    n_tracks : int
-        Rows.
-    names : iterable of str
-        Features.
-    clip_s : float
-        Seconds kept of each track.
-
-    Examples
-    --------
-    >>> round(size_bytes(1000, ["log_mel"], clip_s=30.0) / 1e6)  # megabytes
-    331
-    """
-    bands = sum(FEATURES[name].n_bands for name in checked_names(names))
-    per_track = bands * n_frames(clip_s) * DTYPE.itemsize + _BYTES_PER_TRACK
+def size_of(n_tracks: int, names: Iterable[str], n_frames: int) -> int:
+    """Return the size in bytes that a store of so many rows and frames will have."""
+    bands = sum(described(name).n_bands for name in names)
+    per_track = bands * n_frames * DTYPE.itemsize + _BYTES_PER_TRACK
     return n_tracks * per_track + _BYTES_PER_FILE
 
 
@@ -94,10 +79,10 @@ class Opened:
     file : h5py.File
         The handle.
     configuration : str
-        What the values depend on, as JSON; see :func:`genrelib.features.configuration`.
+        What the values depend on, as JSON.
     table : pd.DataFrame
-        A row per track: `failure`, `failed_md5`, and per feature the md5 of the audio that its
-        values are from, empty where there are none.
+        A row per track: `failure`, `failed_md5`, and per feature the md5 of the audio (or of what a
+        pack holds) that its values are from, empty where there are none.
     """
 
     process: int
@@ -148,6 +133,7 @@ def write(
     table: pd.DataFrame,
     values: Callable[[str], Mapping[str, np.ndarray]],
     *,
+    n_frames: int,
     configuration: Mapping[str, object],
     attributes: Mapping[str, str],
 ) -> None:
@@ -161,8 +147,10 @@ def write(
         As in :class:`Opened`, sorted.
     values : callable
         ``values(track_id)`` returns the track's matrices by feature; called once per track.
+    n_frames : int
+        Of every matrix.
     configuration : mapping
-        From :func:`genrelib.features.configuration`.
+        What the values depend on, librosa's version among it.
     attributes : mapping of str to str
         More attributes of the file.
     """
@@ -174,24 +162,28 @@ def write(
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["configuration"] = json.dumps(configuration, sort_keys=True)
         file.attrs.update({"librosa": configuration["librosa"], **attributes})
-        datasets = _datasets(file, names, len(table), configuration["clip_s"])
+        datasets = _datasets(file, names, len(table), n_frames)
         for row, track_id in enumerate(table.index):
             for name, matrix in values(track_id).items():
                 datasets[name][row] = matrix
-        file["track_id"] = list(table.index)
-        for column in table.columns:
-            file[column if column in STATE else f"md5/{column}"] = list(table[column])
+        texts = {"track_id": table.index} | {
+            column if column in STATE else f"md5/{column}": table[column] for column in table
+        }
+        for name, text in texts.items():
+            file.create_dataset(name, data=list(text), dtype=h5py.string_dtype())
 
 
 def _datasets(
-    file: h5py.File, names: Sequence[str], n_tracks: int, clip_s: float
+    file: h5py.File, names: Sequence[str], n_tracks: int, n_frames: int
 ) -> dict[str, h5py.Dataset]:
     """Create the datasets of values; a row takes no room until it is written."""
     datasets = {}
+    file.create_group("features")
     for name in names:
-        shape = (FEATURES[name].n_bands, n_frames(clip_s))
+        feature = described(name)
+        shape = (feature.n_bands, n_frames)
         datasets[name] = file.create_dataset(
             f"features/{name}", shape=(n_tracks, *shape), chunks=(1, *shape), dtype=DTYPE
         )
-        datasets[name].attrs["unit"] = FEATURES[name].unit
+        datasets[name].attrs["unit"] = feature.unit
     return datasets
