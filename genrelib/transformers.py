@@ -1,4 +1,4 @@
-"""scikit-learn transformers and classifiers that the systems are made of.
+"""scikit-learn transformers that the systems begin with.
 
 Inputs are feature matrices ``X`` of shape ``(n_tracks, n_bands, n_frames)`` in the unit of their
 feature; labels ``y`` are integers, the position of a genre in the corpus's order.
@@ -8,14 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.fft import dct
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
-from sklearn.mixture import GaussianMixture
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import GenrelibError
+from .images import averaged
 
 
 def check_features(X: np.ndarray, *, fitted_shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -73,36 +71,18 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
         return self._transform(check_features(X, fitted_shape=self.shape_))
 
 
+class Checked(FeatureTransformer):
+    """Leaves features as they are, for a network that scales them itself."""
+
+    def _transform(self, X):
+        return X
+
+
 class Flatten(FeatureTransformer):
     """Each track as one vector of ``n_bands * n_frames`` numbers."""
 
     def _transform(self, X):
         return X.reshape(len(X), -1)
-
-
-class Image(FeatureTransformer):
-    """Averages blocks of neighbouring bands and frames: a smaller picture of the track.
-
-    Parameters
-    ----------
-    n_bands, n_frames : int
-        Size of the result; an axis that is already shorter is left as it is.
-    """
-
-    def __init__(self, n_bands=64, n_frames=128):
-        self.n_bands = n_bands
-        self.n_frames = n_frames
-
-    def _transform(self, X):
-        return _block_mean(_block_mean(X, self.n_bands, 1), self.n_frames, 2)
-
-
-def _block_mean(X, n_blocks, axis):
-    length = X.shape[axis]
-    edges = np.linspace(0, length, min(n_blocks, length) + 1).astype(int)
-    sums = np.add.reduceat(X, edges[:-1], axis=axis)
-    sizes = np.diff(edges).astype(np.float32)
-    return sums / np.expand_dims(sizes, tuple(i for i in range(X.ndim) if i != axis))
 
 
 class BandScaler(FeatureTransformer):
@@ -154,7 +134,7 @@ class MelStatistics(FeatureTransformer):
         return np.concatenate([*spread, self._modulation(X)], axis=1).astype(np.float32)
 
     def _modulation(self, X):
-        envelopes = _block_mean(X, self.n_groups, 1)
+        envelopes = averaged(X, self.n_groups, None)
         envelopes = envelopes - envelopes.mean(axis=2, keepdims=True)
         spectrum = np.abs(np.fft.rfft(envelopes, axis=2))  # (n_tracks, n_groups, n_rates)
         n_rates = spectrum.shape[2]
@@ -195,102 +175,3 @@ class AvailablePCA(TransformerMixin, BaseEstimator):
     def transform(self, X):
         """Project ``(n_tracks, n_features)`` to ``(n_tracks, n_components_)``."""
         return self.pca_.transform(X)
-
-
-class AvailableNeighbors(KNeighborsClassifier):
-    """k nearest neighbours, with fewer neighbours when the training tracks are fewer."""
-
-    def fit(self, X, y):
-        """Store the training rows; return `self`."""
-        super().fit(X, y)
-        self.available_ = min(self.n_neighbors, len(X))
-        return self
-
-    def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
-        """Find at most ``available_`` neighbours."""
-        return super().kneighbors(X, n_neighbors or self.available_, return_distance)
-
-
-class GaussianClassifier(ClassifierMixin, BaseEstimator):
-    """One Gaussian mixture per class; the class of the highest likelihood wins.
-
-    Classes count equally, whatever their number of training tracks.
-
-    Parameters
-    ----------
-    n_components : int
-        Gaussians per class, at most the number of its training tracks.
-    shrinkage : float
-        Added to each covariance's diagonal, in units of the mean variance of a column. With fewer
-        tracks than dimensions a covariance has no inverse without it.
-    seed : int
-        For the initial means.
-    """
-
-    def __init__(self, n_components=1, shrinkage=0.1, seed=0):
-        self.n_components = n_components
-        self.shrinkage = shrinkage
-        self.seed = seed
-
-    def fit(self, X, y):
-        """Fit one mixture to the rows of each class; return `self`."""
-        self.classes_ = np.unique(y)
-        reg_covar = self.shrinkage * float(X.var(axis=0).mean())
-        self.mixtures_ = [
-            self._mixture(X[y == c].astype(np.float64), reg_covar) for c in self.classes_
-        ]
-        return self
-
-    def _mixture(self, rows, reg_covar):
-        n_components = min(self.n_components, len(rows))
-        if len(rows) == 1:  # scikit-learn asks for two; the same twice is the same Gaussian
-            rows = np.repeat(rows, 2, axis=0)
-        return GaussianMixture(
-            n_components,
-            covariance_type="full",
-            reg_covar=reg_covar,
-            random_state=self.seed,
-        ).fit(rows)
-
-    def predict_proba(self, X):
-        """Posterior of each class under equal priors, shape ``(n_tracks, n_classes)``."""
-        check_is_fitted(self)
-        X = X.astype(np.float64)
-        return softmax(np.column_stack([m.score_samples(X) for m in self.mixtures_]), axis=1)
-
-    def predict(self, X):
-        """Most likely class of each row."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
-
-
-class MarginClassifier(ClassifierMixin, BaseEstimator):
-    """A support vector machine whose margins are turned into probabilities by softmax.
-
-    They order the classes as the machine does; they are not calibrated.
-
-    Parameters
-    ----------
-    svc : sklearn.svm.SVC
-        With ``decision_function_shape="ovr"`` and ``break_ties=True``.
-    """
-
-    def __init__(self, svc):
-        self.svc = svc
-
-    def fit(self, X, y):
-        """Fit the machine; return `self`."""
-        self.svc_ = clone(self.svc).fit(X, y)
-        self.classes_ = self.svc_.classes_
-        return self
-
-    def predict_proba(self, X):
-        """Softmax of the one-versus-rest margins, shape ``(n_tracks, n_classes)``."""
-        check_is_fitted(self)
-        margins = self.svc_.decision_function(X)
-        if margins.ndim == 1:  # two classes have one margin
-            margins = np.column_stack([-margins, margins])
-        return softmax(margins, axis=1)
-
-    def predict(self, X):
-        """Class of the largest margin."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
