@@ -1,0 +1,107 @@
+"""Ways to split: each yields boolean masks of the training, validation and test part."""
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
+
+from ..errors import GenrelibError
+from ..seeds import rng
+
+VALID_SHARE = 0.2
+
+
+def stratified(keeps: str):
+    """Return the split that is a stratified k-fold over whole values of column `keeps`."""
+
+    def split(table, n_folds, seed):
+        genre, kept = table["genre"].to_numpy(), table[keeps].to_numpy()
+        if table[keeps].is_unique:
+            splitter, groups = StratifiedKFold(n_folds, shuffle=True, random_state=seed), None
+        else:
+            splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+            groups = kept
+        for number, (_, test) in enumerate(splitter.split(genre, genre, groups)):
+            in_test = np.isin(np.arange(len(table)), test)
+            in_valid = _validation(genre, kept, in_test, VALID_SHARE, rng(seed, "valid", number))
+            yield ~in_test & ~in_valid, in_valid, in_test
+
+    return split
+
+
+def _validation(genre, kept, in_test, share, generator):
+    """Choose whole units of the rest for validation."""
+    chosen = _validation_units(genre[~in_test], kept[~in_test], share, generator)
+    return ~in_test & np.isin(kept, list(chosen))
+
+
+def _validation_units(genre, unit, share, generator):
+    """Choose whole units: about a share of each genre, at most half, never a genre's last one."""
+    rest = pd.DataFrame({"genre": genre, "unit": unit})
+    genres_of = rest.groupby("unit")["genre"].agg(frozenset)
+    left = rest.groupby("genre")["unit"].nunique().to_dict()
+    chosen = set()
+    for _, members in rest.groupby("genre"):
+        sizes = members["unit"].value_counts().sort_index()
+        taken = sizes[sizes.index.isin(chosen)].sum()
+        for name in generator.permutation(sizes.index.to_numpy()):
+            if taken >= round(share * len(members), 6):  # 0.2 / 0.7 of 70 is 20
+                break
+            fits = taken + sizes[name] <= len(members) / 2
+            if name not in chosen and fits and all(left[g] > 1 for g in genres_of[name]):
+                chosen.add(name)
+                taken += sizes[name]
+                for g in genres_of[name]:
+                    left[g] -= 1
+    return chosen
+
+
+def draw(train: float, valid: float, test: float):
+    """Return the split that draws three shares of each genre's tracks at random, once."""
+
+    def split(table, _n_folds, seed):
+        genre, place = table["genre"].to_numpy(), np.arange(len(table))
+        n_test = max(round(test * len(table)), len(np.unique(genre)))  # one of each genre at least
+        _, tested = train_test_split(place, test_size=n_test, stratify=genre, random_state=seed)
+        in_test = np.isin(place, tested)
+        share = valid / (train + valid)
+        in_valid = _validation(genre, place, in_test, share, rng(seed, "valid"))
+        yield ~in_test & ~in_valid, in_valid, in_test
+
+    return split
+
+
+def size_matched(table, n_folds, seed):
+    """Fill the parts of the artist-disjoint folds with tracks drawn at random within genres."""
+    order, genre, generator = np.arange(len(table)), table["genre"].to_numpy(), rng(seed, "order")
+    for name in np.unique(genre):
+        members = np.flatnonzero(genre == name)
+        order[members] = generator.permutation(members)
+    for masks in stratified("group")(table, n_folds, seed):
+        yield tuple(mask[order] for mask in masks)
+
+
+def fewer_artists(share: float):
+    """Return the artist-disjoint split with only a share of each genre's artists to train on."""
+
+    def split(table, n_folds, seed):
+        kept = table["group"].to_numpy()
+        for number, (train, valid, test) in enumerate(stratified("group")(table, n_folds, seed)):
+            generator, chosen = rng(seed, "fewer", number), set()
+            for _, members in table[train].groupby("genre"):
+                names = generator.permutation(np.unique(members["group"]))
+                chosen |= set(names[: max(1, round(share * len(names)))])
+            yield train & np.isin(kept, list(chosen)), valid, test
+
+    return split
+
+
+def official(table, _n_folds, _seed):
+    """Take the split that the corpus was published with."""
+    parts = [(table["official_split"] == part).to_numpy() for part in ("train", "valid", "test")]
+    if not (parts[0].any() and parts[2].any()):
+        counts = table["official_split"].value_counts().to_dict()
+        raise GenrelibError(
+            f"the official split holds {counts}; tracks to train and to test are needed. Leave "
+            "the protocol out of this study."
+        )
+    yield tuple(parts)
