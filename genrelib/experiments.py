@@ -4,194 +4,28 @@ A fit that is present and matches what is asked for is not done again: this is h
 after an interruption, and the unit that is spread over processes.
 """
 
-import ast
-import inspect
 import json
 import platform
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache, cached_property
-from hashlib import sha256
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from . import predictions, protocols, systems
 from .corpora import Corpus
-from .files import Workspace
-from .networks import count_parameters
+from .files import replacing
+from .fits import LIBRARIES, Fit, recipe_of
+from .networks import count_multiply_adds, count_parameters, layers
 from .parallel import spread
-from .protocols import Fold
-from .seeds import derive
 from .store import Store, open_store
-from .training import device
-
-LIBRARIES = ("numpy", "scikit-learn", "scipy", "skorch", "torch")
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One system on one fold: what is fitted, on which data, with which seed.
-
-    Parameters
-    ----------
-    system : str
-        A name in :data:`genrelib.systems.SYSTEMS`.
-    fold : Fold
-        The track ids of each part.
-    genres : tuple of str
-        In the corpus's order; the columns of the predictions.
-    epochs : int or None
-        See :func:`genrelib.systems.build`.
-    seed : int
-        Of this fit, derived from the study's.
-    data : str
-        Fingerprint of the features and labels of all tracks of the fold.
-    path : Path
-        The CSV of predictions; a JSON of the same name lies beside it.
-    """
-
-    system: str
-    fold: Fold
-    genres: tuple[str, ...]
-    epochs: int | None
-    seed: int
-    data: str
-    path: Path
-
-    def build(self) -> BaseEstimator:
-        """Return the unfitted estimator."""
-        return systems.build(
-            self.system, n_classes=len(self.genres), seed=self.seed, epochs=self.epochs
-        )
-
-    @cached_property
-    def key(self) -> str:
-        """Digest of everything that the predictions depend on: recipe, code, libraries, data."""
-        row, estimator = systems.system(self.system), self.build()
-        parts = {
-            "system": [row.name, row.feature, row.validates, recipe(estimator)],
-            "code": [_code(part) for part in _classes(estimator)],
-            "libraries": [version(name) for name in LIBRARIES],
-            "fold": [self.fold.train, self.fold.valid, self.fold.test],
-            "genres": self.genres,
-            "data": self.data,
-        }
-        return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-    @property
-    def done(self) -> bool:
-        """Whether whole predictions of exactly this fit are on disk."""
-        return predictions.matches(self.path, self.key)
-
-
-def recipe(estimator: BaseEstimator) -> dict[str, str]:
-    """List an estimator's parameters, nested ones too, as sorted plain text."""
-    plain = (str, int, float, bool, tuple, type(None))
-    return {
-        name: repr(value) if isinstance(value, plain) else getattr(value, "__name__", "")
-        for name, value in sorted(estimator.get_params(deep=True).items())
-        if isinstance(value, (*plain, type)) and not name.endswith("device")
-    }
-
-
-def _classes(estimator) -> list[type]:
-    """List the classes of this package that an estimator is made of."""
-    values = estimator.get_params(deep=True).values()
-    found = {type(estimator), *(v if isinstance(v, type) else type(v) for v in values)}
-    own = [cls for cls in found if cls.__module__.startswith(__package__)]
-    return sorted(own, key=lambda cls: cls.__qualname__)
-
-
-@cache
-def _code(cls: type) -> str:
-    """Return what a class does, as text: its bases here and its module's functions included.
-
-    Comments, docstrings and layout do not count, nor do other classes of the module.
-    """
-    names = {base.__name__ for base in cls.__mro__ if base.__module__ == cls.__module__}
-    kept = []
-    for node in ast.parse(inspect.getsource(inspect.getmodule(cls))).body:
-        if isinstance(node, ast.FunctionDef) or getattr(node, "name", "") in names:
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(inner):
-                    inner.body = inner.body[1:]
-            kept.append(ast.dump(node))
-    return "\n".join(kept)
-
-
-def plan(
-    names: Iterable[str],
-    protocol_names: Iterable[str],
-    corpus: Corpus,
-    store: Store,
-    workspace: Workspace,
-    *,
-    n_folds: int,
-    n_repeats: int,
-    epochs: int | None,
-    seed: int,
-) -> list[Fit]:
-    """List the fits of systems x protocols x repeats x folds.
-
-    Parameters
-    ----------
-    names, protocol_names : iterable of str
-        Of the registries.
-    corpus : Corpus
-        Its usable tracks are split.
-    store : Store
-        Holds the features that the systems ask for.
-    workspace : Workspace
-        Where the predictions go.
-    n_folds, n_repeats : int
-        See :func:`genrelib.protocols.folds`.
-    epochs : int or None
-        See :func:`genrelib.systems.build`.
-    seed : int
-        The study's seed.
-    """
-    splits = [
-        fold
-        for name in protocol_names
-        for fold in protocols.folds(
-            name, corpus.usable, n_folds=n_folds, n_repeats=n_repeats, seed=seed
-        )
-    ]
-    names = list(names)
-    data = {
-        feature: _data_fingerprint(corpus, store, feature) for feature in systems.features_of(names)
-    }
-    return [
-        Fit(
-            system=name,
-            fold=fold,
-            genres=corpus.genres,
-            epochs=epochs,
-            seed=derive(seed, name, fold.protocol, fold.repeat, fold.fold),
-            data=data[systems.system(name).feature],
-            path=workspace.predictions
-            / name
-            / fold.protocol
-            / f"repeat{fold.repeat}_fold{fold.fold}.csv",
-        )
-        for name in names
-        for fold in splits
-    ]
-
-
-def _data_fingerprint(corpus, store, feature):
-    usable = corpus.usable
-    labels = usable[["genre", "group"]].to_csv()
-    features = store.fingerprint(list(usable.index), feature)
-    return sha256(f"{features}\n{labels}".encode()).hexdigest()
+from .training import GenreNet, device, half_precision
 
 
 def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[str, int]:
@@ -203,13 +37,14 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
     Parameters
     ----------
     fits : list of Fit
-        From :func:`plan`.
+        From :func:`genrelib.fits.plan`.
     corpus : Corpus
         The tracks table of the fits.
     store : Store
         Its features. Only its path travels to the workers.
     n_jobs : int
         Processes; each fit runs on one thread, so that its result does not depend on `n_jobs`.
+        Networks on a GPU are trained one after the other.
 
     Returns
     -------
@@ -218,89 +53,193 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
     """
     predictions.remove_others(fit.path for fit in fits)
     missing = [fit for fit in fits if not fit.done]
-    tracks = corpus.usable[["genre", "artist", "group"]]
-    tasks = [(fit, tracks, store.path) for fit in missing]
-    for _ in spread(_fit, tasks, n_jobs=n_jobs, label="fits"):
-        pass
+    tracks = _columns(corpus)
+    on_gpu = device()[0] == "cuda"
+    for alone in (True, False):
+        tasks = [
+            (fit, tracks, store.path)
+            for fit in missing
+            if (on_gpu and systems.system(fit.system).validates) == alone
+        ]
+        for _ in spread(_fit, tasks, n_jobs=1 if alone else n_jobs, label="fits"):
+            pass
     return {"fitted": len(missing), "kept": len(fits) - len(missing)}
+
+
+def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
+    """Return the fitted estimator of `fit`: the one that was kept, or fitted anew.
+
+    Parameters
+    ----------
+    fit : Fit
+        One whose `model` is not None.
+    corpus, store : Corpus, Store
+        As for :func:`run`.
+    """
+    if fit.model is not None and fit.model.exists():
+        try:
+            key, estimator = joblib.load(fit.model)
+        except Exception:  # damaged, in whatever way: it is made again
+            key = ""
+        if key == fit.key:
+            return estimator
+    estimator = _trained(fit, _columns(corpus), store)
+    _keep(fit, estimator)
+    return estimator
+
+
+def _columns(corpus: Corpus) -> pd.DataFrame:
+    return corpus.usable[["genre", "artist", "group"]]
+
+
+def _keep(fit: Fit, estimator: BaseEstimator) -> None:
+    with replacing(fit.model) as temporary:
+        joblib.dump((fit.key, estimator), temporary)
+
+
+@contextmanager
+def _one_thread():
+    """Compute on one thread: sums do not depend on the machine's number of cores then."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _fit(fit: Fit, tracks: pd.DataFrame, store_path: Path) -> None:
     """Fit one system on one fold and write its predictions, in a worker process."""
     protocols.check(fit.fold, tracks)
-    row, store = systems.system(fit.system), open_store(store_path)
-    train, valid, test = fit.fold.train, fit.fold.valid, fit.fold.test
-    is_valid = np.arange(len(train) + len(valid)) >= len(train)
-    labels = pd.Series(pd.Categorical(tracks["genre"], fit.genres).codes, index=tracks.index)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            started = time.perf_counter()
-            estimator = fit.build().fit(
-                store.read(row.feature, [*train, *valid]),
-                labels[[*train, *valid]].to_numpy(dtype=np.int64),
-                **({"is_valid": is_valid} if row.validates else {}),
-            )
-            fitted = time.perf_counter()
-            columns = estimator.predict_proba(store.read(row.feature, list(test)))
-            predicted = time.perf_counter()
-    finally:
-        torch.set_num_threads(threads)
-    probabilities = np.zeros((len(test), len(fit.genres)))
-    probabilities[:, estimator.classes_] = columns
-    genre = tracks["genre"][list(test)]
-    record = _record(fit, tracks, estimator, fitted - started, predicted - fitted)
-    predictions.write(fit.path, genre, fit.genres, probabilities, record)
+    store = open_store(store_path)
+    with _one_thread():
+        started = time.perf_counter()
+        estimator = _trained(fit, tracks, store)
+        seconds = time.perf_counter() - started
+        record = _record(fit, tracks, estimator, seconds)
+        valid = _validated(fit, tracks, estimator, store)
+        test = _predicted(fit, tracks, estimator, store, fit.fold.test)
+    if fit.model is not None:
+        _keep(fit, estimator)
+    predictions.write(fit.path, test, valid, record)
 
 
-def architecture(name: str, corpus: Corpus, store: Store) -> pd.DataFrame:
-    """List the layers of a system's network for the shape of a corpus's features.
+def _trained(fit: Fit, tracks: pd.DataFrame, store: Store) -> BaseEstimator:
+    """Fit on the training part, with the validation part's help or joined to it."""
+    parts = fit.fold.train, fit.fold.valid
+    ids = [*parts[0], *parts[1]]
+    arguments = {}
+    if systems.system(fit.system).validates:
+        arguments["is_valid"] = np.arange(len(ids)) >= len(parts[0])
+    with _one_thread():
+        return fit.build().fit(fit.read(store, ids), _labels(fit, tracks, ids), **arguments)
+
+
+def _validated(fit, tracks, estimator, store) -> pd.DataFrame | None:
+    """Predict the validation part by a system that has not been fitted on it; None without one.
+
+    A system that joins the validation part to its training part is fitted once more without it.
+    """
+    fold = fit.fold
+    if not fold.valid:
+        return None
+    if not systems.system(fit.system).validates:
+        ids = list(fold.train)
+        estimator = fit.build().fit(fit.read(store, ids), _labels(fit, tracks, ids))
+    return _predicted(fit, tracks, estimator, store, fold.valid)
+
+
+def _labels(fit, tracks, ids) -> np.ndarray:
+    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    return pd.Categorical(genre, fit.genres).codes.astype(np.int64)
+
+
+def _predicted(fit, tracks, estimator, store, ids) -> pd.DataFrame:
+    """Lay out what is predicted for units, see :func:`genrelib.predictions.write`."""
+    X = fit.read(store, ids)
+    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    table = predicted(estimator, X, genre, fit.genres)
+    if hasattr(estimator, "majority"):
+        table.insert(2, "majority", np.array(fit.genres)[estimator.majority(X)])
+    return table
+
+
+def predicted(
+    estimator: BaseEstimator, X: np.ndarray, genre: pd.Series, genres: tuple[str, ...]
+) -> pd.DataFrame:
+    """Lay out an estimator's predictions as contract 4 has them.
 
     Parameters
     ----------
-    name : str
-        A system whose last step is a network.
-    corpus : Corpus
-        Tells the number of genres.
-    store : Store
-        Holds the system's feature of the corpus's usable tracks.
+    estimator : BaseEstimator
+        Fitted; its classes are positions in `genres`, of which some may be absent.
+    X : np.ndarray, shape (n, n_bands, n_frames)
+        Features.
+    genre : pd.Series, index track_id
+        True genres of the rows of `X`.
+    genres : tuple of str
+        In the corpus's order.
+
+    Returns
+    -------
+    pd.DataFrame, index track_id
+        ``genre, predicted, p_<genre>...``
+    """
+    probabilities = np.zeros((len(X), len(genres)))
+    probabilities[:, estimator.classes_] = estimator.predict_proba(X)
+    columns = {f"p_{g}": p for g, p in zip(genres, probabilities.T, strict=True)}
+    best = np.array(genres)[probabilities.argmax(axis=1)]
+    return pd.DataFrame({"genre": genre, "predicted": best, **columns})
+
+
+def architecture(fit: Fit) -> pd.DataFrame:
+    """List the layers of a network, for the shape of input that it had in a fit that is done.
 
     Returns
     -------
     pd.DataFrame
-        One row per layer with parameters of its own: ``layer, kind, parameters``.
+        ``system``, and the columns of :func:`genrelib.networks.layers`.
     """
-    pipeline = systems.build(name, n_classes=len(corpus.genres), seed=0)
-    example = store.read(systems.system(name).feature, list(corpus.usable.index[:2]))
-    net = pipeline.steps[-1][1]
-    net.input_shape_ = Pipeline(pipeline.steps[:-1]).fit_transform(example).shape[1:]
-    net.initialize()
-    return pd.DataFrame(
-        [
-            {"layer": layer, "kind": type(module).__name__, "parameters": count_parameters(module)}
-            for layer, module in net.module_.named_modules()
-            if not list(module.children()) and list(module.parameters())
-        ]
-    )
+    record = json.loads(fit.path.with_suffix(".json").read_text(encoding="utf-8"))
+    shape = tuple(record["input_shape"])
+    net = next(v for v in fit.build().get_params(deep=True).values() if isinstance(v, GenreNet))
+    net.input_shape_ = shape
+    table = layers(net.initialize().module_, shape)
+    table.insert(0, "system", fit.system)
+    return table
 
 
-def _record(fit, tracks, estimator, fit_seconds, predict_seconds):
+def _record(fit, tracks, estimator, fit_seconds):
     """Describe a fit for the JSON beside its predictions."""
-    net = estimator.named_steps.get("net")
+    seen = protocols.located(
+        protocols.protocol(fit.fold.protocol), [*fit.fold.train, *fit.fold.valid], tracks
+    )
     return {
         "key": fit.key,
         "system": fit.system,
         **protocols.overlap(fit.fold, tracks),
         "genres": fit.genres,
-        "genres_trained": sorted(set(tracks["genre"][[*fit.fold.train, *fit.fold.valid]])),
-        "seed": fit.seed,
+        "genres_trained": sorted(set(seen["genre"])),
+        "seed": fit.recipe.seed,
         "data": fit.data,
-        "recipe": recipe(fit.build()),
+        "size": fit.size,
+        "recipe": recipe_of(fit.build()),
         "fit_seconds": round(fit_seconds, 3),
-        "predict_seconds": round(predict_seconds, 3),
-        "n_parameters": count_parameters(net.module_) if net else None,
-        "curve": net.curve if net else [],
+        **_network(getattr(estimator, "net_", None), getattr(estimator, "n_segments", 1)),
         "device": device()[0],
+        "half_precision": half_precision(),
         "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
+    }
+
+
+def _network(net: GenreNet | None, n_segments: int) -> dict:
+    """Describe a trained network; multiply-adds are those of a whole example."""
+    if net is None:
+        return {"n_parameters": None, "multiply_adds": None, "input_shape": None, "curve": []}
+    return {
+        "n_parameters": count_parameters(net.module_),
+        "multiply_adds": n_segments * count_multiply_adds(net.module_, net.input_shape_),
+        "input_shape": net.input_shape_,
+        "curve": net.curve,
     }

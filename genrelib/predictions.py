@@ -1,7 +1,8 @@
 """Predictions: one CSV per fit and a JSON beside it; all that follows reads only these.
 
-The CSV holds ``track_id, genre, predicted, p_<genre>...``, one row per tested track. The JSON says
-what was fitted, on which data, with which seed and versions, and holds the CSV's digest: it is
+The CSV holds ``track_id, genre, predicted, p_<genre>...``, one row per tested track (or segment,
+where a protocol tests these); a second one holds the same of the validation part. The JSON says
+what was fitted, on which data, with which seed and versions, and holds the CSVs' digests: it is
 written last, so that a CSV without it never counts.
 """
 
@@ -9,42 +10,45 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from . import systems
 from .errors import GenrelibError
 from .files import Workspace, digest, replacing, write_text
 
-TEXT = {"track_id": str, "genre": str, "predicted": str}
+TEXT = {"track_id": str, "genre": str, "predicted": str, "majority": str}
 
 
-def write(
-    path: Path, genre: pd.Series, genres: tuple[str, ...], probabilities: np.ndarray, record: dict
-) -> None:
+def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: dict) -> None:
     """Write the predictions of one fit.
 
     Parameters
     ----------
     path : Path
-        The CSV.
-    genre : pd.Series, index track_id
-        Labels of the tested tracks.
-    genres : tuple of str
-        Order of the columns of `probabilities`.
-    probabilities : np.ndarray, shape (n_tracks, n_genres)
-        In ``[0, 1]``, each row with sum 1.
+        The CSV of the test part; that of the validation part is ``<stem>.valid.csv`` beside it.
+    test, valid : pd.DataFrame, index track_id
+        ``genre, predicted, p_<genre>...``, and ``majority`` where segments vote; probabilities in
+        ``[0, 1]``, each row with sum 1. `valid` is None where there is no validation part.
     record : dict
         What was fitted; holds ``key``.
     """
     path.with_suffix(".json").unlink(missing_ok=True)  # the old one must not vouch for the new
-    columns = {f"p_{g}": p for g, p in zip(genres, probabilities.T, strict=True)}
-    predicted = np.array(genres)[probabilities.argmax(axis=1)]
-    table = pd.DataFrame({"genre": genre, "predicted": predicted, **columns})
-    with replacing(path) as temporary:
-        table.to_csv(temporary, float_format="%.6g", lineterminator="\n", index_label="track_id")
-    record = {**record, "predictions_sha256": digest(path)}
-    write_text(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
+    for part, table in ((path, test), (valid_path(path), valid)):
+        if table is None:
+            part.unlink(missing_ok=True)
+            continue
+        with replacing(part) as temporary:
+            columns = {"float_format": "%.6g", "lineterminator": "\n", "index_label": "track_id"}
+            table.to_csv(temporary, **columns)
+    digests = {"predictions_sha256": digest(path)}
+    if valid is not None:
+        digests["valid_sha256"] = digest(valid_path(path))
+    write_text(path.with_suffix(".json"), json.dumps({**record, **digests}, indent=1) + "\n")
+
+
+def valid_path(path: Path) -> Path:
+    """Return where the predictions of the validation part lie, beside those of the test part."""
+    return path.with_suffix(".valid.csv")
 
 
 def matches(path: Path, key: str) -> bool:
@@ -57,7 +61,10 @@ def matches(path: Path, key: str) -> bool:
 
 
 def _is_whole(path: Path, record: dict) -> bool:
-    return path.exists() and digest(path) == record["predictions_sha256"]
+    parts = {path: record["predictions_sha256"]}
+    if "valid_sha256" in record:
+        parts[valid_path(path)] = record["valid_sha256"]
+    return all(part.exists() and digest(part) == known for part, known in parts.items())
 
 
 def remove_others(paths: Iterable[Path]) -> None:
@@ -67,14 +74,15 @@ def remove_others(paths: Iterable[Path]) -> None:
     ones, and what a killed process left half-written.
     """
     wanted = set(paths)
+    wanted |= {path.with_suffix(".json") for path in wanted} | {valid_path(p) for p in wanted}
     for folder in {path.parent.parent for path in wanted}:
-        for path in folder.glob("*/*"):
-            if path.with_suffix(".csv") not in wanted:
+        for path in [*folder.glob("*/repeat*"), *folder.glob("*/.repeat*")]:
+            if path not in wanted:
                 path.unlink()
 
 
 def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read what was predicted; nothing is fitted here.
+    """Read what was predicted for the test parts; nothing is fitted here.
 
     Parameters
     ----------
@@ -86,9 +94,9 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
     Returns
     -------
     predictions : pd.DataFrame
-        One row per tested track and fit: ``system, protocol, repeat, fold, track_id, genre,
-        predicted, p_<genre>...`` and ``genre_trained``, whether the track's genre was in the
-        training data.
+        One row per test and fit: ``system, protocol, repeat, fold, track_id, genre, predicted,
+        p_<genre>...``; ``genre_trained``, whether the track's genre was in the training data; and
+        ``majority``, the vote of segments, empty for systems without.
     records : pd.DataFrame
         One row per fit: the JSON beside it.
 
@@ -96,8 +104,25 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
     ------
     GenrelibError
         When there is nothing to read, a file is damaged or alone, or systems were tested on
-        different folds.
+        different folds of one protocol.
     """
+    rows, records = _read(workspace, names, is_valid=False)
+    _check_same_folds(rows)
+    return rows, records
+
+
+def read_valid(workspace: Workspace, names: list[str]) -> pd.DataFrame:
+    """Read what was predicted for the validation parts, by fits that did not train on them.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns as from :func:`read`; without rows of fits that have no validation part.
+    """
+    return _read(workspace, names, is_valid=True)[0]
+
+
+def _read(workspace, names, *, is_valid):
     if not names:
         raise GenrelibError("no system to read predictions of; name at least one.")
     tables, records = [], []
@@ -116,14 +141,20 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
                     ".csv is missing or was changed after the fit; run the study again: just this "
                     "fit is repeated."
                 )
-            table = pd.read_csv(path.with_suffix(".csv"), dtype=TEXT, keep_default_na=False)
-            where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}
-            trained = table["genre"].isin(record["genres_trained"])
-            tables.append(table.assign(**where, genre_trained=trained))
             records.append(record)
-    rows = pd.concat(tables, ignore_index=True)
-    _check_same_folds(rows)
-    return rows, pd.DataFrame(records)
+            source = path.with_suffix(".csv")
+            if is_valid and "valid_sha256" not in record:
+                continue
+            tables.append(_table(valid_path(source) if is_valid else source, record))
+    return pd.concat(tables, ignore_index=True), pd.DataFrame(records)
+
+
+def _table(path, record):
+    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False)
+    if "majority" not in table:
+        table["majority"] = ""
+    where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}
+    return table.assign(**where, genre_trained=table["genre"].isin(record["genres_trained"]))
 
 
 def curves(records: pd.DataFrame) -> pd.DataFrame:
@@ -148,15 +179,16 @@ def curves(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_same_folds(rows):
-    """Refuse a mixture of configurations: every system must have been tested on the same folds."""
-    columns = ["protocol", "repeat", "fold", "track_id"]
-    tested = {
-        name: frozenset(map(tuple, part[columns].to_numpy()))
-        for name, part in rows.groupby("system")
-    }
-    if len(set(tested.values())) > 1:
-        sizes = ", ".join(f"{name} {len(ids)}" for name, ids in tested.items())
-        raise GenrelibError(
-            f"systems were tested on different folds (track tests: {sizes}); "
-            "run all notebooks of the study again with the same parameters."
-        )
+    """Refuse a mixture of configurations: one protocol's systems have the same folds."""
+    columns = ["repeat", "fold", "track_id"]
+    for protocol, part in rows.groupby("protocol"):
+        tested = {
+            name: frozenset(map(tuple, tests[columns].to_numpy()))
+            for name, tests in part.groupby("system")
+        }
+        if len(set(tested.values())) > 1:
+            sizes = ", ".join(f"{name} {len(ids)}" for name, ids in tested.items())
+            raise GenrelibError(
+                f"systems were tested on different folds of {protocol} (tests: {sizes}); "
+                "run all notebooks of the study again with the same parameters."
+            )
