@@ -1,0 +1,68 @@
+"""Inference: what the predictions are worth; reads predictions only.
+
+Tracks of one artist are not independent, so that intervals and tests draw whole groups of artists
+(see :mod:`genrelib.inference.intervals`), never single rows.
+"""
+
+from .abstention import abstention, aurc, risk_coverage, threshold_for
+from .calibration import calibrated, calibration, reliability, temperatures
+from .claims import claims, verdict
+from .comparisons import comparisons, corrected_t, mcnemar, ranking
+from .corrections import holm
+from .findings import findings
+from .intervals import (
+    DIFFERENCE,
+    LOSS,
+    SHARE,
+    ClusterBootstrap,
+    Estimate,
+    cluster_interval,
+    minimum_detectable_difference,
+)
+from .leakage import decomposition, leakage
+from .scores import (
+    confusion,
+    costs,
+    expected_ece,
+    hardest,
+    measures,
+    overlap,
+    recalls,
+    scores,
+)
+
+__all__ = [
+    "DIFFERENCE",
+    "LOSS",
+    "SHARE",
+    "ClusterBootstrap",
+    "Estimate",
+    "abstention",
+    "aurc",
+    "calibrated",
+    "calibration",
+    "claims",
+    "cluster_interval",
+    "comparisons",
+    "confusion",
+    "corrected_t",
+    "costs",
+    "decomposition",
+    "expected_ece",
+    "findings",
+    "hardest",
+    "holm",
+    "leakage",
+    "mcnemar",
+    "measures",
+    "minimum_detectable_difference",
+    "overlap",
+    "ranking",
+    "recalls",
+    "reliability",
+    "risk_coverage",
+    "scores",
+    "temperatures",
+    "threshold_for",
+    "verdict",
+]

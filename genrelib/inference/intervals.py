@@ -1,0 +1,311 @@
+"""Intervals: how sure an estimate is when tests come in clusters (artists, or tracks).
+
+The standard error and the bias come from the cluster bootstrap (Field & Welsh 2007): whole
+clusters are drawn with replacement. Percentiles of the draws would be too narrow, since clusters
+are few and unequal: one artist of 35 tracks weighs as much as 35 of one. So the interval is made
+from the standard error with a *t* quantile whose degrees of freedom count clusters by their size,
+on a scale that cannot leave the range of the estimate. In simulations with 60 and 100 artists,
+as unequal as GTZAN's, it holds the truth 93 to 97 times in 100, where percentiles fall below 93;
+with 20 artists it is rather too wide (``tests/test_inference_simulations.py``).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ..errors import GenrelibError
+
+N_RESAMPLES = 2000
+LEVEL = 0.95
+ALPHA = 0.05
+POWER = 0.8
+SHARE = (0.0, 1.0)
+DIFFERENCE = (-1.0, 1.0)
+FLOOR = 1e-15
+"""A probability of zero counts as this, so that its log loss is finite."""
+LOSS = (0.0, float(-np.log(FLOOR)))
+
+
+def ratio(totals: np.ndarray) -> np.ndarray:
+    """Divide the first total by the last, the number of tests; NaN where there is none.
+
+    Parameters
+    ----------
+    totals : np.ndarray, shape (..., n_columns)
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return totals[..., 0] / totals[..., -1]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its bootstrap draws.
+
+    Parameters
+    ----------
+    value : float
+        The estimate itself.
+    draws : np.ndarray, shape (n_resamples,)
+        What it would be in each resample of the clusters.
+    n_clusters : int
+        Clusters that hold a test.
+    effective : float
+        So many clusters of equal size would tell as much (Kish): ``sum(n)**2 / sum(n**2)``.
+    df : float
+        Degrees of freedom of `se`; 0 when all tests are one cluster.
+    span : (float, float)
+        The range that `value` cannot leave: :data:`SHARE`, :data:`DIFFERENCE`, :data:`LOSS`.
+    is_biased : bool
+        Whether `value` is known to be too large with few tests, as a mean of absolute gaps is.
+        Its interval is then centred on the value less the bias, which also widens it.
+    """
+
+    value: float
+    draws: np.ndarray
+    n_clusters: int
+    effective: float
+    df: float
+    span: tuple[float, float]
+    is_biased: bool = False
+
+    @property
+    def se(self) -> float:
+        """Standard error; NaN with a single cluster."""
+        drawn = self.draws[np.isfinite(self.draws)]
+        if self.df <= 0 or len(drawn) < 2:
+            return float("nan")
+        # a resample repeats clusters, so it varies less than new ones would
+        found = drawn.std() * np.sqrt(self.effective / (self.effective - 1))
+        return float(found) if found > 1e-12 else 0.0
+
+    @property
+    def bias(self) -> float:
+        """By how much the draws lie above the value on average: its own bias, repeated."""
+        drawn = self.draws[np.isfinite(self.draws)]
+        return float(drawn.mean() - self.value) if len(drawn) else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval, within `span`; the whole of `span` when there is one cluster.
+
+        Wilson's score interval for what lies between two bounds, symmetric on the logarithm for a
+        loss, symmetric for a difference.
+        """
+        if not np.isfinite(self.value):
+            return float("nan"), float("nan")
+        if self.df <= 0:
+            return self.span
+        t = stats.t.ppf((1 + LEVEL) / 2, self.df)
+        lowest, highest = self.span
+        if lowest < 0:
+            low, high = self.value - t * self.se, self.value + t * self.se
+        elif self.span == LOSS:
+            factor = np.exp(min(t * self.se / self.value, 50)) if self.value else 1.0
+            low, high = self.value / factor, self.value * factor
+        else:
+            low, high = self._wilson(t)
+        low, high = max(low, lowest), min(high, highest)
+        return float(min(low, self.value)), float(max(high, self.value))
+
+    def _wilson(self, t):
+        """Wilson's interval for as many independent tests as have this standard error."""
+        scale = self.span[1]
+        bias = self.bias if self.is_biased else 0.0
+        value, se = self.value / scale, np.hypot(self.se, bias) / scale
+        centre = np.clip(value - bias / scale, 0, 1)
+        n = value * (1 - value) / se**2 if se and 0 < value < 1 else self.effective
+        middle = centre + t**2 / (2 * n)
+        half = t * np.sqrt(centre * (1 - centre) / n + t**2 / (4 * n**2))
+        return scale * (middle - half) / (1 + t**2 / n), scale * (middle + half) / (1 + t**2 / n)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p of a value of zero, from the *t* distribution; NaN with one cluster.
+
+        Where all clusters agree exactly, the sign test over clusters: ``2 ** (1 - n_clusters)``.
+        """
+        if self.df <= 0 or not np.isfinite(self.value):
+            return float("nan")
+        if self.value == 0:
+            return 1.0
+        if self.se == 0:
+            return float(2.0 ** (1 - self.n_clusters))
+        return float(2 * stats.t.sf(abs(self.value) / self.se, self.df))
+
+    def __sub__(self, other: "Estimate") -> "Estimate":
+        """Return the paired difference of two estimates of one :class:`ClusterBootstrap`."""
+        few = min(self, other, key=lambda estimate: estimate.df)
+        reach = max(self.span[1], other.span[1])
+        return Estimate(
+            self.value - other.value,
+            self.draws - other.draws,
+            few.n_clusters,
+            few.effective,
+            few.df,
+            (-reach, reach),
+        )
+
+
+class ClusterBootstrap:
+    """Resamples of clusters, used for as many estimates as wanted, which are thereby paired.
+
+    Parameters
+    ----------
+    clusters : np.ndarray, shape (n_tests,)
+        Which cluster each test belongs to.
+    generator : np.random.Generator
+        Source of the resamples.
+
+    Examples
+    --------
+    >>> artists = np.repeat(np.arange(30), 4)
+    >>> right = np.tile([1.0, 1.0, 1.0, 0.0], 30)
+    >>> bootstrap = ClusterBootstrap(artists, np.random.default_rng(0))
+    >>> bootstrap.estimate(np.column_stack([right, np.ones(120)])).value
+    0.75
+    """
+
+    def __init__(self, clusters: np.ndarray, generator: np.random.Generator):
+        if len(clusters) == 0:
+            raise GenrelibError("0 values and 0 clusters; one cluster per value is needed.")
+        names, self.codes = np.unique(np.asarray(clusters), return_inverse=True)
+        n = len(names)
+        self.weights = generator.multinomial(n, np.full(n, 1 / n), N_RESAMPLES).astype(float)
+
+    def estimate(
+        self,
+        columns: np.ndarray,
+        statistic: Callable[[np.ndarray], np.ndarray] = ratio,
+        span: tuple[float, float] = SHARE,
+        *,
+        is_biased: bool = False,
+    ) -> Estimate:
+        """Estimate a function of column totals.
+
+        Parameters
+        ----------
+        columns : np.ndarray, shape (n_tests, n_columns)
+            What each test adds; the last column is 1 for a test that counts, else 0.
+        statistic : callable
+            Maps totals, shape ``(..., n_columns)``, to numbers, shape ``(...)``.
+        span, is_biased
+            See :class:`Estimate`.
+        """
+        columns = np.asarray(columns, dtype=float)
+        if len(columns) != len(self.codes):
+            raise GenrelibError(
+                f"{len(columns)} values and {len(self.codes)} clusters; one cluster per value is "
+                "needed."
+            )
+        totals = np.zeros((self.weights.shape[1], columns.shape[1]))
+        np.add.at(totals, self.codes, columns)
+        sizes = totals[:, -1]
+        effective, df = effective_clusters(sizes)
+        return Estimate(
+            float(statistic(totals.sum(axis=0))),
+            statistic(self.weights @ totals),
+            int((sizes > 0).sum()),
+            effective,
+            df,
+            span,
+            is_biased,
+        )
+
+
+def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:
+    """Count clusters of unequal sizes as so many equal ones.
+
+    Parameters
+    ----------
+    sizes : np.ndarray, shape (n_clusters,)
+        Tests in each.
+
+    Returns
+    -------
+    effective : float
+        Kish's ``sum(n)**2 / sum(n**2)``.
+    df : float
+        Degrees of freedom of a variance between the clusters (Satterthwaite): ``effective - 1`` if
+        tests of a cluster were independent, ``sum(n**2)**2 / sum(n**4) - 1`` if they were all
+        alike. Between the two, their geometric mean. With equal sizes, the number of clusters
+        less one.
+
+    Examples
+    --------
+    >>> effective_clusters(np.array([5, 5, 5]))
+    (3.0, 2.0)
+    """
+    n = np.asarray(sizes, dtype=float)
+    if not n.any():
+        return 0.0, 0.0
+    independent = n.sum() ** 2 / (n**2).sum()
+    alike = (n**2).sum() ** 2 / (n**4).sum()
+    df = np.sqrt(max(independent - 1, 0) * max(alike - 1, 0))
+    return float(independent), float(df) if df > 1e-9 else 0.0
+
+
+def cluster_interval(
+    values: np.ndarray,
+    clusters: np.ndarray,
+    generator: np.random.Generator,
+    *,
+    span: tuple[float, float] = SHARE,
+) -> tuple[float, float]:
+    """Return the 95 % interval of a mean whose values come in clusters.
+
+    Parameters
+    ----------
+    values : np.ndarray, shape (n,)
+        One number per test, within `span`.
+    clusters : np.ndarray, shape (n,)
+        Which cluster each belongs to.
+    generator : np.random.Generator
+        Source of the resamples.
+    span : (float, float)
+        The range of the mean: :data:`SHARE` for accuracies, :data:`DIFFERENCE` for their
+        differences, :data:`LOSS` for losses.
+
+    Returns
+    -------
+    low, high : float
+        The whole of `span` when there is a single cluster: nothing is then known of the spread.
+
+    Examples
+    --------
+    >>> cluster_interval(np.r_[1.0, 1, 0, 0], np.zeros(4), np.random.default_rng(0))
+    (0.0, 1.0)
+    """
+    values = np.asarray(values, dtype=float)
+    if len(values) == 0 or len(values) != len(clusters):
+        raise GenrelibError(
+            f"{len(values)} values and {len(clusters)} clusters; one cluster per value is needed."
+        )
+    outside = ~((values >= span[0]) & (values <= span[1]))
+    if outside.any():
+        raise GenrelibError(
+            f"value {values[outside][0]}; {span[0]:g} to {span[1]:g} is allowed. Name the range of "
+            "the values as span: SHARE, DIFFERENCE or LOSS."
+        )
+    columns = np.column_stack([values, np.ones(len(values))])
+    return ClusterBootstrap(clusters, generator).estimate(columns, span=span).interval
+
+
+def minimum_detectable_difference(difference: Estimate) -> float:
+    """Return the true difference that a test at level 0.05 would find 4 times in 5.
+
+    Parameters
+    ----------
+    difference : Estimate
+        A paired difference; only its standard error and degrees of freedom count.
+
+    Returns
+    -------
+    float
+        ``(t[0.975] + t[0.8]) * se``, in the unit of the difference; NaN with one cluster.
+    """
+    if difference.df <= 0:
+        return float("nan")
+    quantiles = stats.t.ppf([1 - ALPHA / 2, POWER], difference.df)
+    return float(quantiles.sum() * difference.se)
