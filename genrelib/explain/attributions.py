@@ -1,0 +1,294 @@
+"""Attributions: how much each cell of a network's input speaks for a genre."""
+
+import copy
+
+import numpy as np
+import torch
+from captum.attr import IntegratedGradients, Occlusion
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from torch import nn
+
+from ..composites import ClassifierOnNetwork, SegmentVoting
+from ..errors import GenrelibError, unknown
+from ..segments import cut
+from ..training import NetworkPipeline
+from ..transformers import check_features
+from .modules import Layers, fresh, measure_anew, one_thread
+
+METHODS = {"integrated_gradients": "integrated gradients", "occlusion": "occlusion"}
+"""Ways to attribute, with their titles."""
+
+N_STEPS = 32
+GRID = (8, 16)
+"""Into how many patches an input is divided, down and across."""
+
+_BATCH = 64  # inputs that go through the network at once
+_MOST_BACKGROUND = 256  # tracks that normalisations are measured on anew
+
+
+def why_not(estimator: BaseEstimator) -> str:
+    """Return why a fitted system has no attributions, in words; empty when it has.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        From :func:`genrelib.experiments.fitted`.
+    """
+    if isinstance(estimator, ClassifierOnNetwork):
+        return (
+            "its answer is that of a scikit-learn classifier on what the network computes; no "
+            "gradient leads through it, and the network's own answer is another one"
+        )
+    pipeline = estimator.pipeline_ if isinstance(estimator, SegmentVoting) else estimator
+    if not isinstance(pipeline, NetworkPipeline):
+        return "it has no network; shuffle families of its inputs instead, see explain.importance"
+    if len(pipeline.net_.input_shape_) != 2:
+        return (
+            f"its network sees a vector of {pipeline.net_.input_shape_[0]} numbers, not a matrix "
+            "of bands and frames"
+        )
+    return ""
+
+
+class Explainer:
+    """Asks one trained network which cells of its input speak for a genre.
+
+    An attribution is signed: above zero where the track, as it is, speaks more for the genre than
+    the *baseline* would. The baseline is the mean of each band over the background's tracks and
+    frames, the same at all times: an average timbre without any rhythm. Silence would be the other
+    choice; but no track is silent, so that a network's answer to it means nothing, and a quiet
+    passage would then never count. A cell that equals the baseline has no attribution.
+
+    What is explained is the score of one genre: the network's logit; of segments that vote, the
+    mean of the log-probabilities of a track's segments. The network is copied, runs without
+    dropout and augmentation, and in 32-bit floats also where it was trained in fewer.
+
+    Parameters
+    ----------
+    estimator : NetworkPipeline or SegmentVoting
+        Fitted; its network sees matrices.
+    background : np.ndarray, shape (n_tracks, n_bands, n_frames)
+        Features of the tracks that the network was trained on.
+
+    Raises
+    ------
+    GenrelibError
+        Where :func:`why_not` has a reason.
+    """
+
+    def __init__(self, estimator: BaseEstimator, background: np.ndarray):
+        reason = why_not(estimator)
+        if reason:
+            raise GenrelibError(
+                f"{type(estimator).__name__} can't be explained by attributions: {reason}. Take a "
+                "system that ends in a network of bands and frames."
+            )
+        self.n_segments = getattr(estimator, "n_segments", 1)
+        pipeline = getattr(estimator, "pipeline_", estimator)
+        self._transformers = Pipeline(pipeline.steps[:-1])
+        self._net = pipeline.net_
+        self.shape = check_features(background).shape[1:]
+        if len(background) < 2:
+            raise GenrelibError(
+                f"{len(background)} background tracks; at least 2 are needed: give the training "
+                "tracks."
+            )
+        self._background = self._inputs(background[:_MOST_BACKGROUND])
+        mean = self._inputs(background).mean(dim=(0, 2), dtype=torch.float64)
+        self._baseline = mean.float()[None, :, None].expand(-1, -1, self._background.shape[2])
+        self._take(copy.deepcopy(self._net.module_))
+
+    def _take(self, module: nn.Module) -> None:
+        self._module = module.float().eval().requires_grad_(False)
+        self._scores = (
+            self._module if self.n_segments == 1 else _MeanOfSegments(module, self.n_segments)
+        )
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        """Return the score of each genre, float64 of shape ``(n_tracks, n_classes)``."""
+        return self._scored(self._inputs(X)).astype(np.float64)
+
+    def predicted(self, X: np.ndarray) -> np.ndarray:
+        """Return the class with the highest score, int of shape ``(n_tracks,)``."""
+        return self.scores(X).argmax(axis=1)
+
+    def attribute(
+        self, method: str, X: np.ndarray, targets: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Attribute the score of one class per track to the cells of its matrix.
+
+        Parameters
+        ----------
+        method : str
+            ``"integrated_gradients"`` (Sundararajan, Taly & Yan 2017): the gradient, averaged on
+            the way from the baseline to the track, times the way. A track's attributions add up to
+            its score less the baseline's. ``"occlusion"`` (Zeiler & Fergus 2014): by how much the
+            score falls when a patch (:meth:`patches`) is replaced by the baseline; every cell of
+            the patch has that value.
+        X : np.ndarray, shape (n_tracks, n_bands, n_frames)
+            Features, as the estimator takes them.
+        targets : np.ndarray of int, shape (n_tracks,), optional
+            The classes asked about; the predicted ones by default.
+
+        Returns
+        -------
+        np.ndarray, shape (n_tracks, n_bands, n_frames), dtype float32
+            In units of the score. Frames that no segment holds have 0.
+        """
+        if method not in METHODS:
+            raise unknown("method of attribution", method, METHODS)
+        inputs = self._inputs(X)
+        targets = self._targets(X, targets)
+        ask = self._integrated if method == "integrated_gradients" else self._occluded
+        # cuDNN's LSTMs have no gradient in evaluation mode
+        with one_thread(), torch.backends.cudnn.flags(enabled=False):
+            parts = [ask(x[None], int(target)) for x, target in zip(inputs, targets, strict=True)]
+        found = torch.cat(parts).detach().cpu().numpy().astype(np.float32)
+        rest = self.shape[1] - found.shape[2]
+        return np.pad(found, ((0, 0), (0, 0), (0, rest)))
+
+    def _integrated(self, x, target):
+        return IntegratedGradients(self._scores).attribute(
+            x,
+            self._baseline,
+            target=target,
+            n_steps=N_STEPS,
+            method="riemann_middle",  # a ReLU network's gradient is constant between its kinks
+            internal_batch_size=_BATCH,
+        )
+
+    def _occluded(self, x, target):
+        height, width = self._patch_size
+        return Occlusion(self._scores).attribute(
+            x,
+            sliding_window_shapes=(height, width),
+            strides=(height, width),
+            baselines=self._baseline,
+            target=target,
+            perturbations_per_eval=_BATCH,
+        )
+
+    def distance(self, X: np.ndarray) -> np.ndarray:
+        """Return how far each cell is from the baseline, in the network's unit, of `X`'s shape.
+
+        No explanation at all, and yet integrated gradients are proportional to it: what they find
+        must be measured against it.
+        """
+        away = (self._inputs(X) - self._baseline).abs().cpu().numpy()
+        return np.pad(away, ((0, 0), (0, 0), (0, self.shape[1] - away.shape[2])))
+
+    @property
+    def _patch_size(self) -> tuple[int, int]:
+        shape = self._baseline.shape[1:]
+        return tuple(-(-length // n) for length, n in zip(shape, GRID, strict=True))
+
+    def patches(self) -> np.ndarray:
+        """Return the number of the patch of each cell of the network's input.
+
+        Patches are equal rectangles, :data:`GRID` of them (fewer where there are fewer bands or
+        frames), those at the end perhaps smaller.
+
+        Returns
+        -------
+        np.ndarray of int, shape (n_bands, n_frames)
+            From 0, row by row; without frames that no segment holds.
+        """
+        (n_bands, n_frames), (height, width) = self._baseline.shape[1:], self._patch_size
+        across = -(-n_frames // width)
+        return np.arange(n_bands)[:, None] // height * across + np.arange(n_frames) // width
+
+    def without(self, X: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Return the scores of each track with each of several sets of its cells deleted.
+
+        Parameters
+        ----------
+        X : np.ndarray, shape (n_tracks, n_bands, n_frames)
+            Features.
+        cells : np.ndarray of bool, shape (n_tracks, n_sets, n_bands, n_frames)
+            True where the baseline takes the place of the track; the shape of :meth:`patches`.
+
+        Returns
+        -------
+        np.ndarray, shape (n_tracks, n_sets, n_classes), dtype float64
+        """
+        scores = []
+        for x, sets in zip(self._inputs(X), cells, strict=True):
+            sets = torch.tensor(sets, device=x.device)
+            scores.append(self._scored(torch.where(sets, self._baseline, x[None])))
+        return np.array(scores, dtype=np.float64)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers that :meth:`randomised` can take, from the first to the last."""
+        return Layers(self._module).names
+
+    def randomised(self, n_layers: int | None = None, *, seed: int) -> "Explainer":
+        """Return an explainer of the same network with its last layers as before training.
+
+        Their weights are drawn as the network's own initial weights are, from another seed; the
+        normalisations measure their statistics anew on the background, or a network would not
+        only be ignorant but out of range.
+
+        Parameters
+        ----------
+        n_layers : int, optional
+            How many of :attr:`layers`, counted from the last; all by default.
+        seed : int
+            Of the new weights.
+        """
+        other = copy.copy(self)
+        module = copy.deepcopy(self._module)
+        n_layers = len(self.layers) if n_layers is None else n_layers
+        Layers(module).copy_last(n_layers, fresh(self._net, seed))
+        other._take(module)
+        if n_layers:
+            measure_anew(other._module, lambda: other._scored(self._background))
+        return other
+
+    def _targets(self, X, targets) -> np.ndarray:
+        if targets is None:
+            return self.predicted(X)
+        targets = np.asarray(targets)
+        n_classes = self._net.n_classes
+        if len(targets) != len(X) or not np.isin(targets, np.arange(n_classes)).all():
+            raise GenrelibError(
+                f"targets {targets.tolist()} for {len(X)} tracks; one class per track is needed, 0 "
+                f"to {n_classes - 1}."
+            )
+        return targets
+
+    def _inputs(self, X: np.ndarray) -> torch.Tensor:
+        """Return what the network sees of each track, segments side by side in time."""
+        X = check_features(X, fitted_shape=self.shape)
+        if self.n_segments > 1:
+            segments = self._transformers.transform(cut(X, self.n_segments))
+            pieces = segments.reshape(len(X), self.n_segments, *segments.shape[1:])
+            X = pieces.transpose(0, 2, 1, 3).reshape(len(X), segments.shape[1], -1)
+        else:
+            X = self._transformers.transform(X)
+        return torch.as_tensor(
+            np.ascontiguousarray(X), dtype=torch.float32, device=self._net.device
+        )
+
+    def _scored(self, inputs: torch.Tensor) -> np.ndarray:
+        with torch.no_grad(), one_thread():
+            # equal batches: a last one of a single track can't be normalised
+            batches = inputs.tensor_split(-(-len(inputs) // _BATCH))
+            return torch.cat([self._scores(x) for x in batches]).cpu().numpy()
+
+
+class _MeanOfSegments(nn.Module):
+    """Scores of tracks from a network of segments: the mean of their log-probabilities."""
+
+    def __init__(self, module: nn.Module, n_segments: int):
+        super().__init__()
+        self.module = module
+        self.n_segments = n_segments
+
+    def forward(self, x):
+        """Map ``(batch, n_bands, n_segments * n_frames)`` to scores ``(batch, n_classes)``."""
+        batch, n_bands, _ = x.shape
+        x = x.view(batch, n_bands, self.n_segments, -1).transpose(1, 2)
+        logits = self.module(x.reshape(batch * self.n_segments, n_bands, -1))
+        return logits.log_softmax(dim=1).view(batch, self.n_segments, -1).mean(dim=1)

@@ -1,0 +1,217 @@
+"""The controlled corpus with one cause taken out: parts that are not played, other productions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from ..features import SR, extract
+from ..interventions.variants import Variant, controlled_variants
+from ..parallel import spread
+from ..seeds import rng
+from ..storefile import DTYPE
+from ..synthesis.artists import Artist
+
+PARTS = {"drums": ("drums",), "bass": ("bass",), "chords": ("comp", "pad"), "melody": ("lead",)}
+"""Which parts of an arrangement each audible cause is made of."""
+
+CHANGES = {
+    **{f"no_{cause}": f"without {cause}" for cause in PARTS},
+    "neutral": "neutral production",
+    "other": "production of another genre's artist",
+}
+"""What is changed, with its title."""
+
+UNCHANGED = "unchanged"
+
+_PRODUCTION = tuple(
+    field.name
+    for field in fields(Artist)
+    if field.name not in ("name", "genre", "seed", "leaning", "openness", "keys", "tempo")
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Renditions:
+    """Tracks of the controlled corpus, as they are and changed.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        One row per rendition: ``track_id, genre, change`` (``"unchanged"`` or a key of
+        :data:`CHANGES`) and ``donor``, the genre of the artist whose production was taken, or
+        empty.
+    X : np.ndarray, shape (n_rows, n_bands, n_frames), dtype float16
+        The feature of each, as a store holds it.
+    """
+
+    rows: pd.DataFrame
+    X: np.ndarray
+
+
+def without(artist: Artist, parts: Iterable[str]) -> Artist:
+    """Return an artist in whose recordings some parts are not heard; nothing else changes.
+
+    Examples
+    --------
+    >>> from genrelib.synthesis import make_artist
+    >>> without(make_artist("disco", 0, seed=0), ["drums"]).balance_db["drums"]
+    -inf
+    """
+    return replace(artist, balance_db=artist.balance_db | dict.fromkeys(parts, -np.inf))
+
+
+def produced_as(artist: Artist, other: Artist) -> Artist:
+    """Return an artist who plays as before and sounds like `other`.
+
+    Equaliser, band limits, room, noise, loudness, tuning, brightness, the tuning of the drums and
+    the balance of the parts are the other's.
+    """
+    return replace(artist, **{name: getattr(other, name) for name in _PRODUCTION})
+
+
+def neutral(artists: Sequence[Artist]) -> Artist:
+    """Return an artist with the middle production of several, and without their resonances.
+
+    The median of each of their numbers: what is found of a production in nearly every recording
+    (some room, some noise, an upper end) stays, so that the recording is not a kind that no
+    system has met.
+    """
+    middle = {
+        name: float(np.median([getattr(artist, name) for artist in artists]))
+        for name in _PRODUCTION
+        if name not in ("bumps", "kit", "balance_db")
+    }
+    kit = tuple(np.median([artist.kit for artist in artists], axis=0).tolist())
+    balance = {
+        part: float(np.median([artist.balance_db[part] for artist in artists]))
+        for part in artists[0].balance_db
+    }
+    return replace(artists[0], **middle, bumps=(), kit=kit, balance_db=balance)
+
+
+def renditions(
+    track_ids: Sequence[str],
+    trained_on: Sequence[str],
+    options: Mapping[str, object],
+    *,
+    feature: str = "log_mel",
+    n_jobs: int = 1,
+) -> Renditions:
+    """Record tracks of the controlled corpus again, each time with one cause changed.
+
+    What is left is brought to the artist's loudness, as every recording is. A part that a track
+    does not have can't be taken out of it: there is no row for it then.
+
+    Parameters
+    ----------
+    track_ids : sequence of str
+        Tracks whose ``fault`` is empty.
+    trained_on : sequence of str
+        Tracks from whose artists the other productions are drawn: those that a system has seen,
+        or it could not know them. The artist is always of another genre.
+    options : mapping
+        With which the corpus ``synthetic`` was loaded.
+    feature : str
+        A key of :data:`genrelib.features.FEATURES`.
+    n_jobs : int
+        Worker processes; the values do not depend on it.
+
+    Returns
+    -------
+    Renditions
+
+    Raises
+    ------
+    GenrelibError
+        When a track is unknown or faulty.
+    """
+    originals = controlled_variants(track_ids, kinds=["unchanged"], **options)
+    known = controlled_variants(trained_on, kinds=["unchanged"], **options)
+    artists = list({v.artist.name: v.artist for v in known}.values())
+    middle, seed = neutral(artists), int(options["seed"])
+    tasks = [(variant, _changed(variant, artists, middle, seed), feature) for variant in originals]
+    made = {}
+    for track_id, rows, matrices in spread(_rendered, tasks, n_jobs=n_jobs, label="renditions"):
+        made[track_id] = rows, matrices
+    parts = [made[track_id] for track_id in track_ids]
+    rows = pd.DataFrame([row for rows, _ in parts for row in rows])
+    return Renditions(rows, np.concatenate([matrices for _, matrices in parts]))
+
+
+def _changed(variant: Variant, artists, middle: Artist, seed: int) -> dict[str, tuple]:
+    """Return the artist of each change, and the donor's genre."""
+    own = variant.artist
+    foreign = [artist for artist in artists if artist.genre != variant.recording.song.genre]
+    donor = foreign[rng(seed, "donor", variant.track_id).integers(len(foreign))]
+    return {
+        **{f"no_{cause}": (without(own, parts), "") for cause, parts in PARTS.items()},
+        "neutral": (produced_as(own, middle), ""),
+        "other": (produced_as(own, donor), donor.genre),
+    }
+
+
+def _rendered(variant: Variant, changed: dict, feature: str) -> tuple[str, list, np.ndarray]:
+    """Render one track in all ways, in a worker process."""
+    original = variant.sound()
+    sounds = {UNCHANGED: (original, "")}
+    for change, (artist, donor) in changed.items():
+        recording = replace(variant.recording, artist=artist)
+        y = replace(variant, artist=artist, recording=recording).sound()
+        if not np.array_equal(y, original):
+            sounds[change] = y, donor
+    rows = [
+        {"track_id": variant.track_id, "genre": variant.genre, "change": change, "donor": donor}
+        for change, (_, donor) in sounds.items()
+    ]
+    matrices = [extract(y, SR, [feature])[feature].astype(DTYPE) for y, _ in sounds.values()]
+    return variant.track_id, rows, np.stack(matrices)
+
+
+def effects(
+    estimator: BaseEstimator, renditions: Renditions, X: np.ndarray, genres: Sequence[str]
+) -> pd.DataFrame:
+    """Ask a system about the renditions.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; its classes are positions in `genres`.
+    renditions : Renditions
+        What is asked about.
+    X : np.ndarray, shape (n_rows, n_bands, n_frames)
+        Its features at the system's size, ``images.averaged(renditions.X, *fit.size)``.
+    genres : sequence of str
+        In the corpus's order.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per changed rendition: ``track_id, change``; ``drop`` of the probability of the
+        track's own genre; ``accuracy_drop``, 1 where a right answer became wrong and -1 where a
+        wrong one became right; ``toward``, by how much the probability of the donor's genre rose,
+        NaN without a donor. For :func:`genrelib.explain.means`.
+    """
+    rows = renditions.rows.reset_index(drop=True)
+    probabilities = np.zeros((len(rows), len(genres)))
+    probabilities[:, estimator.classes_] = estimator.predict_proba(X)
+    own = pd.Categorical(rows["genre"], genres).codes
+    place = np.arange(len(rows))
+    asked = pd.DataFrame(
+        {"own": probabilities[place, own], "right": probabilities.argmax(axis=1) == own}
+    )
+    is_original = rows["change"] == UNCHANGED
+    original = pd.Series(rows.index[is_original], index=rows.loc[is_original, "track_id"])
+    changed = rows[~is_original]
+    before, after = original[changed["track_id"]].to_numpy(), changed.index.to_numpy()
+    donor = np.array([genres.index(name) if name else -1 for name in changed["donor"]])
+    risen = probabilities[after, donor] - probabilities[before, donor]
+    drop = asked.astype(float).to_numpy()
+    drop = drop[before] - drop[after]
+    return changed[["track_id", "change"]].assign(
+        drop=drop[:, 0],
+        accuracy_drop=drop[:, 1],
+        toward=np.where(donor >= 0, risen, np.nan),
+    )

@@ -1,0 +1,50 @@
+"""Means over tracks with intervals over groups of artists: how every table here ends."""
+
+import pandas as pd
+
+from ..inference import DIFFERENCE, cluster_interval
+from ..seeds import rng
+
+
+def means(
+    rows: pd.DataFrame, by: list[str], value: str, groups: pd.Series, *, seed: int
+) -> pd.DataFrame:
+    """Average a column over tracks, for each combination of others.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        With ``track_id``, the columns of `by`, and `value` in ``[-1, 1]``. Rows without a value
+        (NaN) don't count.
+    by : list of str
+        What is kept apart; in the order of first appearance.
+    value : str
+        What is averaged.
+    groups : pd.Series, index track_id
+        What must stay together when tracks are resampled.
+    seed : int
+        The study's seed.
+
+    Returns
+    -------
+    pd.DataFrame
+        The columns of `by`; ``n_tracks``, `value`, and the 95 % interval ``low, high``.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"track_id": ["a", "b"], "part": "bass", "drop": [0.1, 0.3]})
+    >>> groups = pd.Series({"a": "x", "b": "y"})
+    >>> means(rows, ["part"], "drop", groups, seed=0)[["part", "n_tracks", "drop"]].to_dict("list")
+    {'part': ['bass'], 'n_tracks': [2], 'drop': [0.2]}
+    """
+    found = []
+    for key, part in rows[rows[value].notna()].groupby(by, sort=False):
+        of_tracks = part.groupby("track_id")[value].mean()
+        clusters = groups[of_tracks.index].to_numpy()
+        generator = rng(seed, "explain", value, *key)
+        low, high = cluster_interval(of_tracks.to_numpy(), clusters, generator, span=DIFFERENCE)
+        named = dict(zip(by, key, strict=True))
+        found.append(
+            named | {"n_tracks": len(of_tracks), value: of_tracks.mean(), "low": low, "high": high}
+        )
+    return pd.DataFrame(found, columns=[*by, "n_tracks", value, "low", "high"])
