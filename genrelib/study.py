@@ -23,10 +23,11 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from . import report, systems, training
+from . import cards, page, report, systems, training
 from .corpora.download import MIRROR
 from .errors import GenrelibError, unknown
 from .files import Workspace, digest, replacing, write_text
+from .packs import FOLDER
 from .parameters import declared_in, parameters_for, parameters_of, source_notebooks
 
 CODE = (".py", ".csv", ".yaml")
@@ -67,8 +68,8 @@ def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print
             if only is not None and path.stem[:2] not in only:
                 continue
             label = f"[{position + 1}/{len(paths)}] {path.stem}"
-            if not _has_work(path, parameters):
-                say(f"{label}: no system of this study")
+            if not _has_work(workspace, path, parameters):
+                say(f"{label}: no system of this study that its corpus allows")
             elif only is None and position > 0 and _is_current(workspace, path, parameters, runs):
                 say(f"{label}: up to date")
             else:
@@ -84,17 +85,23 @@ def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print
         outdated = [
             path.stem
             for path in paths
-            if _has_work(path, parameters) and not _is_current(workspace, path, parameters, runs)
+            if _has_work(workspace, path, parameters)
+            and not _is_current(workspace, path, parameters, runs)
         ]
-        page = report.build(workspace, parameters, facts, outdated=outdated)
-    return page
+        index = page.build(workspace, parameters, facts, outdated=outdated)
+    cards.write(workspace, parameters)
+    return index
 
 
-def _has_work(path: Path, parameters: dict) -> bool:
-    """Tell whether a notebook is of no system at all, or of one that the study names."""
+def _has_work(workspace: Workspace, path: Path, parameters: dict) -> bool:
+    """Tell whether a notebook is of no system at all, or of one that study and corpus allow."""
     number = path.stem[:2]
-    runs_systems = systems.of_notebook(number, list(systems.SYSTEMS))
-    return not runs_systems or bool(systems.of_notebook(number, parameters["systems"]))
+    asked = systems.of_notebook(number, parameters["systems"])
+    if "probed" in declared_in(path):
+        asked = systems.chosen(parameters["probed"])
+    elif not systems.of_notebook(number, "all"):
+        return True
+    return bool(set(asked) - set(report.lacking_systems(workspace)))
 
 
 def _is_current(workspace: Workspace, path: Path, parameters: dict, runs: dict) -> bool:
@@ -204,7 +211,7 @@ def _key(path: Path, parameters: dict) -> str:
         for p in sorted(package.rglob("*"))
         if p.suffix in CODE
     ]
-    libraries = {name: version(name) for name in report.LIBRARIES}
+    libraries = {name: version(name) for name in page.LIBRARIES}
     return _digest([digest(path), parameters, code, libraries])
 
 
@@ -212,7 +219,7 @@ def _results(workspace: Workspace, path: Path) -> dict[str, str]:
     """Return the digest of every result of a notebook, by its name in the report."""
     number = path.stem[:2]
     owned = [*workspace.figures.glob(f"{number}_*"), *workspace.tables.glob(f"{number}_*")]
-    for name in systems.of_notebook(number, list(systems.SYSTEMS)):
+    for name in systems.of_notebook(number, "all"):
         owned += (workspace.predictions / name).rglob("repeat*.*")
     return _digests(workspace, owned)
 
@@ -264,16 +271,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.n_jobs == 0:
         parser.error("--n-jobs 0: give a number of processes, or -1 for every core")
-    mirror = os.environ.get(MIRROR, "")
-    if mirror and Path(mirror).is_dir():  # notebooks run elsewhere than this command
-        os.environ[MIRROR] = str(Path(mirror).absolute())
+    for variable in (MIRROR, FOLDER):
+        folder = os.environ.get(variable, "")
+        if folder and Path(folder).is_dir():  # notebooks run elsewhere than this command
+            os.environ[variable] = str(Path(folder).absolute())
     only = options.only.split(",") if options.only else None
     try:
-        page = run(options.name, only=only, n_jobs=options.n_jobs)
+        index = run(options.name, only=only, n_jobs=options.n_jobs)
     except GenrelibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"The report: {page.relative_to(Workspace.find(options.name).root)}")
+    print(f"The report: {index.relative_to(Workspace.find(options.name).root)}")
     return 0
 
 

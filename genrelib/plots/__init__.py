@@ -1,0 +1,68 @@
+"""Figures: every picture of the study, with fixed colours and order of genres.
+
+Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the data beside it.
+"""
+
+from .comparison import leakage_steps, ranking, reliability, risk_coverage
+from .explanations import (
+    attention,
+    attributions,
+    cause_drops,
+    deletion_curves,
+    family_drops,
+    randomisation,
+)
+from .look import genre_colours, style
+from .music import band_means, corpus_counts, gallery, show_feature
+from .results import (
+    accuracies,
+    confusions,
+    costs,
+    growth,
+    learning_curves,
+    pictures,
+    recalls,
+)
+from .robustness import recordings, robustness
+from .separability import (
+    family_scores,
+    pair_separation,
+    planes,
+    probe_accuracies,
+    row_effects,
+    row_importances,
+)
+
+__all__ = [
+    "accuracies",
+    "attention",
+    "attributions",
+    "band_means",
+    "cause_drops",
+    "confusions",
+    "corpus_counts",
+    "costs",
+    "deletion_curves",
+    "family_drops",
+    "family_scores",
+    "gallery",
+    "genre_colours",
+    "growth",
+    "leakage_steps",
+    "learning_curves",
+    "pair_separation",
+    "pictures",
+    "planes",
+    "probe_accuracies",
+    "randomisation",
+    "ranking",
+    "recalls",
+    "recordings",
+    "reliability",
+    "risk_coverage",
+    "robustness",
+    "row_effects",
+    "row_importances",
+    "show_feature",
+    "style",
+]

@@ -1,0 +1,150 @@
+"""Figures of the corpus and its features."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..compiled import librosa
+from ..features import FEATURES, HOP_LENGTH, SR, STACK_ROWS
+from ..images import averaged
+from .look import genre_colours
+
+MOST_BINS, MOST_FRAMES = 257, 400  # about the pixels that a panel of the gallery has
+AXIS_OF_KIND = {"mel": "mel", "linear": "hz", "chroma": "chroma", "tempo": "tempo"}
+UNIT_OF_KIND = {"mel": "[Hz]", "linear": "[Hz]", "tempo": "[BPM]"}
+
+
+def corpus_counts(counts: pd.DataFrame, genres: tuple[str, ...]) -> Figure:
+    """Draw usable and excluded tracks, and artists, of each genre.
+
+    Parameters
+    ----------
+    counts : pd.DataFrame, index genre
+        Columns ``usable``, ``excluded`` and ``artists``; from :func:`genrelib.corpora.summary`.
+    genres : tuple of str
+        Of the corpus, which have a colour; others have no usable track.
+    """
+    fig, (left, right) = plt.subplots(
+        1, 2, figsize=(10, 0.35 * len(counts) + 1.3), sharey=True, layout="constrained"
+    )
+    place = np.arange(len(counts))
+    coloured = genre_colours(genres)
+    colours = [coloured.get(genre, "0.7") for genre in counts.index]
+    left.barh(place, counts["usable"], color=colours)
+    left.barh(
+        place, counts["excluded"], left=counts["usable"], color="none", edgecolor="0.3", hatch="///"
+    )
+    left.set(yticks=place, yticklabels=counts.index, xlabel="tracks (hatched: excluded)")
+    right.barh(place, counts["artists"], color=colours)
+    right.set(xlabel="artists")
+    left.invert_yaxis()
+    return fig
+
+
+def gallery(
+    matrices: dict[str, dict[str, np.ndarray]], *, frame_s: float = HOP_LENGTH / SR
+) -> Figure:
+    """Draw features (rows) of tracks (columns) on their physical axes.
+
+    Parameters
+    ----------
+    matrices : dict of dict of np.ndarray
+        ``matrices[title][feature]``, each of shape ``(n_bands, n_frames)``.
+    frame_s : float
+        Seconds per frame, see :attr:`genrelib.store.Store.frame_s`.
+    """
+    titles = list(matrices)
+    names = list(matrices[titles[0]])
+    margin = 1.25
+    width, height = 3.4 * len(titles) + margin, 1.7 * len(names) + 0.9
+    fig, axes = plt.subplots(
+        len(names), len(titles), figsize=(width, height), squeeze=False, sharex=True
+    )
+    for row, name in zip(axes, names, strict=True):
+        for ax, title in zip(row, titles, strict=True):
+            show_feature(ax, name, matrices[title][name], frame_s=frame_s)
+            ax.label_outer()
+        unit = UNIT_OF_KIND.get(FEATURES[name].kind, "")
+        row[0].set_ylabel(f"{name} {unit}".strip(), fontsize="small")
+        row[0].yaxis.set_label_coords(-0.9 * margin / 3.4, 0.5)
+    for ax, bottom, title in zip(axes[0], axes[-1], titles, strict=True):
+        ax.set_title(title)
+        bottom.set_xlabel("time [s]", fontsize="small")
+    # by hand: finding the room for so many labels takes longer than drawing them
+    fig.subplots_adjust(
+        left=margin / width,
+        right=1 - 0.1 / width,
+        bottom=0.5 / height,
+        top=1 - 0.4 / height,
+        wspace=0.07,
+        hspace=0.12,
+    )
+    return fig
+
+
+def show_feature(
+    ax: plt.Axes, name: str, matrix: np.ndarray, *, frame_s: float = HOP_LENGTH / SR
+) -> None:
+    """Draw one feature matrix of shape ``(n_bands, n_frames)`` with time and band axes.
+
+    Frames, and bins of a linear-frequency axis, that would be narrower than a pixel are averaged.
+    """
+    kind = FEATURES[name].kind
+    hop_length = frame_s * SR  # of the tempogram's lags, however few frames are drawn
+    seconds = matrix.shape[1] * frame_s
+    matrix = averaged(matrix, MOST_BINS if kind == "linear" else None, MOST_FRAMES)
+    if kind in AXIS_OF_KIND:
+        librosa.display.specshow(
+            matrix,
+            ax=ax,
+            cmap="magma",
+            rasterized=True,
+            sr=SR,
+            hop_length=hop_length,
+            x_coords=np.arange(matrix.shape[1]) * seconds / matrix.shape[1],
+            x_axis="time",
+            y_axis=AXIS_OF_KIND[kind],
+        )
+    else:
+        scale = matrix - matrix.mean(axis=1, keepdims=True)
+        scale /= np.maximum(scale.std(axis=1, keepdims=True), 1e-9)
+        ax.imshow(
+            scale,
+            origin="lower",
+            aspect="auto",
+            extent=(0, seconds, -0.5, len(matrix) - 0.5),
+            vmin=-2,
+            vmax=2,
+            cmap="magma",
+            rasterized=True,
+        )
+        ax.grid(visible=False)
+        ax.set(xlabel="Time", ylabel="row")
+        if name == "stack":
+            families = pd.Series([family for family, _ in STACK_ROWS])
+            places = families.index.to_series().groupby(families.to_numpy(), sort=False)
+            middle = places.mean()[places.size() > 1]  # single rows lie too close for a label
+            ax.set_yticks(middle.to_numpy(), middle.index, fontsize=6)
+            ax.set_ylabel("")
+
+
+def band_means(means: pd.DataFrame, name: str) -> Figure:
+    """Draw the mean of each row over the artists of a genre, one line per genre.
+
+    Parameters
+    ----------
+    means : pd.DataFrame, index row labels, columns genres
+        In the feature's unit, the lowest row first.
+    name : str
+        Of the feature.
+    """
+    fig, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
+    place = np.arange(len(means))
+    for genre, colour in genre_colours(tuple(means.columns)).items():
+        ax.plot(place, means[genre], color=colour, label=genre)
+    ticks = np.linspace(0, len(means) - 1, min(8, len(means))).round().astype(int)
+    ax.set_xticks(ticks, means.index[ticks])
+    ax.set(xlabel=f"row of {name}", ylabel=f"mean [{FEATURES[name].unit}]")
+    fig.legend(loc="outside right upper", fontsize="small", frameon=False)
+    return fig
