@@ -1,7 +1,7 @@
 """Corpora by name: every one a tracks table with notes, loaded the same way.
 
->>> sorted(CORPORA)
-['folder', 'gtzan', 'gtzan_mini', 'synthetic']
+>>> sorted(CORPORA)  # doctest: +ELLIPSIS
+['fma_features', 'fma_large', 'fma_medium', 'fma_small', 'folder', 'gtzan', ...]
 """
 
 import functools
@@ -15,9 +15,16 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import GenrelibError, unknown
+from ..packs import Pack, lacking_in_audio
+from . import manifest as manifests
+from .fma import load_fma_large, load_fma_medium, load_fma_small
+from .fma_features import load_fma_features
 from .folders import load_folder
 from .gtzan import load_gtzan, load_gtzan_mini
-from .tracks import checked, measure
+from .gtzan_mel import load_gtzan_mel_dev
+from .joined import load_gtzan_fma
+from .listed import load_list
+from .tracks import Loaded, checked, measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +41,15 @@ class Corpus:
         Genres with usable tracks, in alphabetical order.
     notes : tuple of str
         What a reader of the results should know of this corpus, in sentences.
+    pack : Pack, optional
+        What stands in for the audio; None where there is audio.
     """
 
     name: str
     tracks: pd.DataFrame
     genres: tuple[str, ...]
     notes: tuple[str, ...]
+    pack: Pack | None = None
 
     @property
     def usable(self) -> pd.DataFrame:
@@ -67,11 +77,21 @@ class Corpus:
         lost = reasons[reasons.index.isin(self.usable.index)]
         tracks = self.tracks.copy()
         tracks.loc[lost.index, "exclude"] = lost
-        return _corpus(self.name, tracks, self.notes)
+        return _corpus(self.name, Loaded(tracks, self.notes, self.pack))
+
+    def lacks(self, feature: str) -> str:
+        """Return why a feature can't be had of this corpus, in words; empty when it can.
+
+        Raises
+        ------
+        GenrelibError
+            When no feature of that name is known, see :func:`genrelib.packs.described`.
+        """
+        return lacking_in_audio(feature) if self.pack is None else self.pack.lacks(feature)
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, genres, groups, exclusions and md5 of audio: same data, same digits.
+        """SHA-256 over ids, genres, groups, exclusions and md5: same data, same digits.
 
         Where files lie, when they changed, and how a reason is worded do not count.
         """
@@ -134,13 +154,22 @@ def load_synthetic(
 CORPORA: dict[str, Callable] = {
     "synthetic": load_synthetic,
     "gtzan_mini": load_gtzan_mini,
+    "gtzan_mel_dev": load_gtzan_mel_dev,
     "gtzan": load_gtzan,
+    "fma_features": load_fma_features,
+    "fma_small": load_fma_small,
+    "fma_medium": load_fma_medium,
+    "fma_large": load_fma_large,
+    "gtzan_fma": load_gtzan_fma,
     "folder": load_folder,
+    "list": load_list,
 }
-"""Loaders by corpus name: ``loader(data, *, n_jobs, **options) -> (tracks, notes)``."""
+"""Loaders by corpus name: ``loader(data, *, n_jobs, **options) -> tracks.Loaded``."""
 
 
-def load(name: str, data: Path, *, n_jobs: int = 1, **options) -> Corpus:
+def load(
+    name: str, data: Path, *, n_jobs: int = 1, manifest: str | Path | None = None, **options
+) -> Corpus:
     """Load a corpus: download, extract, render and verify what is not there yet.
 
     Parameters
@@ -151,6 +180,8 @@ def load(name: str, data: Path, *, n_jobs: int = 1, **options) -> Corpus:
         The study's data folder.
     n_jobs : int
         Worker processes.
+    manifest : str or Path, optional
+        A CSV of tracks to leave out and to keep together, of any corpus; see :mod:`.manifest`.
     **options
         The loader's keywords: ``source`` for `gtzan`, `gtzan_mini` and `folder`; the size and seed
         for `synthetic`.
@@ -163,7 +194,7 @@ def load(name: str, data: Path, *, n_jobs: int = 1, **options) -> Corpus:
     Raises
     ------
     GenrelibError
-        When the name or an option is unknown, or the loader fails.
+        When the name or an option is unknown, the manifest is malformed, or the loader fails.
     """
     if name not in CORPORA:
         raise unknown("corpus", name, CORPORA)
@@ -175,12 +206,17 @@ def load(name: str, data: Path, *, n_jobs: int = 1, **options) -> Corpus:
     for option in options:
         if option not in allowed:
             raise unknown(f"option of the corpus {name!r}", option, allowed)
-    table, notes = CORPORA[name](Path(data), n_jobs=n_jobs, **options)
-    return _corpus(name, checked(table), tuple(notes))
+    loaded = Loaded(*CORPORA[name](Path(data), n_jobs=n_jobs, **options))
+    loaded = loaded._replace(tracks=checked(loaded.tracks))
+    if manifest is not None:
+        tracks, done = manifests.applied(loaded.tracks, Path(manifest))
+        loaded = loaded._replace(tracks=tracks, notes=[*loaded.notes, done])
+    return _corpus(name, loaded)
 
 
-def _corpus(name: str, tracks: pd.DataFrame, notes: tuple[str, ...]) -> Corpus:
+def _corpus(name: str, loaded: Loaded) -> Corpus:
     """Name the genres that have usable tracks, of which there must be two."""
+    tracks, notes, pack = loaded
     usable = tracks[tracks["exclude"] == ""]
     genres = tuple(sorted(usable["genre"].unique()))
     if len(genres) < 2:
@@ -200,7 +236,7 @@ def _corpus(name: str, tracks: pd.DataFrame, notes: tuple[str, ...]) -> Corpus:
             f"the tracks of {', '.join(groups.index[groups == 1])} are one group each: a split by "
             "artist has such a genre either in training or in test, never in both."
         )
-    return Corpus(name, tracks, genres, tuple(dict.fromkeys([*notes, *said])))
+    return Corpus(name, tracks, genres, tuple(dict.fromkeys([*notes, *said])), pack)
 
 
 def summary(corpus: Corpus) -> pd.DataFrame:

@@ -102,7 +102,7 @@ def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
     published = gtzan_index.published_md5(edition, downloads)
     folder = _downloaded(edition, raw) if source is None else _given(edition, raw, source)
     audio = _search(folder, Path(source).name if source else folder.relative_to(raw.parent))
-    notes = _about_annotations(known)
+    notes = gtzan_index.about(known)
     beyond = [track for track in audio.tracks if track in known.index and track not in published]
     if beyond:
         notes.append(f"{len(beyond)} files belong to the whole GTZAN, not to {edition}; not used.")
@@ -242,19 +242,3 @@ def _extra_rows(extra: dict[str, Path], facts: pd.DataFrame) -> pd.DataFrame:
             "exclude": "not in the published index of GTZAN",
         }
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _about_annotations(known: pd.DataFrame) -> list[str]:
-    """Say what was changed in the artists and what stays unknown."""
-    unknown = known.index[known["artist"].map(credits.is_unknown)]
-    shown = "; ".join(
-        f"{row.track_id or row.raw} -> {row.used or 'unknown'}"
-        + (f" (grouped with {row.grouped_with})" if row.grouped_with else "")
-        for row in gtzan_index.changes().itertuples()
-    )
-    return [
-        f"of GTZAN's {len(known)} tracks {len(unknown)} have no known artist; those of a genre are "
-        f"one group, but could be by an artist who is named elsewhere: {', '.join(unknown)}.",
-        "artists changed against Sturm's index (why: "
-        f"genrelib/corpora/{gtzan_index.CHANGES}): {shown}.",
-    ]

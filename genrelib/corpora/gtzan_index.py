@@ -116,6 +116,21 @@ def annotations(downloads: Path) -> pd.DataFrame:
     return table
 
 
+def about(known: pd.DataFrame) -> list[str]:
+    """Say what was changed in the artists of :func:`annotations`, and what stays unknown."""
+    unknown = known.index[known["artist"].map(credits.is_unknown)]
+    shown = "; ".join(
+        f"{row.track_id or row.raw} -> {row.used or 'unknown'}"
+        + (f" (grouped with {row.grouped_with})" if row.grouped_with else "")
+        for row in changes().itertuples()
+    )
+    return [
+        f"of GTZAN's {len(known)} tracks {len(unknown)} have no known artist; those of a genre are "
+        f"one group, but could be by an artist who is named elsewhere: {', '.join(unknown)}.",
+        f"artists changed against Sturm's index (why: genrelib/corpora/{CHANGES}): {shown}.",
+    ]
+
+
 def changes() -> pd.DataFrame:
     """Return the changes made to Sturm's artists.
 

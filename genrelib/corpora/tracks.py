@@ -6,26 +6,28 @@ Columns, with `track_id` (str) as the sorted index:
 `genre`            the label
 `artist`           never empty; an unknown artist is a value of its own, see :mod:`.credits`
 `title`            may be empty
-`path`             absolute path of the audio; empty when the file is missing
+`path`             absolute path of the audio or the pack; empty when the file is missing
 `duration_s`       seconds, from the file's header; 0 when it can't be read
 `group`            what must stay on one side of a split: artist, joined with exact duplicates
 `exclude`          empty, or the reason, in words, why the track is not used
 `official_split`   ``train``, ``valid``, ``test`` or empty
-`md5`              of the audio file's bytes; empty when it can't be read
+`md5`              of the audio file's bytes (of what a pack holds); empty when it can't be read
 =================  ==============================================================================
 
 The controlled corpus adds what is planted and what it was made of, see :data:`PLANTED`.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from ..audio import inspect
 from ..errors import GenrelibError
 from ..files import digest
+from ..packs import Pack
 from ..parallel import spread
 
 COLUMNS = (
@@ -58,6 +60,24 @@ SHORTEST_S = 1.0
 """Audio below this duration, in seconds, is excluded: it is no music to judge a genre by."""
 
 _CHUNK = 64  # files per task: a small corpus is measured without starting worker processes
+
+
+class Loaded(NamedTuple):
+    """What a loader returns; one of audio may return the first two alone.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+        The table.
+    notes : sequence of str
+        What a reader of the results should know, in sentences.
+    pack : Pack, optional
+        What stands in for the audio, see :mod:`genrelib.packs`.
+    """
+
+    tracks: pd.DataFrame
+    notes: Sequence[str]
+    pack: Pack | None = None
 
 
 def measure(paths: Mapping[str, Path], *, n_jobs: int, label: str) -> pd.DataFrame:

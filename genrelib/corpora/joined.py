@@ -1,0 +1,207 @@
+"""Several collections as one corpus, over the genres that a map says they share.
+
+The id of a track begins with its collection, ``gtzan:blues.00000``: :func:`collections` tells the
+collections apart again, for training on one and testing on the other.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import GenrelibError, unknown
+from . import credits, fma, fma_metadata, gtzan
+from .tracks import Loaded
+
+GENRE_MAP = "gtzan_fma_genres.csv"
+"""Which genres of GTZAN and FMA are taken as one, and why others have no counterpart; a table
+beside this module."""
+
+COLUMNS = ("collection", "genre", "joined", "reason")
+
+_GTZAN: dict[str, Callable] = {"gtzan": gtzan.load_gtzan, "gtzan_mini": gtzan.load_gtzan_mini}
+_FMA: dict[str, Callable] = {
+    "fma_small": fma.load_fma_small,
+    "fma_medium": fma.load_fma_medium,
+    "fma_large": fma.load_fma_large,
+}
+
+
+def load_gtzan_fma(
+    data: Path,
+    *,
+    gtzan: str = "gtzan",
+    fma: str = "fma_medium",
+    source: str | Path | None = None,
+    n_jobs: int = 1,
+):
+    """Load GTZAN and FMA as one corpus, over the genres that both have.
+
+    With FMA-medium these are blues, classical, country, hip-hop, jazz, pop and rock; FMA-small has
+    the last and hip-hop and pop only. Tracks of other genres are excluded, with the reason.
+
+    Parameters
+    ----------
+    data : Path
+        As for the collections' own loaders, whose files are used.
+    gtzan : {"gtzan", "gtzan_mini"}
+        Which edition of GTZAN.
+    fma : {"fma_small", "fma_medium", "fma_large"}
+        Which edition of FMA.
+    source : str or Path, optional
+        GTZAN's archive or folder, see :func:`.gtzan.load_gtzan`.
+    n_jobs : int
+        Worker processes.
+
+    Returns
+    -------
+    Loaded
+        Tracks table and notes.
+    """
+    for kind, name, known in (("edition of GTZAN", gtzan, _GTZAN), ("edition of FMA", fma, _FMA)):
+        if name not in known:
+            raise unknown(kind, name, known)
+    parts = {
+        "gtzan": Loaded(*_GTZAN[gtzan](data, source=source, n_jobs=n_jobs)),
+        "fma": Loaded(*_FMA[fma](data, n_jobs=n_jobs)),
+    }
+    return join(parts, genre_map())
+
+
+def genre_map() -> pd.DataFrame:
+    """Return the map of GTZAN's and FMA's genres.
+
+    Returns
+    -------
+    pd.DataFrame
+        :data:`COLUMNS`: `joined` is the common name, empty where there is none, for the `reason`.
+    """
+    with resources.files(__package__).joinpath(GENRE_MAP).open(encoding="utf-8") as file:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
+
+
+def join(parts: Mapping[str, Loaded], genres: pd.DataFrame) -> Loaded:
+    """Make one corpus of several collections.
+
+    Only genres are kept of which each collection has a usable track. Tracks of equal artists, by
+    :func:`.credits.spelling_key`, and of equal bytes are one group, whichever collections they are
+    of.
+
+    Parameters
+    ----------
+    parts : mapping of str to Loaded
+        Corpora of audio by the name of the collection.
+    genres : pd.DataFrame
+        As :func:`genre_map` returns it.
+
+    Returns
+    -------
+    Loaded
+        The tracks of all; those of genres that are not shared are excluded, with the reason, under
+        their own genre.
+
+    Raises
+    ------
+    GenrelibError
+        When a genre is not in the map, fewer than two are shared, or a name holds a colon.
+    """
+    tables = {name: _renamed(name, part, genres) for name, part in parts.items()}
+    shared = set.intersection(*(_usable_genres(table) for table in tables.values()))
+    if len(shared) < 2:
+        raise GenrelibError(
+            f"{' and '.join(parts)} share {len(shared)} genres {sorted(shared)} by the map, at "
+            "least 2 are needed; take a larger edition, or correct the map."
+        )
+    left_out = []
+    for name, table in tables.items():
+        alone = (table["exclude"] == "") & ~table["genre"].isin(shared)
+        table.loc[alone, "exclude"] = "no other collection here has this genre"
+        left_out += _left_out(name, table)
+    table = pd.concat(tables.values())
+    table["group"] = _groups(table)
+    common = table[table["exclude"] == ""]
+    sides = collections(common.index).groupby(common["group"].to_numpy()).agg(set)
+    n_crossing = (common["group"].map(sides).map(len) > 1).sum()
+    notes = [f"{name}: {note}" for name, part in parts.items() for note in part.notes]
+    notes += [
+        f"joined over {', '.join(sorted(shared))}; "
+        + ", ".join(f"{count} tracks of {name}" for name, count in _counts(common).items())
+        + ".",
+        *left_out,
+        f"{n_crossing} tracks are of artists or recordings in several collections; each such "
+        "group stays on one side of a split.",
+    ]
+    return Loaded(table, notes)
+
+
+def collections(track_ids: Iterable[str]) -> pd.Series:
+    """Return the collection of each track of a joined corpus.
+
+    Parameters
+    ----------
+    track_ids : iterable of str
+        Of any corpus; the collection of a track of no joined corpus is empty.
+
+    Returns
+    -------
+    pd.Series, index track_id
+
+    Examples
+    --------
+    >>> collections(["gtzan:blues.00000", "fma:000002", "blues.00000"]).tolist()
+    ['gtzan', 'fma', '']
+    """
+    ids = list(track_ids)
+    names = [track.partition(":")[0] if ":" in track else "" for track in ids]
+    return pd.Series(names, pd.Index(ids, name="track_id", dtype=object), dtype=object)
+
+
+def _renamed(name: str, part: Loaded, genres: pd.DataFrame) -> pd.DataFrame:
+    """Return a collection's tracks under their ids and genres in the joined corpus."""
+    if ":" in name:
+        raise GenrelibError(f"the collection {name!r} has a colon in its name; take another.")
+    known = genres[genres["collection"] == name].set_index("genre")
+    table = part.tracks.copy()
+    usable = table["exclude"] == ""
+    strange = sorted(set(table.loc[usable, "genre"]) - set(known.index))
+    if strange:
+        raise GenrelibError(
+            f"the genre map says nothing of {', '.join(map(repr, strange))} of {name}; known: "
+            f"{', '.join(known.index)}. Add a row for each, with its common name or a reason."
+        )
+    common = table["genre"].map(known["joined"]).fillna("")
+    alone = usable & (common == "")
+    table.loc[alone, "exclude"] = table.loc[alone, "genre"].map(known["reason"])
+    table["genre"] = common.where(common != "", table["genre"])
+    table["group"] = f"{name}: " + table["group"]
+    return table.set_axis(pd.Index(f"{name}:" + table.index, name="track_id"), axis="index")
+
+
+def _usable_genres(table: pd.DataFrame) -> set[str]:
+    return set(table.loc[table["exclude"] == "", "genre"])
+
+
+def _left_out(name: str, table: pd.DataFrame) -> list[str]:
+    """Say which genres of a collection are not used for want of a counterpart."""
+    lost = table[~table["genre"].isin(_usable_genres(table))]
+    lost = lost[lost["genre"] != fma_metadata.NO_GENRE]
+    counts = [
+        f"{genre} ({len(rows)}: {rows['exclude'].mode()[0]})"
+        for genre, rows in lost.groupby("genre")
+    ]
+    return [f"left out of {name}: {'; '.join(counts)}."] if counts else []
+
+
+def _groups(table: pd.DataFrame) -> pd.Series:
+    """Join the groups of the collections by artists and by bytes."""
+    labels = {}
+    for row in table.itertuples():
+        artists = [] if credits.is_unknown(row.artist) else credits.credited(row.artist)
+        ties = {f"artist {credits.spelling_key(artist)}" for artist in artists}
+        labels[row.Index] = ties | ({f"md5 {row.md5}"} if row.md5 else set())
+    return pd.Series(credits.joined(labels, table["group"].to_dict()), dtype=object)
+
+
+def _counts(table: pd.DataFrame) -> pd.Series:
+    return collections(table.index).value_counts(sort=False)

@@ -1,0 +1,241 @@
+"""A collection from a list: a CSV of links or paths becomes a corpus of 30-second segments."""
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import GenrelibError
+from ..files import digest
+from . import credits, links
+from .cutting import SEGMENT_S, cut_songs
+
+COLUMNS = ("url_or_path", "genre", "artist", "title")
+"""Of the CSV, in any order; artist and title may be empty. Paths are relative to the CSV."""
+
+NO_GENRE = "(none)"
+
+
+def load_list(data: Path, *, source: str | Path | None = None, pause_s: float = 1.0, n_jobs=1):
+    """Load a collection from a list of songs, by links or by paths.
+
+    Links are fetched politely (see :func:`.links.fetch_all`), songs cut into segments of 30 s; a
+    shorter song is one segment. The segments of a song, of equal songs and of one artist are a
+    group. A line that comes to nothing is an excluded row with the line's number and the reason.
+
+    Who makes the list answers for the rights: that the music may be downloaded, kept, and worked
+    with. Nothing of it is published by a study.
+
+    Parameters
+    ----------
+    data : Path
+        Folder below which songs and segments are kept, in ``raw/list/``.
+    source : str or Path
+        The CSV, with :data:`COLUMNS`.
+    pause_s : float in [0, 3600]
+        Seconds between two requests to one host.
+    n_jobs : int
+        Worker processes that cut songs.
+
+    Returns
+    -------
+    (pd.DataFrame, list of str)
+        Tracks table, a row per segment, with `song` and `start_s`, and notes.
+
+    Raises
+    ------
+    GenrelibError
+        When the CSV can't be read or has other columns, `pause_s` is out of range, or there is no
+        room for the segments.
+    """
+    if not 0 <= pause_s <= 3600:
+        raise GenrelibError(f"pause_s={pause_s!r}; 0 to 3600 seconds between requests are allowed.")
+    path = _source(source)
+    rows = read_list(path)
+    folder = Path(os.path.abspath(data)) / "raw" / "list"
+    wanted = rows[rows["trouble"] == ""]
+    urls = [place for place in wanted["url_or_path"] if _is_link(place)]
+    fetched = links.fetch_all(urls, folder / "songs", pause_s=pause_s)
+    songs, troubles = _songs(wanted, fetched, path.parent)
+    segments, broken = cut_songs(songs, folder / "segments", n_jobs=n_jobs)
+    rows["md5"] = songs["md5"].reindex(rows.index, fill_value="")
+    for found in (troubles, broken):
+        rows.loc[list(found), "trouble"] = pd.Series(found, dtype=object)
+    rows["song"] = _song_names(rows)
+    table = _table(rows, segments, folder / "segments")
+    notes = _about(rows, table)
+    changes = credits.one_spelling(rows.loc[rows["trouble"] == "", "artist"])
+    table["artist"] = table["artist"].replace(changes)
+    if changes:
+        shown = "; ".join(f"{raw} -> {used}" for raw, used in sorted(changes.items()))
+        notes.append(f"artists whose spellings differ are one: {shown}.")
+    table["group"] = _groups(table, rows["md5"])
+    return table.drop(columns="line"), notes
+
+
+def read_list(path: Path) -> pd.DataFrame:
+    """Read a list.
+
+    Returns
+    -------
+    pd.DataFrame
+        :data:`COLUMNS` and `trouble`, what is wrong with the line, in words, or empty; the index is
+        the number of the line in the file.
+
+    Raises
+    ------
+    GenrelibError
+        When the file can't be read, is no UTF-8 text, has other columns, or lists nothing.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = list(_cells(csv.reader(file, strict=True)))
+    except (OSError, ValueError, csv.Error) as error:
+        raise GenrelibError(
+            f"{path} can't be read as a CSV in UTF-8 ({error}); save it as one."
+        ) from error
+    names = [cell.strip() for cell in lines[0][1]] if lines else []
+    if sorted(names) != sorted(COLUMNS):
+        raise GenrelibError(
+            f"{path} has the columns {names}; needed are {', '.join(COLUMNS)}, in any order."
+        )
+    if len(lines) < 2:
+        raise GenrelibError(f"{path} lists no song below its header; add a line for each.")
+    rows, seen = {}, {}
+    for number, cells in lines[1:]:
+        fits = len(cells) == len(names)
+        row = dict(zip(names, map(str.strip, cells), strict=True)) if fits else {}
+        row = dict.fromkeys(COLUMNS, "") | row
+        trouble = _trouble(row, seen) if fits else f"{len(cells)} cells instead of {len(names)}"
+        seen.setdefault(row["url_or_path"], number)
+        rows[number] = {**row, "trouble": trouble}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=[*COLUMNS, "trouble"])
+    return table.rename_axis("line")
+
+
+def _cells(lines) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each line that is not blank, and its number."""
+    for cells in lines:
+        if any(cell.strip() for cell in cells):
+            yield lines.line_num, cells
+
+
+def _trouble(row: dict[str, str], seen: dict[str, int]) -> str:
+    """Return what is wrong with a line that has all its cells, or nothing."""
+    place = row["url_or_path"]
+    if not place:
+        return "no link and no path"
+    if not row["genre"]:
+        return "no genre"
+    if place in seen:
+        return f"the same as line {seen[place]}"
+    if "://" in place and not _is_link(place):
+        return f"{place.partition('://')[0]} is not fetched, http and https are"
+    return ""
+
+
+def _is_link(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
+
+
+def _source(source: str | Path | None) -> Path:
+    wanted = f"give source=<file>, a CSV with the columns {', '.join(COLUMNS)}"
+    if source is None or not str(source).strip():
+        raise GenrelibError(f"source={source!r}: the corpus 'list' needs one; {wanted}.")
+    path = Path(os.path.abspath(Path(source).expanduser()))
+    if not path.is_file():
+        raise GenrelibError(f"source={str(source)!r} is no file (looked at {path}); {wanted}.")
+    return path
+
+
+def _songs(wanted: pd.DataFrame, fetched: dict, base: Path) -> tuple[pd.DataFrame, dict[int, str]]:
+    """Find each line's audio file: `path` and `md5`; or the reason why there is none."""
+    rows, troubles = {}, {}
+    for line, place in wanted["url_or_path"].items():
+        is_link = _is_link(place)
+        path = fetched[place] if is_link else base / Path(place).expanduser()
+        if isinstance(path, str):
+            troubles[line] = path
+        elif not path.is_file():
+            troubles[line] = f"{place} is no file"
+        else:
+            rows[line] = (path, links.md5_of(path) if is_link else digest(path, "md5"))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["path", "md5"]), troubles
+
+
+def _song_names(rows: pd.DataFrame) -> pd.Series:
+    """Name songs so that two lines of the same artist and title are the same song."""
+    names = {}
+    for line, row in rows.iterrows():
+        known = row["artist"] and row["title"]
+        keys = (credits.spelling_key(row["artist"]), credits.spelling_key(row["title"]))
+        names[line] = " - ".join(keys) if known else f"line {line}"
+    return pd.Series(names, dtype=object)
+
+
+def _table(rows: pd.DataFrame, segments: dict[int, list[dict]], folder: Path) -> pd.DataFrame:
+    """Lay out a row for each segment, and one for each line without."""
+    nothing = {"file": "", "duration_s": 0.0, "md5": ""}
+    table = {}
+    for line, row in rows.iterrows():
+        reason = f"line {line}: {row['trouble']}" if row["trouble"] else ""
+        found = [nothing] if reason else segments[line]
+        for number, segment in enumerate(found):
+            track = f"{line:05d}" if reason else f"{line:05d}.{number:03d}"
+            table[track] = {
+                "genre": row["genre"] or NO_GENRE,
+                "artist": row["artist"] or credits.unknown(f"line {line}"),
+                "title": row["title"],
+                "path": "" if reason else str(folder / row["md5"] / segment["file"]),
+                "duration_s": segment["duration_s"],
+                "exclude": reason,
+                "official_split": "",
+                "md5": segment["md5"],
+                "song": row["song"],
+                "start_s": number * SEGMENT_S,
+                "line": line,
+            }
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def _groups(table: pd.DataFrame, md5s: pd.Series) -> pd.Series:
+    """Join segments by song, by credited artist, and by equal bytes of songs and of segments."""
+    labels = {}
+    for row in table.itertuples():
+        ties = {f"song {row.song}"} | {f"md5 {md5}" for md5 in (row.md5, md5s[row.line]) if md5}
+        labels[row.Index] = ties | set(credits.credited(row.artist))
+    return pd.Series(credits.joined(labels, table["artist"].to_dict()), dtype=object)
+
+
+def _about(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    """Say what came of the list, and who answers for the rights."""
+    failed = rows[rows["trouble"] != ""]
+    good = rows[rows["trouble"] == ""]
+    notes = [
+        f"a collection from a list: {len(good)} of {len(rows)} lines became "
+        f"{(table['exclude'] == '').sum()} segments of {SEGMENT_S:g} s. Whoever made the list "
+        "answers for the rights to the music; it must not be passed on with the study unless its "
+        "licence allows that."
+    ]
+    if len(failed):
+        shown = "; ".join(f"line {line}: {trouble}" for line, trouble in _few(failed["trouble"]))
+        notes.append(f"{len(failed)} lines came to nothing: {shown}.")
+    for column, what in (("md5", "byte for byte the same"), ("song", "the same artist and title")):
+        same = good[good[column].duplicated(keep=False)].groupby(column, sort=False)
+        if len(same):
+            shown = "; ".join("lines " + ", ".join(map(str, twins.index)) for _, twins in same)
+            notes.append(f"{what}, and kept in one group: {shown}.")
+    unknown = (good["artist"] == "").sum()
+    if unknown:
+        notes.append(
+            f"{unknown} songs have no artist and count as an artist each: that no artist is on "
+            "both sides of a split is not proven."
+        )
+    return notes
+
+
+def _few(troubles: pd.Series, limit: int = 20) -> list[tuple[int, str]]:
+    """Return the first troubles, a full stop at their ends left out."""
+    return [(line, trouble.rstrip(".")) for line, trouble in troubles.head(limit).items()]
