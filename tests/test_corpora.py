@@ -55,7 +55,7 @@ def test_the_registry_needs_no_change_for_a_new_corpus(fake):
 
 
 def test_unknown_names_are_refused_with_the_known(tmp_path, fake):
-    with pytest.raises(GenrelibError, match="unknown corpus 'gtsan'; known: folder, gtzan"):
+    with pytest.raises(GenrelibError, match=r"unknown corpus 'gtsan'; known: .*folder, .*gtzan"):
         corpora.load("gtsan", tmp_path)
     fake()
     with pytest.raises(

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from genrelib.corpora import credits, download, gtzan, gtzan_index, load, summary
+from genrelib import packs, store
+from genrelib.compiled import librosa
+from genrelib.corpora import credits, download, gtzan, gtzan_index, gtzan_mel, load, summary
 from genrelib.corpora.gtzan import GENRES
 from genrelib.errors import GenrelibError
+from genrelib.features import HOP_LENGTH, SR, extract
 
 PER_GENRE = 2
 TRACKS = [f"{genre}.{number:05d}" for genre in GENRES for number in range(PER_GENRE)]
@@ -279,6 +282,142 @@ def test_every_change_to_an_artist_has_a_reason():
     assert (changes["raw"] != changes["used"]).sum() + (changes["grouped_with"] != "").sum() >= 6
 
 
+# ---- the feature pack
+
+OPEN = [track for number, track in enumerate(TRACKS) if number % 4 != 2]  # 2: the test split
+
+
+def write_pack(folder, tracks=OPEN, **arrays):
+    """Write a pack of random levels, or of the given arrays."""
+    shape = (len(tracks), *gtzan_mel.SHAPE)
+    levels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    arrays = {"track_id": np.array(tracks, dtype="<U15"), "log_mel_u8": levels} | arrays
+    folder.mkdir(exist_ok=True)
+    path = folder / "gtzan_mel_dev.npz"
+    np.savez_compressed(path, **{name: a for name, a in arrays.items() if a is not None})
+    return path
+
+
+@pytest.fixture
+def pack_folder(fake, tmp_path, monkeypatch):
+    folder = tmp_path / "packs"
+    monkeypatch.setenv(packs.FOLDER, str(folder))
+    return folder
+
+
+def test_a_pack_becomes_a_corpus(fake, pack_folder):
+    path = write_pack(pack_folder, OPEN[::-1])  # in any order
+    corpus = load("gtzan_mel_dev", fake.data)
+    whole = load("gtzan", fake.data).tracks
+    assert list(corpus.tracks.index) == list(corpus.usable.index) == sorted(OPEN)
+    for column in ("genre", "artist", "title", "group", "official_split"):
+        assert corpus.tracks[column].equals(whole.loc[sorted(OPEN), column])
+    assert set(corpus.tracks["official_split"]) == {"", "train", "valid"}
+    assert set(corpus.tracks["path"]) == {str(path)}
+    assert set(corpus.tracks["duration_s"]) == {30.0}
+    levels = np.load(path)["log_mel_u8"][::-1]
+    md5 = [hashlib.md5(level.tobytes()).hexdigest() for level in levels]
+    assert corpus.tracks["md5"].tolist() == md5
+    assert corpus.pack.features == ("log_mel", "mfcc")
+    assert corpus.pack.frame_s == 30 / 387
+    said = " ".join(corpus.notes)
+    for words in ("15 of GTZAN's 20 tracks", "The 5 tracks", "sealed", "8 bit", "77.5 ms"):
+        assert words in said
+    assert "wanting" not in said
+
+
+def test_a_pack_says_what_it_lacks(fake, pack_folder):
+    write_pack(pack_folder, OPEN[1:])
+    corpus = load("gtzan_mel_dev", fake.data)
+    assert f"1 of the others wanting: {OPEN[0]}." in corpus.notes[0]
+    assert corpus.lacks("log_mel") == corpus.lacks("mfcc") == ""
+    assert corpus.lacks("chroma") == (
+        "chroma needs audio; the pack gtzan_mel_dev holds log-mel with a frame every 77.5 ms, "
+        "from which it cannot be had"
+    )
+
+
+def test_features_of_the_pack_are_decibels_and_their_cosine_transform(fake, pack_folder, tmp_path):
+    path = write_pack(pack_folder)
+    corpus = load("gtzan_mel_dev", fake.data)
+    built = store.build(corpus, ["log_mel", "mfcc"], tmp_path / "s.h5", clip_s=30.0, n_jobs=1)
+    held = store.open_store(built)
+    decibels = np.load(path)["log_mel_u8"].astype(float) / 255 * 80 - 80
+    np.testing.assert_allclose(held.read("log_mel", OPEN), decibels, atol=0.04)
+    expected = librosa.feature.mfcc(S=decibels, n_mfcc=20)
+    np.testing.assert_allclose(held.read("mfcc", OPEN), expected, rtol=1e-3, atol=1e-3)
+    assert held.read("mfcc", OPEN).shape == (len(OPEN), 20, 387)
+
+
+def test_levels_are_the_whole_range():
+    levels = np.array([[0, 255]], dtype=np.uint8)
+    assert gtzan_mel.log_mel(levels).tolist() == [[-80.0, 0.0]]
+    assert gtzan_mel.log_mel(levels).dtype == np.float32
+
+
+def test_a_pack_with_a_sealed_track_is_refused(fake, pack_folder):
+    write_pack(pack_folder, [*OPEN, TRACKS[2]])
+    with pytest.raises(GenrelibError, match=rf"1 tracks .* are sealed .*: {TRACKS[2]}\. It is not"):
+        load("gtzan_mel_dev", fake.data)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "words"),
+    [
+        ([*OPEN, "polka.00000"], r"1 tracks of .* are no tracks of GTZAN: polka\.00000"),
+        ([*OPEN, *OPEN[:2]], "2 tracks of .* are held more than once: blues"),
+    ],
+)
+def test_a_pack_of_other_tracks_is_refused(fake, pack_folder, tracks, words):
+    write_pack(pack_folder, tracks)
+    with pytest.raises(GenrelibError, match=words):
+        load("gtzan_mel_dev", fake.data)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"log_mel_u8": np.zeros((len(OPEN), 128, 386), np.uint8)},
+        {"log_mel_u8": np.zeros((len(OPEN), 96, 387), np.uint8)},
+        {"log_mel_u8": np.zeros((len(OPEN) - 1, 128, 387), np.uint8)},
+        {"log_mel_u8": np.zeros((len(OPEN), 128, 387), np.float32)},
+        {"log_mel_u8": np.zeros((), np.uint8)},
+        {"track_id": np.arange(len(OPEN))},
+        {"track_id": np.array([OPEN])},
+        {"track_id": np.array(OPEN[0])},
+        {"track_id": np.array(OPEN, dtype=object)},
+        {"track_id": None},
+        {"log_mel_u8": None},
+    ],
+    ids=lambda arrays: " ".join(f"{k} {getattr(v, 'dtype', '')}" for k, v in arrays.items()),
+)
+def test_a_pack_of_another_form_is_refused(fake, pack_folder, arrays):
+    write_pack(pack_folder, **arrays)
+    with pytest.raises(GenrelibError, match=r"gtzan_mel_dev.*: fetch it again"):
+        load("gtzan_mel_dev", fake.data)
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "flipped", "empty"])
+def test_a_damaged_pack_is_refused(fake, pack_folder, damage):
+    path = write_pack(pack_folder)
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        del content[len(content) // 2 :]
+    elif damage == "flipped":
+        content[len(content) // 2] ^= 0xFF
+    else:
+        content[:] = b"no pack" if damage == "text" else b""
+    path.write_bytes(content)
+    with pytest.raises(GenrelibError, match=r"or is damaged .*: fetch it again"):
+        load("gtzan_mel_dev", fake.data)
+
+
+def test_without_a_pack_the_variable_is_named(fake, monkeypatch):
+    monkeypatch.delenv(packs.FOLDER, raising=False)
+    with pytest.raises(GenrelibError, match=r"GENRELIB_PACKS is not set; .* gtzan_mel_dev\.npz"):
+        load("gtzan_mel_dev", fake.data)
+
+
 # ---- the real thing, where a mirror holds it
 
 
@@ -350,3 +489,53 @@ def test_real_mini(real, downloads):
     path = downloads / "blues.00000.au"
     soundfile.write(path, samples, sr)
     assert gtzan._md5_as_wav(path) == track["md5"]
+
+
+needs_pack = pytest.mark.skipif(
+    packs.FOLDER not in os.environ,
+    reason=f"REAL PACK NOT TESTED: set {packs.FOLDER} to the folder of gtzan_mel_dev.npz",
+)
+
+
+@pytest.fixture
+def real_pack(downloads):
+    return load("gtzan_mel_dev", downloads)
+
+
+@needs_pack
+def test_real_pack(real_pack, tmp_path):
+    tracks = real_pack.tracks
+    assert len(tracks) == len(real_pack.usable) == 709
+    parts = tracks["official_split"].value_counts()
+    assert parts.to_dict() == {"train": 442, "valid": 197, "": 70}
+    assert real_pack.genres == GENRES
+    assert "jazz.00054" in real_pack.notes[0]
+    path = tmp_path / "s.h5"
+    store.build(real_pack, ["log_mel", "mfcc"], path, clip_s=30.0, n_jobs=1)
+    expected = store.size_bytes(709, ["log_mel", "mfcc"], 30.0, pack=real_pack.pack)
+    assert path.stat().st_size == pytest.approx(expected, rel=0.01)
+    held = store.open_store(path)
+    log_mel = held.read("log_mel", list(tracks.index))
+    assert log_mel.shape == (709, 128, 387)
+    assert log_mel.min() == -80
+    assert -5 < log_mel.max(axis=(1, 2)).min() <= log_mel.max() == 0
+    again = librosa.feature.mfcc(S=log_mel[100], n_mfcc=20)
+    np.testing.assert_allclose(held.read("mfcc", [tracks.index[100]])[0], again, atol=0.5)
+
+
+@needs_pack
+def test_real_pack_is_the_log_mel_of_the_audio(real, real_pack):
+    archive = real / download.layout(gtzan.ARCHIVES["gtzan_mini"][0][0])
+    if not archive.is_file():
+        pytest.skip("the mirror lacks gtzan_mini's archive; see data/README.md")
+    levels = gtzan_mel.read_levels(real_pack.pack.path)["blues.00000"]
+    with zipfile.ZipFile(archive) as members:
+        (name,) = [name for name in members.namelist() if name.endswith("/blues.00000.wav")]
+        y, sr = soundfile.read(io.BytesIO(members.read(name)))
+    whole = extract(y, sr, ["log_mel"])["log_mel"]
+    for position, frame in enumerate(gtzan_mel.log_mel(levels).T):
+        distance = np.abs(whole - frame[:, None]).mean(axis=0)  # dB, per frame of the audio
+        assert distance.min() < 0.2
+        second = distance.argmin() * HOP_LENGTH / SR
+        middle = (position + 0.5) * real_pack.pack.frame_s
+        assert abs(second - middle) < real_pack.pack.frame_s / 2

@@ -1,127 +1,197 @@
-"""Inference at its limits, and against known answers."""
+"""Scores, overlap, confusions, errors and findings: at their limits, and against known answers."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import GENRES, make_tracks
+from sklearn.metrics import f1_score, log_loss
 
 from genrelib.errors import GenrelibError
 from genrelib.inference import (
-    cluster_interval,
     confusion,
+    expected_ece,
     findings,
     hardest,
     leakage,
+    measures,
+    overlap,
     scores,
 )
 from genrelib.seeds import rng
 
 TRACKS = make_tracks()
+GROUPS = TRACKS["group"]
 
 
-def predictions(accuracy=1.0, system="svm", protocol="track_random", seed=0) -> pd.DataFrame:
-    """Name the genre right with probability `accuracy`, else the next one."""
-    generator = rng(seed, system, protocol)
-    right = generator.random(len(TRACKS)) < accuracy
-    place = TRACKS["genre"].map(GENRES.index).to_numpy()
+def predictions(
+    accuracy=1.0, system="svm", protocol="track_random", seed=0, repeat=0, tracks=TRACKS
+) -> pd.DataFrame:
+    """Name the genre right with probability `accuracy`, else the next one; sure to 0.97."""
+    generator = rng(seed, system, protocol, repeat)
+    right = generator.random(len(tracks)) < accuracy
+    place = tracks["genre"].map(GENRES.index).to_numpy()
     called = np.where(right, place, (place + 1) % len(GENRES))
     table = pd.DataFrame(np.eye(4)[called] * 0.96 + 0.01, columns=[f"p_{g}" for g in GENRES])
     return table.assign(
-        track_id=TRACKS.index,
-        genre=TRACKS["genre"].to_numpy(),
+        track_id=tracks.index,
+        genre=tracks["genre"].to_numpy(),
         predicted=np.array(GENRES)[called],
         system=system,
         protocol=protocol,
-        repeat=0,
+        repeat=repeat,
         fold=0,
         genre_trained=True,
     )
 
 
-def test_perfect_predictions_score_one():
-    row = scores(predictions(), TRACKS["group"], seed=0).iloc[0]
-    assert row["accuracy"] == row["low"] == row["high"] == row["macro_f1"] == 1
+def test_perfect_predictions_score_one_but_are_not_certain():
+    row = scores(predictions(), GROUPS, seed=0).iloc[0]
+    assert row["accuracy"] == row["high"] == row["track_high"] == row["macro_f1"] == 1
+    assert 0.7 < row["low"] < row["track_low"] < 0.95
     assert row["log_loss"] == pytest.approx(-np.log(0.97))
+    assert row["brier"] == pytest.approx(0.03**2 + 3 * 0.01**2)
+    assert row["ece"] == pytest.approx(0.03)
     assert row["n_tracks"] == len(TRACKS)
 
 
-def test_wrong_predictions_score_zero():
-    row = scores(predictions(0.0), TRACKS["group"], seed=0).iloc[0]
-    assert row["accuracy"] == row["high"] == row["macro_f1"] == 0
+def test_wrong_predictions_score_zero_but_are_not_certain():
+    row = scores(predictions(0.0), GROUPS, seed=0).iloc[0]
+    assert row["accuracy"] == row["low"] == row["track_low"] == row["macro_f1"] == 0
+    assert 0.05 < row["track_high"] < row["high"] < 0.3
     assert row["log_loss"] == pytest.approx(-np.log(0.01))
+    assert row["ece"] == pytest.approx(0.97)
 
 
 def test_scores_know_each_system_and_protocol():
-    both = pd.concat([predictions(0.9), predictions(0.5, protocol="artist_grouped")])
-    table = scores(both, TRACKS["group"], seed=0)
+    both = pd.concat([predictions(0.5, protocol="artist_grouped"), predictions(0.9)])
+    table = scores(both, GROUPS, seed=0)
     assert table["protocol"].tolist() == ["track_random", "artist_grouped"]
+    for name in ("macro_f1", "log_loss", "brier", "ece"):
+        assert (table[f"{name}_low"] <= table[name]).all()
+        assert (table[name] <= table[f"{name}_high"]).all()
     assert (table["low"] <= table["accuracy"]).all()
     assert (table["accuracy"] <= table["high"]).all()
+    assert table["mdd"].isna().all()
+
+
+def test_scores_agree_with_scikit_learn():
+    rows = predictions(0.6)
+    row = scores(rows, GROUPS, seed=0).iloc[0]
+    assert row["macro_f1"] == f1_score(rows["genre"], rows["predicted"], average="macro")
+    columns = rows[[f"p_{g}" for g in GENRES]]
+    assert row["log_loss"] == pytest.approx(log_loss(rows["genre"], columns, labels=list(GENRES)))
+    truth = np.eye(4)[rows["genre"].map(GENRES.index)]
+    assert row["brier"] == pytest.approx(((columns.to_numpy() - truth) ** 2).sum(axis=1).mean())
+
+
+def test_a_genre_that_is_not_tested_does_not_count_in_f1():
+    rows = predictions(0.6)
+    rows = rows[rows["genre"] != "blues"]
+    tested = f1_score(
+        rows["genre"], rows["predicted"], labels=["jazz", "metal", "rock"], average="macro"
+    )
+    assert scores(rows, GROUPS, seed=0).iloc[0]["macro_f1"] == pytest.approx(tested)
 
 
 def test_unanswerable_tests_are_counted_apart():
     rows = predictions()
     rows.loc[rows["genre"] == "blues", ["genre_trained", "predicted"]] = [False, "rock"]
-    row = scores(rows, TRACKS["group"], seed=0).iloc[0]
+    row = scores(rows, GROUPS, seed=0).iloc[0]
     assert row["accuracy"] == 0.75
     assert row["log_loss"] == pytest.approx(-np.log(0.97))
     assert row["accuracy_answerable"] == 1
     assert row["n_answerable"] == 36
 
 
-def test_intervals_widen_when_a_cluster_holds_more_tests():
-    values = np.tile([1.0, 0], 100)
-    single = cluster_interval(values, np.arange(200), rng(0))
-    grouped = cluster_interval(np.sort(values), np.arange(200) // 20, rng(0))
-    assert grouped[1] - grouped[0] > 2 * (single[1] - single[0])
+def test_without_an_answerable_test_there_are_no_losses():
+    row = scores(predictions().assign(genre_trained=False), GROUPS, seed=0).iloc[0]
+    assert row["accuracy"] == 1
+    names = ["log_loss", "log_loss_low", "brier", "ece", "ece_calibrated", "accuracy_answerable"]
+    assert row[names].isna().all()
 
 
-def test_the_interval_of_independent_tests_is_the_binomial_one():
-    values = (np.arange(400) < 280).astype(float)
-    low, high = cluster_interval(values, np.arange(400), rng(0))
-    deviation = np.sqrt(0.7 * 0.3 / 400)
-    assert low == pytest.approx(0.7 - 1.96 * deviation, abs=0.01)
-    assert high == pytest.approx(0.7 + 1.96 * deviation, abs=0.01)
+def test_the_majority_is_scored_where_segments_vote():
+    rows = predictions().assign(majority="")
+    assert np.isnan(scores(rows, GROUPS, seed=0).iloc[0]["accuracy_majority"])
+    rows["majority"] = np.where(np.arange(48) % 4 == 0, "none of them", rows["genre"])
+    assert scores(rows, GROUPS, seed=0).iloc[0]["accuracy_majority"] == 0.75
 
 
-def test_intervals_cover():
-    """Of 300 draws of clusters with their own rates, about 95 % of intervals hold the truth."""
-    generator, hits = rng(0, "coverage"), 0
-    for _ in range(300):
-        rates = generator.beta(3, 2, size=60)
-        clusters = np.repeat(np.arange(60), 8)
-        values = (generator.random(480) < rates[clusters]).astype(float)
-        low, high = cluster_interval(values, clusters, generator)
-        hits += low <= 0.6 <= high
-    assert 0.91 <= hits / 300 <= 0.98
+def test_segments_belong_to_their_tracks():
+    whole = predictions(0.7)
+    pieces = pd.concat(
+        [whole.assign(track_id=whole["track_id"] + f"#{n}") for n in range(3)]
+    ).assign(protocol="segment_random")
+    row = scores(pieces, GROUPS, seed=0).iloc[0]
+    one = scores(whole, GROUPS, seed=0).iloc[0]
+    assert (row["n_tracks"], row["n_tests"]) == (48, 144)
+    assert row["accuracy"] == one["accuracy"]
+    # three equal pieces tell no more than one
+    assert row["track_high"] - row["track_low"] == pytest.approx(
+        one["track_high"] - one["track_low"], rel=0.05
+    )
 
 
-def test_malformed_values_are_refused():
-    with pytest.raises(GenrelibError, match="3 values and 2 clusters"):
-        cluster_interval(np.ones(3), np.ones(2), rng(0))
-    with pytest.raises(GenrelibError, match="0 values"):
-        cluster_interval(np.ones(0), np.ones(0), rng(0))
+def test_each_measure_has_both_intervals_and_a_detectable_difference():
+    both = pd.concat([predictions(0.8), predictions(0.5, "knn")])
+    table = measures(both, GROUPS, seed=0)
+    assert len(table) == 2 * 5
+    assert table.notna().all(axis=None)
+    assert (table["track_low"] <= table["value"]).all()
+    assert (table["value"] <= table["track_high"]).all()
+    accuracy = table[table["metric"] == "accuracy"]["mdd"]
+    assert accuracy.between(0.1, 0.6).all()
+    assert accuracy.min() == accuracy.max()  # each is the other's best
 
 
-def test_leakage_is_the_difference_of_the_accuracies():
-    both = pd.concat([predictions(1.0), predictions(0.0, protocol="artist_grouped")])
-    row = leakage(both, TRACKS["group"], seed=0).iloc[0]
-    assert row["difference"] == row["low"] == row["high"] == 1
-    same = pd.concat([predictions(0.6), predictions(0.6).assign(protocol="artist_grouped")])
-    row = leakage(same, TRACKS["group"], seed=0).iloc[0]
-    assert row["difference"] == row["low"] == row["high"] == 0
+def test_the_detectable_difference_needs_the_same_tests():
+    few = predictions(0.5, "knn").iloc[::2]
+    assert scores(pd.concat([predictions(0.8), few]), GROUPS, seed=0)["mdd"].isna().all()
 
 
-def test_leakage_compares_only_what_both_protocols_make_answerable():
-    strict = predictions(protocol="artist_grouped")
-    strict.loc[strict["genre"] == "blues", ["genre_trained", "predicted"]] = [False, "rock"]
-    row = leakage(pd.concat([predictions(), strict]), TRACKS["group"], seed=0).iloc[0]
-    assert row["n_tracks"] == 36
-    assert row["difference"] == 0
+def test_the_same_seed_gives_the_same_scores():
+    rows = predictions(0.7)
+    first = scores(rows, GROUPS, seed=3)
+    pd.testing.assert_frame_equal(first, scores(rows.sample(frac=1), GROUPS, seed=3))
+    assert not first.equals(scores(rows, GROUPS, seed=4))
 
 
-def test_leakage_needs_both_protocols():
-    assert leakage(predictions(), TRACKS["group"], seed=0).empty
+def test_a_calibrated_system_is_expected_to_show_some_ece():
+    rows = predictions()
+    rows[[f"p_{g}" for g in GENRES]] = [0.7, 0.1, 0.1, 0.1]
+    # one bin of 48 tests: the mean absolute deviation of a binomial share
+    known = np.sqrt(0.7 * 0.3 / 48) * np.sqrt(2 / np.pi)
+    found = expected_ece(rows, rng(0, "ece"), n_draws=5000)
+    assert found == pytest.approx(known, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda rows: rows.iloc[:0], "0 rows"),
+        (lambda rows: rows.drop(columns="predicted"), "without predicted"),
+        (lambda rows: rows.assign(p_jazz=np.nan), "probability nan of track"),
+        (lambda rows: rows.assign(p_jazz=1.5), "probability 1.5"),
+        (lambda rows: rows.drop(columns="p_jazz"), "'jazz' has no column p_jazz"),
+        (lambda rows: rows.assign(track_id="elsewhere"), "'elsewhere' and 0 more have no group"),
+    ],
+)
+def test_malformed_predictions_are_refused(spoil, message):
+    with pytest.raises(GenrelibError, match=message):
+        scores(spoil(predictions()), GROUPS, seed=0)
+
+
+def test_overlap_weighs_folds_by_their_tests():
+    fold = {"protocol": "track_random", "repeat": 0, "known_group": 0.0, "known_genre": 1.0}
+    records = pd.DataFrame(
+        [
+            {**fold, "fold": 0, "n_test": 30, "known_artist": 1.0},
+            {**fold, "fold": 1, "n_test": 10, "known_artist": 0.0},
+        ]
+    )
+    assert overlap(records).loc["track_random"].tolist() == [0.75, 0.0, 1.0]
+    with pytest.raises(GenrelibError, match="no records"):
+        overlap(records.iloc[:0])
 
 
 def test_confusion_rows_are_shares():
@@ -141,8 +211,9 @@ def test_hardest_lists_the_surest_errors_first():
 
 def test_findings_say_the_numbers_of_the_tables():
     both = pd.concat([predictions(1.0), predictions(0.0, protocol="artist_grouped")])
-    table = scores(both, TRACKS["group"], seed=0)
-    said = findings(table, leakage(both, TRACKS["group"], seed=0), 4)
-    assert "100.0% [100.0%, 100.0%] (48 tracks; chance is 25.0%)" in said[0]
+    table = scores(both, GROUPS, seed=0)
+    said = findings(table, leakage(both, GROUPS, seed=0), 4)
+    low = f"{table['low'][0]:.1%}"
+    assert f"100.0% [{low}, 100.0%] (48 tracks; chance is 25.0%)" in said[0]
     assert "changes accuracy by -100.0 points" in said[2]
     assert "1 of 1 systems" in said[2]

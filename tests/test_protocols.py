@@ -10,7 +10,10 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from genrelib.errors import GenrelibError
-from genrelib.protocols import PROTOCOLS, check, folds, overlap
+from genrelib.protocols import GROWTH, PROTOCOLS, check, folds, located, overlap
+
+PUBLISHED = "fault_filtered"
+DRAWN = [name for name, row in PROTOCOLS.items() if name != PUBLISHED]
 
 
 def tracks_of(sizes: dict[str, list[int]]) -> pd.DataFrame:
@@ -21,6 +24,7 @@ def tracks_of(sizes: dict[str, list[int]]) -> pd.DataFrame:
             "genre": genre,
             "artist": f"{genre}{i}",
             "group": f"{genre}{i}",
+            "official_split": "",
         }
         for genre, artists in sizes.items()
         for i, count in enumerate(artists)
@@ -32,26 +36,27 @@ def tracks_of(sizes: dict[str, list[int]]) -> pd.DataFrame:
 artists = st.lists(st.integers(1, 5), min_size=1, max_size=6).filter(lambda s: sum(s) >= 2)
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("name", DRAWN)
+@settings(max_examples=10, deadline=None)
 @given(sizes=st.fixed_dictionaries({g: artists for g in GENRES}), seed=st.integers(0, 99))
-def test_every_track_is_tested_once_and_the_promise_holds(name, sizes, seed):
-    tracks = tracks_of(sizes)
+def test_every_unit_is_tested_once_and_the_promise_holds(name, sizes, seed):
+    tracks, row = tracks_of(sizes), PROTOCOLS[name]
     try:
-        made = folds(name, tracks, n_folds=2, n_repeats=2, seed=seed)
+        made = folds(name, tracks, n_folds=2, n_repeats=2, seed=seed, clip_s=6.0)
     except GenrelibError:
         reject()  # nothing to train on; see the test of that
-    for repeat in (0, 1):
+    n_units = len(tracks) * (2 if row.unit == "segment" else 1)
+    for repeat in {fold.repeat for fold in made}:
         tested = [i for fold in made if fold.repeat == repeat for i in fold.test]
-        assert sorted(tested) == sorted(tracks.index)
+        assert len(tested) == len(set(tested))
+        assert row.is_draw or len(tested) == n_units
     for fold in made:
         parts = [set(fold.train), set(fold.valid), set(fold.test)]
-        assert set().union(*parts) == set(tracks.index)
-        assert sum(map(len, parts)) == len(tracks)
-        kept = tracks["group"] if PROTOCOLS[name].keeps == "group" else tracks.index.to_series()
-        assert not set(kept[list(fold.train)]) & set(kept[list(fold.test)])
-        assert not set(kept[list(fold.valid)]) & set(kept[list(fold.test)])
-        assert not set(kept[list(fold.train)]) & set(kept[list(fold.valid)])
+        assert len(set().union(*parts)) == sum(map(len, parts))
+        assert sum(map(len, parts)) == n_units or name in GROWTH
+        kept = [set(located(row, ids, tracks)[row.keeps]) for ids in parts]
+        assert not kept[2] & (kept[0] | kept[1])
+        assert not kept[0] & kept[1]
 
 
 @settings(max_examples=25, deadline=None)
@@ -63,7 +68,7 @@ def test_validation_never_takes_the_last_artist_of_a_genre(sizes, seed):
         assert set(tracks.loc[list(fold.train), "genre"]) == set(rest)
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", DRAWN)
 def test_folds_are_the_same_for_the_same_seed_and_differ_between_repeats(name, tracks):
     one = folds(name, tracks, n_folds=4, n_repeats=2, seed=0)
     assert one == folds(name, tracks, n_folds=4, n_repeats=2, seed=0)
@@ -71,13 +76,83 @@ def test_folds_are_the_same_for_the_same_seed_and_differ_between_repeats(name, t
     assert {f.test for f in one if f.repeat == 0} != {f.test for f in one if f.repeat == 1}
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", DRAWN)
 def test_the_validation_part_is_about_a_fifth_of_the_rest(name):
     tracks = make_tracks(n_artists=20, n_songs=5)
+    most = 0.3 if name == "random_50_20_30" else 0.26
     for fold in folds(name, tracks, n_folds=5, n_repeats=1, seed=0):
-        share = len(fold.valid) / (len(fold.valid) + len(fold.train))
-        assert 0.15 <= share <= 0.25
-        assert set(tracks.loc[list(fold.valid), "genre"]) == set(GENRES)
+        share = len(fold.valid) / (len(fold.valid) + len(fold.train) / GROWTH.get(name, 1))
+        assert 0.15 <= share <= most
+        assert set(located(PROTOCOLS[name], fold.valid, tracks)["genre"]) == set(GENRES)
+
+
+@pytest.mark.parametrize(
+    ("name", "shares"),
+    [
+        ("random_90_10", (0.72, 0.18, 0.1)),
+        ("random_60_20_20", (0.6, 0.2, 0.2)),
+        ("random_50_20_30", (0.5, 0.2, 0.3)),
+    ],
+)
+def test_draws_have_the_shares_of_their_name_in_every_genre(name, shares):
+    tracks = make_tracks(n_artists=20, n_songs=5)
+    made = folds(name, tracks, n_folds=4, n_repeats=2, seed=0)
+    assert len(made) == 8
+    for fold in made:
+        for part, share in zip((fold.train, fold.valid, fold.test), shares, strict=True):
+            counts = tracks.loc[list(part), "genre"].value_counts()
+            assert set(counts.reindex(GENRES)) == {round(100 * share)}
+
+
+def test_sizes_are_matched_to_those_with_artists_kept_apart():
+    tracks = tracks_of({genre: [1, 2, 3, 4, 5, 6] for genre in GENRES})
+    given = {"n_folds": 3, "n_repeats": 1, "seed": 0}
+
+    grouped = folds("artist_grouped", tracks, **given)
+    matched = folds("size_matched", tracks, **given)
+    for one, other in zip(grouped, matched, strict=True):
+        for part in ("train", "valid", "test"):
+            sizes = [
+                tracks.loc[list(getattr(f, part)), "genre"].value_counts() for f in (one, other)
+            ]
+            assert sizes[0].to_dict() == sizes[1].to_dict()
+        assert overlap(other, tracks)["known_artist"] > 0
+    assert sorted(i for f in matched for i in f.test) == sorted(tracks.index)
+
+
+def test_fewer_artists_are_some_of_the_same_artists_and_the_tests_stay():
+    tracks = make_tracks(n_artists=12, n_songs=2)
+    given = {"n_folds": 3, "n_repeats": 1, "seed": 0}
+    whole = folds("artist_grouped", tracks, **given)
+    sizes = {}
+    for name, share in GROWTH.items():
+        made = folds(name, tracks, **given)
+        for one, other in zip(made, whole, strict=True):
+            assert one.test == other.test
+            assert one.valid == other.valid
+            assert set(one.train) <= set(other.train)
+        sizes[share] = len(made[0].train)
+    assert sizes[0.25] < sizes[0.5] < sizes[1.0]
+
+
+def test_the_published_split_is_taken_as_it_is(tracks):
+    parts = ["train", "train", "valid", "test"]
+    published = tracks.assign(official_split=[parts[i % 4] for i in range(len(tracks))])
+    (fold,) = folds(PUBLISHED, published, n_folds=3, n_repeats=1, seed=0)
+    assert list(fold.test) == list(published.index[published["official_split"] == "test"])
+    assert 0 < overlap(fold, published)["known_artist"] <= 1
+    with pytest.raises(GenrelibError, match="tracks to train and to test are needed"):
+        folds(PUBLISHED, tracks, n_folds=3, n_repeats=1, seed=0)
+
+
+def test_segments_at_random_meet_their_own_track_in_training(tracks):
+    given = {"n_folds": 3, "n_repeats": 1, "seed": 0, "clip_s": 12.0}
+    known = {
+        name: min(overlap(f, tracks)["known_track"] for f in folds(name, tracks, **given))
+        for name in ("segment_random", "segment_track")
+    }
+    assert known["segment_random"] > 0.8
+    assert known["segment_track"] == 0
 
 
 def test_grouped_folds_keep_genres_balanced():
@@ -112,7 +187,7 @@ def test_a_track_on_both_sides_is_refused_under_track_random_too(tracks):
 def test_overlap_is_measured(tracks):
     known = {
         name: [overlap(f, tracks) for f in folds(name, tracks, n_folds=3, n_repeats=1, seed=0)]
-        for name in PROTOCOLS
+        for name in ("artist_grouped", "track_random")
     }
     assert all(row["known_artist"] == 0 for row in known["artist_grouped"])
     assert all(row["known_artist"] > 0.5 for row in known["track_random"])
@@ -158,7 +233,7 @@ def test_two_tracks_per_genre_are_enough_for_two_random_folds():
 
 
 def test_too_few_artists_are_refused_in_words():
-    with pytest.raises(GenrelibError, match="2 groups of artists cannot fill n_folds=3"):
+    with pytest.raises(GenrelibError, match="2 groups cannot fill n_folds=3"):
         folds("artist_grouped", tracks_of({"a": [9], "b": [9]}), n_folds=3, n_repeats=1, seed=0)
     with pytest.raises(GenrelibError, match="leaves 1 genre to train on"):
         folds("artist_grouped", tracks_of({"a": [9], "b": [9]}), n_folds=2, n_repeats=1, seed=0)

@@ -10,7 +10,7 @@ import os
 import numpy as np
 import pytest
 
-from genrelib import corpora, experiments, inference, predictions, store
+from genrelib import corpora, experiments, fits, inference, predictions, store
 from genrelib.files import Workspace
 
 pytestmark = pytest.mark.skipif(
@@ -47,7 +47,7 @@ def test_real_tracks_go_through_features_fits_and_scores(few, tmp_path):
     np.testing.assert_allclose(loudest, 0, atol=1e-6)
     workspace = Workspace("real", tmp_path)
     names = ["svm", "mel_svm"]
-    fits = experiments.plan(
+    planned = fits.plan(
         names,
         ["track_random", "artist_grouped"],
         few,
@@ -55,11 +55,14 @@ def test_real_tracks_go_through_features_fits_and_scores(few, tmp_path):
         workspace,
         n_folds=2,
         n_repeats=1,
-        epochs=1,
         seed=0,
+        epoch_share=0.1,
+        image_size=(32, 64),
     )
-    assert experiments.run(fits, few, features, n_jobs=2) == {"fitted": 8, "kept": 0}
+    done = experiments.run(planned, few, features, n_jobs=2)
+    assert done == {"fitted": 10, "kept": 0}  # the source of svm has a split of its own
     rows, _ = predictions.read(workspace, names)
+    rows = rows[rows["protocol"].isin(["track_random", "artist_grouped"])]
     scores = inference.scores(rows, few.tracks["group"], seed=0).set_index(["system", "protocol"])
     assert (scores["n_tracks"] == 24).all()
     # three genres: a third is chance; far better than that is asked of the yardstick

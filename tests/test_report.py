@@ -7,7 +7,7 @@ import pytest
 from conftest import GENRES, make_features, make_tracks
 from PIL import Image
 
-from genrelib import plots, report
+from genrelib import page, plots, report
 from genrelib.corpora import Corpus, summary
 from genrelib.errors import GenrelibError
 from genrelib.features import FEATURES
@@ -126,9 +126,9 @@ def test_figures_without_anything_to_draw_say_so():
 
 
 def test_what_is_outdated_is_said_on_the_page(workspace):
-    page = report.build(workspace, PARAMETERS, [], outdated=["09_analysis"]).read_text()
-    assert "Not up to date with the parameters below: 09_analysis" in page
-    assert "Not up to date" not in report.build(workspace, PARAMETERS, []).read_text()
+    text = page.build(workspace, PARAMETERS, [], outdated=["09_analysis"]).read_text()
+    assert "Not up to date with the parameters below: 09_analysis" in text
+    assert "Not up to date" not in page.build(workspace, PARAMETERS, []).read_text()
 
 
 def test_a_missing_table_names_its_notebook(workspace):
@@ -148,22 +148,20 @@ def test_the_page_holds_scores_findings_reasons_and_provenance(workspace):
     report.save_table(workspace, "09_findings", pd.DataFrame({"finding": ["Found <that>."]}))
     lost = pd.DataFrame({"track_id": ["a"], "genre": ["jazz"], "exclude": ["cut short"]})
     report.save_table(workspace, "01_exclusions", lost)
-    page = report.build(
-        workspace, PARAMETERS, [{"name": "machine", "value": "Turing 1"}]
-    ).read_text()
-    assert "60.0 [50.0, 75.0]" in page
-    assert "without the unanswerable" in page
-    assert "Found &lt;that&gt;." in page
-    assert "cut short" in page
-    assert SYSTEMS["svm"].chosen in page
-    assert "torch&nbsp;2.13.0" in page
-    assert "Turing 1" not in page
+    text = page.build(workspace, PARAMETERS, [{"name": "machine", "value": "Turing 1"}]).read_text()
+    assert "60.0 [50.0, 75.0]" in text
+    assert "without the unanswerable" in text
+    assert "Found &lt;that&gt;." in text
+    assert "cut short" in text
+    assert SYSTEMS["svm"].chosen in text
+    assert "torch&nbsp;2.13.0" in text
+    assert "Turing 1" not in text
     assert "Turing 1" in (workspace.report / "run.html").read_text()
 
 
 def test_the_page_is_made_when_only_some_notebooks_ran(workspace):
-    page = report.build(workspace, PARAMETERS, []).read_text()
-    assert "Notebook 09 has not been run yet." in page
+    text = page.build(workspace, PARAMETERS, []).read_text()
+    assert "Notebook 09 has not been run yet." in text
 
 
 def test_audio_of_other_peoples_music_is_not_published(workspace, music):

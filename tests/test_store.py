@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from genrelib.audio import SR, excerpt, read
 from genrelib.errors import GenrelibError
 from genrelib.features import FEATURES, extract, n_frames
 from genrelib.files import digest
+from genrelib.images import averaged
 from genrelib.store import build, open_store, size_bytes
 from genrelib.storefile import ABSOLUTE_ERROR, RELATIVE_ERROR, stored
 
@@ -48,7 +50,8 @@ def corpus_of(paths, **changes):
     for column, values in changes.items():
         for track_id, value in values.items():
             tracks.loc[track_id, column] = value
-    return SimpleNamespace(name="test", tracks=tracks.rename_axis("track_id"), fingerprint="abc")
+    tracks = tracks.rename_axis("track_id")
+    return SimpleNamespace(name="test", tracks=tracks, fingerprint="abc", pack=None)
 
 
 def corpus_folder(corpus):
@@ -141,6 +144,34 @@ def test_only_what_is_held_is_read(corpus, make):
     with pytest.raises(GenrelibError, match=r"2 tracks are not in the store.*: e, x"):
         store.read("chroma", ["a", "e", "x"])
     assert store.read("chroma", []).shape == (0, 12, n_frames(CLIP_S))
+
+
+def test_what_is_read_in_small_is_the_average_of_what_is_read_whole(corpus, make):
+    store = make(corpus)
+    ids = ["d", "a", "d"]
+    whole = store.read("log_mel", ids)
+    for size in ((16, 5), (None, 5), (16, None), (500, 5), (None, None)):
+        small = store.read("log_mel", ids, size=size)
+        assert small.dtype == np.float32
+        np.testing.assert_array_equal(small, averaged(whole, *size))
+    assert store.read("log_mel", [], size=(16, 5)).shape == (0, 16, 5)
+    with pytest.raises(GenrelibError, match="n_frames=0; at least 1"):
+        store.read("log_mel", [], size=(16, 0))
+
+
+def test_reading_in_small_never_holds_all_tracks_at_full_size(corpus, make):
+    store = make(corpus, ["spectrogram"])
+    ids = list("abcde") * 20
+    one = store.read("spectrogram", ids[:1]).nbytes
+    tracemalloc.start()
+    store.read("spectrogram", ids, size=(4, 4))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * one
+
+
+def test_frames_have_their_period(corpus, make):
+    assert make(corpus).frame_s == 512 / 22050
 
 
 def test_the_file_describes_itself(corpus, make, path):
@@ -437,7 +468,7 @@ def left(folder):
     ("module", "function", "calls", "lost"),
     [
         ("parts", "_extracted", 3, "de"),  # while extracting the fourth track
-        ("store", "load_part", 2, ""),  # while writing the third row of the store
+        ("building", "load_part", 2, ""),  # while writing the third row of the store
     ],
 )
 def test_a_killed_build_goes_on(
@@ -456,7 +487,7 @@ def test_a_killed_build_goes_on(
 def test_a_killed_extension_leaves_the_store_as_it_was(corpus, make, path, tmp_path):
     make(corpus, ["chroma"])
     before = path.read_bytes()
-    kill_a_build(corpus, path, tmp_path, "store", "load_part", 2)
+    kill_a_build(corpus, path, tmp_path, "building", "load_part", 2)
     assert path.read_bytes() == before
     assert make(corpus).features == ("chroma", "log_mel")
     assert left(tmp_path) == ["audio", "store.h5"]

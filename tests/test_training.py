@@ -6,10 +6,11 @@ import torch
 from conftest import make_features
 from torch import nn
 
+from genrelib import training
 from genrelib.errors import GenrelibError
-from genrelib.estimators import BandScaler, Image
 from genrelib.networks import Cnn2d, Perceptron, count_parameters
 from genrelib.training import GenreNet, NetworkPipeline
+from genrelib.transformers import BandScaler
 
 Y = np.arange(24) % 4
 X = make_features(Y, n_bands=16, n_frames=16)
@@ -48,9 +49,11 @@ def test_validation_rows_choose_the_epoch_but_do_not_train():
 
 def test_the_weights_kept_are_those_of_the_best_epoch():
     fitted = net(max_epochs=30, lr=0.05, patience=5).fit(X, Y, is_valid=MASK)
-    best = min(row["valid_loss"] for row in fitted.curve)
+    best = max(fitted.curve, key=lambda row: row["valid_acc"])
+    assert best is not fitted.curve[-1]
+    assert (fitted.predict(X[MASK]) == Y[MASK]).mean() == best["valid_acc"]
     picked = fitted.predict_proba(X[MASK])[np.arange(MASK.sum()), Y[MASK]]
-    assert -np.log(picked).mean() == pytest.approx(best, rel=1e-4)
+    assert -np.log(picked).mean() == pytest.approx(best["valid_loss"], rel=1e-4)
 
 
 def test_training_stops_early():
@@ -70,6 +73,21 @@ def test_a_last_batch_of_one_is_dropped():
     assert np.isfinite(fitted.curve[-1]["train_loss"])
 
 
+def test_a_schedule_lowers_the_learning_rate():
+    fitted = net(schedule="cosine", max_epochs=5).fit(X, Y, is_valid=MASK)
+    rates = [row["event_lr"] for row in fitted.history]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.5 * rates[0]
+
+
+def test_mixed_precision_is_close_and_deterministic(monkeypatch):
+    monkeypatch.setattr(training, "half_precision", lambda: True)
+    one, again = (net(mixed_precision=True).fit(X, Y, is_valid=MASK) for _ in range(2))
+    np.testing.assert_array_equal(one.predict_proba(X), again.predict_proba(X))
+    exact = net().fit(X, Y, is_valid=MASK).predict_proba(X)
+    assert 0 < np.abs(one.predict_proba(X) - exact).max() < 0.1
+
+
 def test_without_validation_rows_the_last_epoch_counts():
     fitted = net().fit(X, Y, is_valid=np.zeros(24, bool))
     assert len(fitted.curve) == 4
@@ -77,7 +95,7 @@ def test_without_validation_rows_the_last_epoch_counts():
 
 
 def test_transformers_do_not_see_the_validation_rows():
-    pipeline = NetworkPipeline([("image", Image()), ("scale", BandScaler()), ("net", net())])
+    pipeline = NetworkPipeline([("scale", BandScaler()), ("net", net())])
     shifted = X + 100 * MASK[:, None, None].astype(np.float32)
     pipeline.fit(shifted, Y, is_valid=MASK)
     expected = BandScaler().fit(X[~MASK])

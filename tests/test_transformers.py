@@ -1,26 +1,21 @@
-"""Transformers and classifiers at their limits, against formulas where there are some."""
+"""Transformers at their limits, against formulas where there are some."""
 
 import numpy as np
 import pytest
 from conftest import make_features
-from scipy.stats import multivariate_normal
-from sklearn.svm import SVC
 
 from genrelib.errors import GenrelibError
-from genrelib.estimators import (
-    AvailableNeighbors,
+from genrelib.transformers import (
     AvailablePCA,
     BandScaler,
+    Checked,
     Flatten,
-    GaussianClassifier,
-    Image,
-    MarginClassifier,
     MelStatistics,
     check_features,
 )
 
 X = make_features([0, 1, 2, 3] * 3, n_bands=128, n_frames=50)
-TRANSFORMERS = [Flatten(), Image(), Image(8, 10), BandScaler(), MelStatistics()]
+TRANSFORMERS = [Checked(), Flatten(), BandScaler(), MelStatistics()]
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
@@ -48,17 +43,6 @@ def test_transformers_treat_each_track_alone(transformer):
 
 def test_check_features_passes_and_converts():
     assert check_features(X.astype(np.float64)).dtype == np.float32
-
-
-def test_image_averages_blocks():
-    small = Image(2, 3).fit(X).transform(X)
-    assert small.shape == (12, 2, 3)
-    np.testing.assert_allclose(small[0, 0, 0], X[0, :64, :16].mean(), rtol=1e-5)
-    np.testing.assert_allclose(small[0, 1, 2], X[0, 64:, 33:].mean(), rtol=1e-5)
-
-
-def test_image_leaves_what_is_already_small():
-    np.testing.assert_array_equal(Image(500, 500).fit(X).transform(X), X)
 
 
 def test_band_scaler_gives_zero_mean_and_unit_deviation():
@@ -89,37 +73,3 @@ def test_pca_keeps_as_many_directions_as_the_tracks_allow():
     distances = np.linalg.norm(flat[0] - flat[1])
     kept = pca.transform(flat[:2])
     np.testing.assert_allclose(np.linalg.norm(kept[0] - kept[1]), distances, rtol=1e-4)
-
-
-def test_neighbours_are_at_most_the_training_tracks():
-    y = np.arange(12) % 3
-    shares = AvailableNeighbors(55).fit(X[:, 0], y).predict_proba(X[:, 0])
-    np.testing.assert_allclose(shares, 1 / 3)
-
-
-def test_gaussian_classifier_is_bayes_rule_under_equal_priors():
-    generator = np.random.default_rng(0)
-    a = generator.normal(size=(500, 2))
-    b = generator.normal(size=(100, 2)) * 2 + 3
-    points = np.r_[a, b]
-    fitted = GaussianClassifier(shrinkage=0).fit(points, np.repeat([0, 1], [500, 100]))
-    densities = np.column_stack(
-        [multivariate_normal(p.mean(0), np.cov(p.T, bias=True)).pdf(points) for p in (a, b)]
-    )
-    expected = densities / densities.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(fitted.predict_proba(points), expected, atol=1e-6)
-
-
-def test_gaussian_classifier_takes_a_class_of_one_track():
-    points = np.random.default_rng(0).normal(size=(5, 3))
-    fitted = GaussianClassifier().fit(points, np.array([0, 0, 0, 0, 1]))
-    assert fitted.predict(points)[4] == 1
-
-
-@pytest.mark.parametrize("n_classes", [2, 4])
-def test_margins_become_probabilities_in_the_machines_order(n_classes):
-    flat, y = X[:, :, 0], np.arange(12) % n_classes
-    svc = SVC(kernel="linear", decision_function_shape="ovr", break_ties=True)
-    probabilities = MarginClassifier(svc).fit(flat, y).predict_proba(flat)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    np.testing.assert_array_equal(probabilities.argmax(axis=1), svc.fit(flat, y).predict(flat))

@@ -1,0 +1,130 @@
+"""Intervals of clustered tests: limits, scales, and what scipy and statsmodels say."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from genrelib.errors import GenrelibError
+from genrelib.inference import (
+    DIFFERENCE,
+    LOSS,
+    ClusterBootstrap,
+    cluster_interval,
+    minimum_detectable_difference,
+)
+from genrelib.inference.intervals import effective_clusters
+from genrelib.seeds import rng
+
+
+def estimate(values, clusters, span=(0.0, 1.0)):
+    columns = np.column_stack([values, np.ones(len(values))])
+    return ClusterBootstrap(clusters, rng(0, "test")).estimate(columns, span=span)
+
+
+def test_intervals_widen_when_a_cluster_holds_more_tests():
+    values = np.tile([1.0, 0], 100)
+    single = cluster_interval(values, np.arange(200), rng(0))
+    grouped = cluster_interval(np.sort(values), np.arange(200) // 20, rng(0))
+    assert grouped[1] - grouped[0] > 2 * (single[1] - single[0])
+
+
+def test_the_interval_of_independent_tests_is_wilsons():
+    values = (np.arange(400) < 280).astype(float)
+    found = cluster_interval(values, np.arange(400), rng(0))
+    np.testing.assert_allclose(found, proportion_confint(280, 400, method="wilson"), atol=0.003)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_equal_clusters_that_agree_are_wilsons_with_one_test_each(value):
+    found = cluster_interval(np.full(120, value), np.arange(120) // 4, rng(0))
+    # Student's quantile in the place of the normal one
+    level = 2 * stats.norm.cdf(stats.t.ppf(0.975, 29)) - 1
+    known = proportion_confint(30 * value, 30, alpha=1 - level, method="wilson")
+    np.testing.assert_allclose(found, known, atol=1e-9)
+
+
+def test_the_interval_of_a_difference_is_students():
+    values = np.tile([1.0, 0, 0, -1, 1], 20)
+    found = estimate(values, np.arange(100), DIFFERENCE)
+    known = stats.ttest_1samp(values, 0)
+    ci = known.confidence_interval()
+    np.testing.assert_allclose(found.interval, (ci.low, ci.high), atol=0.012)
+    assert found.p_value == pytest.approx(known.pvalue, rel=0.25)
+
+
+def test_one_cluster_tells_nothing_of_the_spread():
+    values = np.r_[np.ones(30), np.zeros(10)]
+    assert cluster_interval(values, np.zeros(40), rng(0)) == (0, 1)
+    found = estimate(values, np.zeros(40), DIFFERENCE)
+    assert found.interval == (-1, 1)
+    assert np.isnan(found.p_value)
+    assert np.isnan(minimum_detectable_difference(found))
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (0.0, 2.0), DIFFERENCE, LOSS])
+@pytest.mark.parametrize("n_clusters", [2, 3, 5, 30])
+def test_intervals_stay_in_their_range_and_hold_the_value(span, n_clusters):
+    generator = rng(0, "range", span, n_clusters)
+    for _ in range(20):
+        sizes = generator.integers(1, 15, n_clusters)
+        values = generator.choice([max(span[0], -1), 0, min(span[1], 3)], sizes.sum())
+        found = estimate(values, np.repeat(np.arange(n_clusters), sizes), span)
+        low, high = found.interval
+        assert span[0] <= low <= found.value <= high <= span[1]
+
+
+def test_clusters_are_counted_by_size():
+    assert effective_clusters(np.full(12, 7)) == (12.0, 11.0)
+    effective, df = effective_clusters(np.r_[40, np.ones(40)])
+    assert 3 < effective < 5
+    assert df < effective - 1
+    assert effective_clusters(np.zeros(3)) == (0.0, 0.0)
+
+
+def test_a_paired_difference_is_narrower_than_the_two_suggest():
+    generator = rng(0, "pair")
+    clusters = np.arange(300) // 5
+    easy = generator.random(60)[clusters]
+    one = (generator.random(300) < easy).astype(float)
+    other = np.where(generator.random(300) < 0.1, 1 - one, one)
+    bootstrap = ClusterBootstrap(clusters, rng(0, "draws"))
+    first, last = (
+        bootstrap.estimate(np.column_stack([right, np.ones(300)])) for right in (one, other)
+    )
+    gap = first - last
+    direct = bootstrap.estimate(np.column_stack([one - other, np.ones(300)]), span=DIFFERENCE)
+    assert gap.se < 0.7 * np.hypot(first.se, last.se)
+    assert gap.interval == pytest.approx(direct.interval)
+
+
+def test_clusters_that_all_differ_alike_are_a_sign_test():
+    found = estimate(np.full(24, 0.5), np.arange(24) // 4, DIFFERENCE)
+    assert found.se == 0
+    assert found.p_value == pytest.approx(stats.binomtest(6, 6).pvalue)
+    assert estimate(np.zeros(24), np.arange(24) // 4, DIFFERENCE).p_value == 1
+
+
+def test_the_detectable_difference_is_found_four_times_in_five():
+    """Of draws whose true difference is the detectable one, 80 % reject."""
+    generator, deviation, n = rng(0, "power"), 0.3, 60
+    noise = generator.normal(size=(400, n)) * deviation
+    mdd = minimum_detectable_difference(estimate(noise[0], np.arange(n), DIFFERENCE))
+    typical = mdd * deviation / noise[0].std()
+    rejected = stats.ttest_1samp(noise + typical, 0, axis=1).pvalue < 0.05
+    assert rejected.mean() == pytest.approx(0.8, abs=0.05)
+
+
+def test_malformed_values_are_refused():
+    with pytest.raises(GenrelibError, match="3 values and 2 clusters"):
+        cluster_interval(np.ones(3), np.ones(2), rng(0))
+    with pytest.raises(GenrelibError, match="0 values"):
+        cluster_interval(np.ones(0), np.ones(0), rng(0))
+    with pytest.raises(GenrelibError, match=r"value -0\.5; 0 to 1 is allowed"):
+        cluster_interval(np.r_[1, -0.5], np.ones(2), rng(0))
+    with pytest.raises(GenrelibError, match="value nan"):
+        cluster_interval(np.r_[1, np.nan], np.ones(2), rng(0))
+    with pytest.raises(GenrelibError, match="0 values and 0 clusters"):
+        ClusterBootstrap(np.ones(0), rng(0))
+    with pytest.raises(GenrelibError, match="2 values and 3 clusters"):
+        ClusterBootstrap(np.ones(3), rng(0)).estimate(np.ones((2, 2)))
