@@ -1,6 +1,7 @@
 # make study [STUDY=demo] [JOBS=2]   run a study; ends with where its report is
 # make test                          lint, unit, contract and notebook tests
 # make notebooks                     run them once more and store the outputs that tests check
+# make bench                         speed, as ratios to named references
 # make lab                           JupyterLab on the notebooks
 # make lock                          write requirements.lock from the installed versions
 # make clean                         remove the environment, caches and the smoke study
@@ -13,7 +14,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: study test notebooks lab lock clean
+.PHONY: study test notebooks bench lab lock clean
 
 study: $(READY)
 	@$(BIN)/python -m genrelib.study $(STUDY) $(if $(JOBS),--n-jobs $(JOBS))
@@ -28,6 +29,10 @@ notebooks: $(READY)
 	$(BIN)/python -m nbstripout --keep-count \
 		--extra-keys "metadata.language_info.version cell.metadata.execution" notebooks/*.ipynb
 	$(BIN)/python -m ruff format --quiet notebooks
+
+bench: $(READY)
+	@$(BIN)/python benchmarks/bench_features.py
+	@$(BIN)/python benchmarks/bench_training.py
 
 lab: $(READY)
 	$(BIN)/python -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
