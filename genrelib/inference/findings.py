@@ -106,7 +106,7 @@ def _pairs(table, protocol):
 
 
 def _steps(table):
-    for step, part in table[table["n_tracks"] > 0].groupby("step", sort=False):
+    for step, part in table[table["n_tracks"] > 0].groupby("step"):  # "total" sorts last
         first = part.iloc[0]
         clear = int((part["low"] > 0).sum())
         gained = int((part["high"] < 0).sum())

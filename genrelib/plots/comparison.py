@@ -66,7 +66,9 @@ def leakage_steps(steps: pd.DataFrame) -> Figure:
         From :func:`genrelib.inference.decomposition`.
     """
     steps = steps[steps["n_tracks"] > 0]
-    panels = list(dict.fromkeys(zip(steps["before"], steps["after"], steps["step"], strict=True)))
+    # "1", "2" and so on, then "total", also where the first system has the total alone
+    in_order = steps.sort_values("step", kind="stable")
+    panels = list(in_order[["before", "after", "step"]].drop_duplicates().itertuples(index=False))
     names = [name for name in dict.fromkeys(steps["system"])]
     if not panels:
         return _said("No system was run under two protocols that differ by a step.")
@@ -136,7 +138,7 @@ def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4)
     for ax in axes.flat[len(tables) :]:
         ax.set_axis_off()
     fig.supxlabel("confidence [%]", fontsize="medium")
-    fig.supylabel("accuracy [%], 95 % interval over artists", fontsize="medium")
+    fig.supylabel("accuracy [%],\n95 % interval", fontsize="medium")
     fig.get_layout_engine().set(wspace=0.06)
     if len(labels) > 1:
         handles, names = axes.flat[0].get_legend_handles_labels()
