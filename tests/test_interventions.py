@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrelib import audio as files
-from genrelib import interventions
+from genrelib import interventions, plots
 from genrelib.audio import SR
 from genrelib.compiled import librosa
 from genrelib.errors import GenrelibError
 from genrelib.features import HOP_LENGTH, extract
 from genrelib.interventions import INTERVENTIONS, codecs, row, variants
 from genrelib.interventions.variants import KINDS, controlled_variants
-from genrelib.plots import robustness
 from genrelib.seeds import rng
 from genrelib.synthesis import controlled
 from genrelib.synthesis.artists import make_artist
@@ -562,7 +561,7 @@ def test_the_figure_has_a_panel_per_intervention_and_a_line_per_system(value, he
         for strength in INTERVENTIONS[name].strengths
     ]
     table = made_up(("intervention", "strength"), values)
-    fig = robustness.robustness(table.iloc[::-1], value, n_genres=10)
+    fig = plots.robustness(table.iloc[::-1], value, n_genres=10)
     panels = [ax for ax in fig.axes if ax.get_title()]
     assert [ax.get_title() for ax in panels] == ["Gain", "White noise", "MP3"]
     labels = [label.get_text() for label in panels[1].get_xticklabels()]
@@ -576,11 +575,11 @@ def test_the_figure_has_a_panel_per_intervention_and_a_line_per_system(value, he
         }
     plt.close(fig)
     with pytest.raises(GenrelibError, match="unknown value 'loss'"):
-        robustness.robustness(table, "loss", n_genres=10)
+        plots.robustness(table, "loss", n_genres=10)
 
 
 def test_the_figure_of_recordings_has_the_kinds_in_order():
-    fig = robustness.recordings(made_up(("kind",), [(kind,) for kind in KINDS]), n_genres=10)
+    fig = plots.recordings(made_up(("kind",), [(kind,) for kind in KINDS]), n_genres=10)
     labels = [label.get_text() for label in fig.axes[0].get_xticklabels()]
     assert labels == list(KINDS.values())
     assert len(fig.axes[0].containers) == 2
