@@ -153,7 +153,7 @@ def _without_folders(text: str) -> str:
 
     Examples
     --------
-    >>> _without_folders("line 3: /home/me/songs/AC/DC.mp3 is no file")
+    >>> _without_folders("line 3: /data/songs/AC/DC.mp3 is no file")
     'line 3: DC.mp3 is no file'
     """
     return _FOLDERS.sub("", text)
