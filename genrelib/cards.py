@@ -39,6 +39,7 @@ ORIGINS = {
     "gtzan_fma": ("gtzan", "fma"),
     "folder": ("own",),
     "list": ("links", "own"),
+    "pack": ("shared",),
 }
 """Where the music of each corpus comes from, which decides what there is to say of consent."""
 

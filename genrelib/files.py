@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,19 @@ def replacing(path: Path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Delete what processes that were killed inside :func:`replacing` left beside `path`.
+
+    Only while no other process writes `path`.
+    """
+    path = Path(path)
+    left = re.compile(rf"\.{re.escape(path.stem)}\.\d+\.tmp{re.escape(path.suffix)}")
+    if path.parent.is_dir():
+        for beside in path.parent.iterdir():
+            if left.fullmatch(beside.name):
+                beside.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

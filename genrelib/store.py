@@ -2,10 +2,13 @@
 
 One HDF5 file per corpus and feature configuration; its layout and precision are in
 :mod:`genrelib.storefile`, how it is filled in :mod:`genrelib.building`.
+
+``python -m genrelib.store pack`` and ``unpack`` share stores, see :mod:`genrelib.sharing`.
 """
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +21,7 @@ from .errors import GenrelibError, unknown
 from .features import n_frames
 from .images import averaged, check_size
 from .packs import Pack
-from .storefile import DTYPE, STATE, Opened, opened, size_of
+from .storefile import DTYPE, STATE, Opened, opened, seconds_per_frame, size_of
 
 __all__ = ["Store", "build", "open_store", "size_bytes"]
 
@@ -55,10 +58,7 @@ class Store:
     @property
     def frame_s(self) -> float:
         """Seconds from one frame of a matrix to the next."""
-        made_with = self.configuration
-        if "frame_s" in made_with:
-            return made_with["frame_s"]
-        return made_with["hop_length"] / made_with["sr"]
+        return seconds_per_frame(self.configuration)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -218,3 +218,9 @@ def _refuse(track_ids: Iterable[str], trouble: str) -> None:
     if track_ids:
         shown = ", ".join(track_ids[:_SHOWN]) + (", …" if len(track_ids) > _SHOWN else "")
         raise GenrelibError(f"{len(track_ids)} tracks {trouble}: {shown}.")
+
+
+if __name__ == "__main__":
+    from .sharing import main  # which needs stores itself
+
+    sys.exit(main())

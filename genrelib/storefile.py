@@ -16,7 +16,6 @@ For decibels down to -80 that is less than 0.04 dB.
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import GenrelibError
-from .files import replacing
+from .files import replacing, sweep
 from .packs import described
 
 DTYPE = np.dtype(np.float16)
@@ -57,6 +56,13 @@ def stored(name: str, matrix: np.ndarray) -> np.ndarray:
             "can be stored; audio at full scale (1) stays below: scale it down."
         )
     return narrow
+
+
+def seconds_per_frame(configuration: Mapping[str, object]) -> float:
+    """Return the seconds from one frame of a matrix to the next, from a store's configuration."""
+    if "frame_s" in configuration:
+        return configuration["frame_s"]
+    return configuration["hop_length"] / configuration["sr"]
 
 
 def size_of(n_tracks: int, names: Iterable[str], n_frames: int) -> int:
@@ -155,14 +161,11 @@ def write(
         More attributes of the file.
     """
     names = [column for column in table.columns if column not in STATE]
-    temporaries = re.compile(rf"\.{re.escape(path.stem)}\.\d+\.tmp{re.escape(path.suffix)}")
-    for beside in path.parent.iterdir():
-        if temporaries.fullmatch(beside.name):  # left by a killed build
-            beside.unlink()
+    sweep(path)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["configuration"] = json.dumps(configuration, sort_keys=True)
         file.attrs.update({"librosa": configuration["librosa"], **attributes})
-        datasets = _datasets(file, names, len(table), n_frames)
+        datasets = create_features(file, names, len(table), n_frames)
         for row, track_id in enumerate(table.index):
             for name, matrix in values(track_id).items():
                 datasets[name][row] = matrix
@@ -173,10 +176,25 @@ def write(
             file.create_dataset(name, data=list(text), dtype=h5py.string_dtype())
 
 
-def _datasets(
+def create_features(
     file: h5py.File, names: Sequence[str], n_tracks: int, n_frames: int
 ) -> dict[str, h5py.Dataset]:
-    """Create the datasets of values; a row takes no room until it is written."""
+    """Create the datasets of values below ``/features``; a row takes no room until it is written.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for writing.
+    names : sequence of str
+        Features.
+    n_tracks, n_frames : int
+        Rows, and frames of each.
+
+    Returns
+    -------
+    dict of str to h5py.Dataset [shape=(n_tracks, n_bands, n_frames), dtype=float16]
+        By feature.
+    """
     datasets = {}
     file.create_group("features")
     for name in names:

@@ -24,6 +24,7 @@ from .gtzan import load_gtzan, load_gtzan_mini
 from .gtzan_mel import load_gtzan_mel_dev
 from .joined import load_gtzan_fma
 from .listed import load_list
+from .shared import load_pack
 from .tracks import Loaded, checked, measure
 
 
@@ -163,6 +164,7 @@ CORPORA: dict[str, Callable] = {
     "gtzan_fma": load_gtzan_fma,
     "folder": load_folder,
     "list": load_list,
+    "pack": load_pack,
 }
 """Loaders by corpus name: ``loader(data, *, n_jobs, **options) -> tracks.Loaded``."""
 

@@ -1,0 +1,263 @@
+"""Sharing a corpus's features: written into one file, verified where they come to.
+
+``python -m genrelib.store pack STUDY --licence TEXT --to FILE`` and
+``python -m genrelib.store unpack FILE``. The file is described in :mod:`genrelib.packfile`; the
+corpus that comes of it, in :mod:`genrelib.corpora.shared`.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from . import audit, corpora, packfile, store, systems
+from .corpora import Corpus, shared
+from .errors import GenrelibError
+from .files import Workspace, check_room, locked, replacing
+from .packs import described
+from .parameters import parameters_of
+from .storefile import size_of, stored
+
+RIGHTS = (
+    "From some features (log_mel, spectrogram, mfcc, and stack, which holds mfcc) the music can be "
+    "made audible again, approximately. Whoever shares a pack answers for the right to share it."
+)
+"""What to know before a licence note is given."""
+
+_BLOCK = 2**20  # bytes that are copied at a time
+_FOLDERS = re.compile(r"""(?<![^\s'"(\[=])(?:/|[A-Za-z]:\\)(?:[^/\\\s]+[/\\])+""")
+
+
+def pack(
+    corpus: Corpus, features: store.Store, path: Path, *, names: Iterable[str], licence: str
+) -> str:
+    """Write a corpus's features, its tracks table and a licence note into one file.
+
+    A few tracks at a time are in memory. An interrupted pack leaves no file; what a killed one
+    leaves beside it goes with the next. The same store and corpus give the same bytes.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Its usable tracks are packed; the others keep their row and their reason.
+    features : Store
+        Holds the features of them. Tracks that failed there are excluded, for that reason.
+    path : Path
+        The file to write.
+    names : iterable of str
+        Features.
+    licence : str
+        Who may do what with the pack, and by what right. It is shown wherever the pack is used.
+
+    Returns
+    -------
+    str
+        The digest of the pack, by which others can tell that theirs is the same.
+
+    Raises
+    ------
+    GenrelibError
+        When the licence note is empty, the file exists, a feature is unknown or not in the store,
+        or the disk has no room.
+    """
+    path, names = Path(path).absolute(), sorted(set(names))
+    _refuse(path, licence)
+    if not names:
+        raise GenrelibError("no feature is named; name at least one, such as log_mel.")
+    for name in names:
+        described(name)
+    corpus = corpus.without(features.failures["reason"])
+    ids = list(corpus.usable.index)
+    n_frames = features.read(names[0], ids[:1]).shape[2]
+    needed = size_of(len(ids), names, n_frames)
+    check_room(path.parent, needed, what="the features", remedy="name fewer with --features")
+    tracks = corpus.tracks.assign(exclude=corpus.tracks["exclude"].map(_without_folders))
+    about = {
+        "corpus": corpus.name,
+        "corpus_fingerprint": corpus.fingerprint,
+        "configuration": features.made_with,
+        "licence": licence.strip(),
+        "notes": json.dumps([_without_folders(note) for note in corpus.notes]),
+    }
+    with locked(features.path):  # no other pack of this store may sweep what this one writes
+        return packfile.write(
+            path,
+            tracks,
+            partial(_matrices, features),
+            names=names,
+            n_frames=n_frames,
+            about=about,
+        )
+
+
+def unpack(path: Path, data: Path) -> packfile.Contents:
+    """Verify a pack, all of it, and put it where the corpus ``pack`` finds it by its name.
+
+    A pack that is there already is verified in its place.
+
+    Parameters
+    ----------
+    path : Path
+        The pack.
+    data : Path
+        The data folder, which gets a copy in ``packs/``.
+
+    Returns
+    -------
+    packfile.Contents
+        Of the copy.
+
+    Raises
+    ------
+    GenrelibError
+        When the pack is not what was packed, another one of that name is there, or the disk has no
+        room.
+    """
+    path = Path(path).absolute()
+    kept = shared.installed(data) / path.name
+    contents = packfile.verify(path)
+    with locked(kept):
+        if not kept.exists():
+            _copy(path, kept)
+        elif packfile.verify(kept).digest != contents.digest:
+            raise GenrelibError(
+                f"{kept} is another pack of the same name; delete it, or rename {path.name}."
+            )
+    return packfile.read(kept)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a pack, whole or not at all."""
+    size = path.stat().st_size
+    remedy = "name the folder that holds the pack in GENRELIB_PACKS instead"
+    check_room(target.parent, size, what="its features", remedy=remedy)
+    bar = tqdm(total=size, unit="B", unit_scale=True, desc=f"copying {path.name}")
+    with replacing(target) as temporary, open(path, "rb") as old, open(temporary, "wb") as new, bar:
+        while block := old.read(_BLOCK):
+            new.write(block)
+            bar.update(len(block))
+
+
+def _matrices(features: store.Store, name: str, track_ids: Sequence[str]) -> np.ndarray:
+    return stored(name, features.read(name, track_ids))
+
+
+def _without_folders(text: str) -> str:
+    """Take absolute folders out of a text: they are of one machine, and may name its user.
+
+    Examples
+    --------
+    >>> _without_folders("line 3: /data/songs/AC/DC.mp3 is no file")
+    'line 3: DC.mp3 is no file'
+    """
+    return _FOLDERS.sub("", text)
+
+
+def _refuse(path: Path, licence: str) -> None:
+    """Raise an error where a file would be overwritten, or nothing is said of the rights."""
+    if path.exists():
+        raise GenrelibError(f"{path} exists; delete it, or name another file to pack into.")
+    if not licence.strip():
+        raise GenrelibError(
+            f"the licence note is empty ({licence!r}); say who may do what with the pack, and by "
+            f"what right. {RIGHTS}"
+        )
+
+
+def _pack_study(options: argparse.Namespace) -> str:
+    """Pack what a study reads, or what is named; say what to tell others."""
+    _refuse(options.to, options.licence)  # before anything is computed
+    workspace = Workspace.find(options.study)
+    parameters = parameters_of(workspace)
+    name, corpus_options, clip_s = (parameters[k] for k in ("corpus", "corpus_options", "clip_s"))
+    corpus = corpora.load(name, workspace.data, n_jobs=options.n_jobs, **corpus_options)
+    names = options.features.split(",") if options.features else _read_by(parameters, corpus)
+    path = workspace.feature_store(name, corpus_options, clip_s)
+    store.build(corpus, names, path, clip_s=clip_s, n_jobs=options.n_jobs)
+    features = store.open_store(path)
+    digest = pack(corpus, features, options.to, names=names, licence=options.licence)
+    return (
+        f"{_summary(packfile.read(options.to))}\n{RIGHTS}\nGive the digest with the file, so that "
+        f"others can compare: {digest}"
+    )
+
+
+def _read_by(parameters: dict, corpus: Corpus) -> list[str]:
+    """List the features that a study's notebooks read of a corpus."""
+    names, _ = systems.available(systems.chosen(parameters["systems"]), corpus)
+    return [*systems.features_of(names), *audit.features_of(corpus)]
+
+
+def _unpack_file(options: argparse.Namespace) -> str:
+    """Verify and install a pack; say how a study names it."""
+    contents = unpack(options.file, Workspace.find("").data)
+    return (
+        f"{_summary(contents)}\nEvery matrix is as it was packed. In a study, such as "
+        "studies/pack.yaml, write\n"
+        "    corpus: pack\n"
+        f"    corpus_options: {{file: {json.dumps(contents.path.name)}}}\n"
+        f"    clip_s: {contents.configuration['clip_s']!r}"
+    )
+
+
+def _summary(contents: packfile.Contents) -> str:
+    size = contents.path.stat().st_size / 1e6
+    return "\n".join([f"{contents.path} ({size:.1f} MB)", *shared.about(contents)])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m genrelib.store",
+        description="Share the features of a corpus, in one file, in place of its audio.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="pack | unpack")
+    packing = commands.add_parser(
+        "pack",
+        help="write a study's features, tracks table and a licence note into one file",
+        description="Write the features of a study's corpus (those that are missing are computed "
+        "first), its tracks table and a licence note into one file.",
+        epilog=f"The tracks table names artists and titles. {RIGHTS}",
+    )
+    packing.add_argument("study", help="a file in studies/, without .yaml")
+    packing.add_argument(
+        "--features", metavar="A,B", help="features to pack; by default all that the study reads"
+    )
+    packing.add_argument(
+        "--licence",
+        required=True,
+        metavar="TEXT",
+        help=f"who may do what with the pack, and by what right. {RIGHTS}",
+    )
+    packing.add_argument("--to", required=True, type=Path, metavar="FILE", help="such as music.h5")
+    packing.add_argument("--n-jobs", type=int, default=-1, help="processes; -1 takes every core")
+    packing.set_defaults(run=_pack_study)
+    unpacking = commands.add_parser(
+        "unpack",
+        help="verify a pack and install it in data/packs/ for the corpus 'pack'",
+        description="Verify a pack, all of it, and copy it into data/packs/, where the corpus "
+        "'pack' finds it by its name. One that is there already is only verified.",
+    )
+    unpacking.add_argument("file", type=Path, help="the pack")
+    unpacking.set_defaults(run=_unpack_file)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line, pack or unpack, and say what came of it."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if getattr(options, "n_jobs", -1) == 0:
+        parser.error("--n-jobs 0: give a number of processes, or -1 for every core")
+    try:
+        said = options.run(options)
+    except (GenrelibError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(said)
+    return 0
