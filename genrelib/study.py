@@ -99,7 +99,7 @@ def _has_work(workspace: Workspace, path: Path, parameters: dict) -> bool:
     asked = systems.of_notebook(number, parameters["systems"])
     if "probed" in declared_in(path):
         asked = systems.chosen(parameters["probed"])
-    elif not systems.of_notebook(number, "all"):
+    elif not systems.of_notebook(number, systems.SYSTEMS):
         return True
     return bool(set(asked) - set(report.lacking_systems(workspace)))
 
@@ -219,7 +219,7 @@ def _results(workspace: Workspace, path: Path) -> dict[str, str]:
     """Return the digest of every result of a notebook, by its name in the report."""
     number = path.stem[:2]
     owned = [*workspace.figures.glob(f"{number}_*"), *workspace.tables.glob(f"{number}_*")]
-    for name in systems.of_notebook(number, "all"):
+    for name in systems.of_notebook(number, systems.SYSTEMS):
         owned += (workspace.predictions / name).rglob("repeat*.*")
     return _digests(workspace, owned)
 
