@@ -32,6 +32,9 @@ from .parameters import declared_in, parameters_for, parameters_of, source_noteb
 
 CODE = (".py", ".csv", ".yaml")
 
+START_TIMEOUT_S = 600
+"""How long a notebook's process may take to start, on a machine that is busy with other work."""
+
 
 def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print) -> Path:
     """Run a study and write its report.
@@ -150,6 +153,7 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
             kernel_name="python3",
             cwd=str(workspace.root),
             progress_bar=False,
+            start_timeout=START_TIMEOUT_S,
             stderr_file=sys.stderr,  # progress bars inside the notebook reach the terminal
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
