@@ -51,6 +51,7 @@ def _run(name, copy, folder):
     files = {f"/{p.relative_to(copy.mirror)}": p.read_bytes() for p in copy.mirror.rglob("*.zip")}
     with local_server.serving(files) as server:
         changes = {MIRROR: server.url, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        changes["OMP_NUM_THREADS"] = "1"  # small matrices: threads only wait for each other
         command = [sys.executable, "-m", "genrelib.study", name]
         done = subprocess.run(
             command, cwd=root, env=os.environ | changes, capture_output=True, text=True, check=False
