@@ -22,6 +22,32 @@ FOLDER = "GENRELIB_PACKS"
 """Environment variable that names the folder of packs."""
 
 
+_FMA_FAMILIES = {
+    "chroma_cens": 12,
+    "chroma_cqt": 12,
+    "chroma_stft": 12,
+    "mfcc": 20,
+    "rmse": 1,
+    "spectral_bandwidth": 1,
+    "spectral_centroid": 1,
+    "spectral_contrast": 7,
+    "spectral_rolloff": 1,
+    "tonnetz": 6,
+    "zcr": 1,
+}
+_FMA_STATISTICS = ("kurtosis", "max", "mean", "median", "min", "skew", "std")
+
+ROWS_OF_PACKED: dict[str, tuple[tuple[str, str], ...]] = {
+    "fma_features": tuple(
+        (family, f"{family} {statistic} {number:02d}")
+        for family, n_rows in _FMA_FAMILIES.items()
+        for statistic in _FMA_STATISTICS
+        for number in range(1, 1 + n_rows)
+    )
+}
+"""Family and name of each row of the features in :data:`PACKED`, in the order of the rows."""
+
+
 def _without_pack(_spectra: Spectra) -> np.ndarray:
     raise GenrelibError("this feature comes with a pack; it can't be computed from audio.")
 
@@ -31,7 +57,7 @@ PACKED: dict[str, Feature] = {
     for feature in (
         Feature(
             "fma_features",
-            518,
+            len(ROWS_OF_PACKED["fma_features"]),
             "mixed: statistics of 11 feature families",
             "rows",
             "features.csv of FMA: seven statistics over the whole track of 74 rows of librosa",

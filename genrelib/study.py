@@ -32,6 +32,9 @@ from .parameters import declared_in, parameters_for, parameters_of, source_noteb
 
 CODE = (".py", ".csv", ".yaml")
 
+START_TIMEOUT_S = 600
+"""How long a notebook's process may take to start, on a machine that is busy with other work."""
+
 
 def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print) -> Path:
     """Run a study and write its report.
@@ -99,7 +102,7 @@ def _has_work(workspace: Workspace, path: Path, parameters: dict) -> bool:
     asked = systems.of_notebook(number, parameters["systems"])
     if "probed" in declared_in(path):
         asked = systems.chosen(parameters["probed"])
-    elif not systems.of_notebook(number, "all"):
+    elif not systems.of_notebook(number, systems.SYSTEMS):
         return True
     return bool(set(asked) - set(report.lacking_systems(workspace)))
 
@@ -150,6 +153,7 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
             kernel_name="python3",
             cwd=str(workspace.root),
             progress_bar=False,
+            start_timeout=START_TIMEOUT_S,
             stderr_file=sys.stderr,  # progress bars inside the notebook reach the terminal
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
@@ -219,7 +223,7 @@ def _results(workspace: Workspace, path: Path) -> dict[str, str]:
     """Return the digest of every result of a notebook, by its name in the report."""
     number = path.stem[:2]
     owned = [*workspace.figures.glob(f"{number}_*"), *workspace.tables.glob(f"{number}_*")]
-    for name in systems.of_notebook(number, "all"):
+    for name in systems.of_notebook(number, systems.SYSTEMS):
         owned += (workspace.predictions / name).rglob("repeat*.*")
     return _digests(workspace, owned)
 

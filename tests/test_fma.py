@@ -1,14 +1,17 @@
 """FMA's audio end to end, on a tiny copy in its format: fetched, verified, split, never fatal."""
 
+import re
 import shutil
 from pathlib import Path
 
 import fma_copy
 import pandas as pd
 import pytest
+import yaml
+from conftest import ROOT
 from local_server import serving
 
-from genrelib import corpora, protocols, store
+from genrelib import corpora, protocols, store, systems
 from genrelib.corpora import decoding, download, fma, fma_metadata, resuming, tracks
 from genrelib.errors import GenrelibError
 from genrelib.protocols import splits
@@ -194,6 +197,22 @@ def test_what_is_needed_is_known_beforehand():
     assert fma.needs("fma_large")["verify_core_hours"] == pytest.approx(1.2, abs=0.1)
     with pytest.raises(GenrelibError, match="unknown edition of FMA 'fma_huge'; known: fma_large"):
         fma.needs("fma_huge")
+
+
+@pytest.mark.parametrize("name", fma.EDITIONS)
+def test_the_studies_say_what_they_need(name):
+    study = yaml.safe_load((ROOT / "studies" / f"{name}.yaml").read_text())
+    needs, said = fma.needs(name), study["about"]
+    for words, key in (
+        ("download of {:.0f} GB", "download_gb"),
+        ("{:.0f} GB of disk for the clips", "disk_gb"),
+        ("({:.0f} GB when the archives are deleted)", "kept_gb"),
+    ):
+        assert words.format(needs[key]) in said
+    features = {*systems.features_of(systems.chosen(study["systems"])), "log_mel", "chroma"}
+    n_clips = int(re.search(r"([\d,]+) clips", said)[1].replace(",", ""))
+    size = store.size_bytes(n_clips, features, study["clip_s"]) / 1e9
+    assert f"{size:.0f} GB for the features" in said
 
 
 # -- the second time -------------------------------------------------------------------------------

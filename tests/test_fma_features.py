@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genrelib import corpora, packs, store, systems
+from genrelib import audit, corpora, packs, store, systems
 from genrelib.corpora import download, fma_features, fma_metadata, tracks
 from genrelib.errors import GenrelibError
 from genrelib.features import FEATURES
@@ -105,6 +105,7 @@ def test_parsing_in_small_pieces_gives_the_same(corpus, tmp_path, monkeypatch):
     ("old", "new", "said"),
     [
         (r"(?m),[^,]*$", "", "517 columns instead of 518"),
+        ("kurtosis", "kurt", "the column 'chroma_cens kurt 01' where 'chroma_cens kurtosis 01'"),
         ("e-01", "e-x1", "not in FMA's format"),
         ("\n2,", "\ntwo,", "not in FMA's format"),
     ],
@@ -137,6 +138,16 @@ def test_corpora_say_that_they_lack_it(corpus, tracks):
     for any_corpus in (audio, corpus):
         with pytest.raises(GenrelibError, match="unknown feature 'mel'; known: chroma, fma_feat"):
             any_corpus.lacks("mel")
+
+
+def test_the_audit_finds_equal_values_without_any_picture(corpus, tmp_path):
+    assert audit.features_of(corpus) == []
+    path = store.build(corpus, [], tmp_path / "f.h5", clip_s=30.0, n_jobs=1)
+    one, other = corpus.usable.index[:2]
+    tracks = corpus.tracks.copy()
+    tracks.loc[other, "md5"] = tracks.loc[one, "md5"]
+    found = audit.pairs(replace(corpus, tracks=tracks), store.open_store(path))
+    assert found[["track", "other", "fault"]].to_numpy().tolist() == [[other, one, "duplicate"]]
 
 
 def test_systems_of_other_features_are_not_available(corpus):

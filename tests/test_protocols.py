@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from genrelib.errors import GenrelibError
 from genrelib.protocols import GROWTH, PROTOCOLS, check, folds, located, overlap
 
-PUBLISHED = "fault_filtered"
-DRAWN = [name for name, row in PROTOCOLS.items() if name != PUBLISHED]
+PUBLISHED = [name for name, row in PROTOCOLS.items() if row.is_published]
+DRAWN = [name for name, row in PROTOCOLS.items() if not row.is_published]
 
 
 def tracks_of(sizes: dict[str, list[int]]) -> pd.DataFrame:
@@ -33,14 +33,21 @@ def tracks_of(sizes: dict[str, list[int]]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("track_id")
 
 
+def published(tracks: pd.DataFrame) -> pd.DataFrame:
+    """Give whole artists to the parts, each genre's first to training and its second to test."""
+    number = tracks.groupby("genre")["artist"].transform(lambda names: pd.factorize(names)[0])
+    parts = np.array(["train", "test", "valid", "train"])
+    return tracks.assign(official_split=parts[number.to_numpy(int) % 4])
+
+
 artists = st.lists(st.integers(1, 5), min_size=1, max_size=6).filter(lambda s: sum(s) >= 2)
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", PROTOCOLS)
 @settings(max_examples=10, deadline=None)
 @given(sizes=st.fixed_dictionaries({g: artists for g in GENRES}), seed=st.integers(0, 99))
 def test_every_unit_is_tested_once_and_the_promise_holds(name, sizes, seed):
-    tracks, row = tracks_of(sizes), PROTOCOLS[name]
+    tracks, row = published(tracks_of(sizes)), PROTOCOLS[name]
     try:
         made = folds(name, tracks, n_folds=2, n_repeats=2, seed=seed, clip_s=6.0)
     except GenrelibError:
@@ -49,7 +56,7 @@ def test_every_unit_is_tested_once_and_the_promise_holds(name, sizes, seed):
     for repeat in {fold.repeat for fold in made}:
         tested = [i for fold in made if fold.repeat == repeat for i in fold.test]
         assert len(tested) == len(set(tested))
-        assert row.is_draw or len(tested) == n_units
+        assert row.is_draw or row.is_published or len(tested) == n_units
     for fold in made:
         parts = [set(fold.train), set(fold.valid), set(fold.test)]
         assert len(set().union(*parts)) == sum(map(len, parts))
@@ -135,14 +142,45 @@ def test_fewer_artists_are_some_of_the_same_artists_and_the_tests_stay():
     assert sizes[0.25] < sizes[0.5] < sizes[1.0]
 
 
-def test_the_published_split_is_taken_as_it_is(tracks):
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_split_is_taken_once_and_as_it_is(name, tracks):
+    given, table = {"n_folds": 5, "n_repeats": 3, "seed": 0}, published(tracks)
+    (fold,) = folds(name, table, **given)
+    for part in ("train", "valid", "test"):
+        ids = table.index[table["official_split"] == part]
+        assert list(getattr(fold, part)) == list(ids)
+    assert overlap(fold, table)["known_artist"] == 0
+    assert folds(name, table, **given | {"seed": 1}) == [fold]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("missing", [("train", "valid", "test"), ("train",), ("test",)])
+def test_a_corpus_without_a_published_split_is_told_so(name, missing, tracks):
+    table = published(tracks)
+    table["official_split"] = table["official_split"].where(
+        ~table["official_split"].isin(missing), ""
+    )
+    with pytest.raises(GenrelibError, match=f"{missing[0]}: 0.*; tracks to train and to test"):
+        folds(name, table, n_folds=3, n_repeats=1, seed=0)
+
+
+def test_a_published_split_with_artists_on_both_sides_breaks_the_promise_of_one(tracks):
     parts = ["train", "train", "valid", "test"]
-    published = tracks.assign(official_split=[parts[i % 4] for i in range(len(tracks))])
-    (fold,) = folds(PUBLISHED, published, n_folds=3, n_repeats=1, seed=0)
-    assert list(fold.test) == list(published.index[published["official_split"] == "test"])
-    assert 0 < overlap(fold, published)["known_artist"] <= 1
-    with pytest.raises(GenrelibError, match="tracks to train and to test are needed"):
-        folds(PUBLISHED, tracks, n_folds=3, n_repeats=1, seed=0)
+    mixed = tracks.assign(official_split=[parts[i % 4] for i in range(len(tracks))])
+    (fold,) = folds("fault_filtered", mixed, n_folds=3, n_repeats=1, seed=0)
+    assert 0 < overlap(fold, mixed)["known_artist"] <= 1
+    with pytest.raises(GenrelibError, match=r"artist.* in both .* not published with such"):
+        folds("official", mixed, n_folds=3, n_repeats=1, seed=0)
+
+
+def test_copies_across_the_published_split_are_measured_not_refused(tracks):
+    table = published(tracks)
+    copied = table["artist"].isin(["blues artist 0", "blues artist 1"])
+    table["group"] = table["group"].where(~copied, "blues artist 0")
+    (fold,) = folds("official", table, n_folds=3, n_repeats=1, seed=0)
+    measured = overlap(fold, table)
+    assert measured["known_artist"] == 0
+    assert measured["known_group"] == 3 / 12
 
 
 def test_segments_at_random_meet_their_own_track_in_training(tracks):

@@ -1,5 +1,7 @@
 """Figures, tables and the page."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from genrelib import page, plots, report
 from genrelib.corpora import Corpus, summary
 from genrelib.errors import GenrelibError
 from genrelib.features import FEATURES
+from genrelib.inference.claims import CLAIM
 from genrelib.protocols import PROTOCOLS
 from genrelib.systems import SYSTEMS
 
@@ -157,6 +160,15 @@ def test_the_page_holds_scores_findings_reasons_and_provenance(workspace):
     assert "torch&nbsp;2.13.0" in text
     assert "Turing 1" not in text
     assert "Turing 1" in (workspace.report / "run.html").read_text()
+
+
+def test_claims_without_a_single_figure_are_shown_as_gaps(workspace):
+    line = dict.fromkeys(CLAIM, np.nan) | {"title": "any system", "split": "official"}
+    report.save_table(workspace, "09_claims", pd.DataFrame([line | {"verdict": "no figure"}]))
+    text = page.build(workspace, PARAMETERS, []).read_text()
+    cells = re.search(r"<td>any system</td>.*?</tr>", text, re.DOTALL)[0]
+    assert cells.count("<td>–</td>") == 5
+    assert "no figure" in cells
 
 
 def test_the_page_is_made_when_only_some_notebooks_ran(workspace):

@@ -78,6 +78,17 @@ def test_summaries_are_mean_and_deviation_over_time(feature, n_bands):
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_of_a_single_frame_the_values_are_kept_by_their_published_names():
+    small = SmallStore(9, 518)
+    small.matrices = small.matrices[:, :, :1]
+    X = separability.summaries(small, "fma_features", small.ids)
+    np.testing.assert_array_equal(X, small.matrices[:, :, 0])
+    assert set(X.columns.get_level_values("statistic")) == {"value"}
+    assert X.columns[0] == ("chroma_cens", "chroma_cens kurtosis 01", "value")
+    assert X.columns.unique("row").size == 518
+    assert X.columns.unique("family").size == 11
+
+
 @pytest.mark.parametrize(("feature", "n_bands"), [("spectrogram", 1025), ("tempogram", 384)])
 def test_few_tracks_are_in_memory_at_a_time_and_wide_features_are_reduced(feature, n_bands):
     wide = SmallStore(20, n_bands)

@@ -10,11 +10,13 @@ from sklearn.base import clone
 from genrelib.errors import GenrelibError
 from genrelib.features import FEATURES
 from genrelib.images import averaged
+from genrelib.packs import PACKED, described
 from genrelib.protocols import PROTOCOLS
 from genrelib.systems import (
     SYSTEMS,
     available,
     build,
+    chosen,
     features_of,
     of_notebook,
     recipe,
@@ -29,7 +31,8 @@ GIVEN = {"n_classes": 4, "image_size": (32, 32), "clip_s": 6.0}
 def features_for(name: str, y=Y, spread=1.0) -> np.ndarray:
     """Draw features of a tiny store, read at the system's size; log-mel lies below 0 dB."""
     row = SYSTEMS[name]
-    X = spread * make_features(y, n_bands=FEATURES[row.feature].n_bands, n_frames=130)
+    n_frames = 1 if row.feature in PACKED else 130
+    X = spread * make_features(y, n_bands=described(row.feature).n_bands, n_frames=n_frames)
     X = X * 8 - 40 if row.feature == "log_mel" else X
     return averaged(X, *row.size(recipe(seed=0, **GIVEN)))
 
@@ -87,9 +90,9 @@ def test_a_genre_absent_from_training_gets_nothing_or_a_column(name):
 def test_damaged_and_misshapen_features_are_refused(name, fitted):
     X, estimator = features_for(name), fitted(name)
     with pytest.raises(GenrelibError, match="fitted on"):
-        estimator.predict_proba(X[:, :, :-1])
+        estimator.predict_proba(X[:, :-1])
     damaged = X.copy()
-    damaged[2, 3, 4] = np.nan
+    damaged[2, 3, -1] = np.nan
     with pytest.raises(GenrelibError, match="NaN"):
         estimator.predict_proba(damaged)
     with pytest.raises(GenrelibError, match="NaN"):
@@ -114,7 +117,7 @@ def test_55_neighbours_tell_genres_apart_when_there_are_enough_tracks():
 
 @pytest.mark.parametrize("row", SYSTEMS.values(), ids=SYSTEMS)
 def test_rows_are_complete(row):
-    assert row.feature in FEATURES
+    assert described(row.feature).name == row.feature
     assert row.notebook.isdigit()
     assert row.title
     assert row.chosen.endswith(".")
@@ -143,12 +146,20 @@ def test_each_notebook_runs_its_own():
 
 
 def test_what_a_corpus_lacks_is_said(music):
-    names, lacking = available(["svm", "cnn_chroma", "knn"], music)
+    names, lacking = available(["svm", "cnn_chroma", "fma_knn", "knn"], music)
     assert names == ["svm", "cnn_chroma", "knn"]
-    assert lacking.empty
+    assert list(lacking.index) == ["fma_knn"]
+    assert lacking.loc["fma_knn", "reason"].startswith("fma_features comes with a feature pack")
 
 
 def test_every_system_of_the_literature_is_there():
     asked = """gmm svm nn knn ann mel_svm cnn_spectrogram cnn_tempogram cnn_chroma cnn_segments
         cnn_2d cnn_stack cnn_stack_svm cnn_stack_gmm cnn_3d cnn_lstm resnet18 vit"""
-    assert set(asked.split()) == set(SYSTEMS)
+    assert set(asked.split()) == set(chosen("all"))
+
+
+def test_all_leaves_out_systems_that_no_corpus_of_audio_can_have():
+    named = set(SYSTEMS) - set(chosen("all"))
+    assert {SYSTEMS[name].feature for name in named} == set(PACKED)
+    assert {SYSTEMS[name].feature for name in chosen("all")} <= set(FEATURES)
+    assert chosen(["fma_svm", "knn"]) == ["fma_svm", "knn"]

@@ -21,8 +21,9 @@ def features_of(corpus: Corpus) -> list[str]:
 def pairs(corpus: Corpus, features: Store) -> pd.DataFrame:
     """Find tracks that are copies, excerpts or versions of others.
 
-    Equal md5s of files are reported too. Without chroma, versions are not looked for. Where there
-    is no audio to listen to, silent ends are found here.
+    Equal md5s of files are reported too. Without chroma, versions are not looked for; without
+    log-mel, nothing but equal md5s. Where there is no audio to listen to, silent ends are found
+    here.
 
     Parameters
     ----------
@@ -40,6 +41,8 @@ def pairs(corpus: Corpus, features: Store) -> pd.DataFrame:
     ids = list(usable.index)
     if not ids:
         return findings.table([])
+    if "log_mel" not in features_of(corpus):
+        return findings.gathered(copies(usable))
     log_mel = features.read("log_mel", ids, size=(_BANDS, None))
     found = [copies(usable), recordings(log_mel, ids, frame_s=features.frame_s)]
     if corpus.pack is not None:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ..errors import GenrelibError, unknown
 from ..files import check_room, replacing
+from ..packs import ROWS_OF_PACKED
 from . import archives, credits, resuming
 
 SITE = "https://os.unil.cloud.switch.ch/fma"
@@ -40,7 +41,10 @@ SPLITS = {"training": "train", "validation": "valid", "test": "test"}
 NO_GENRE = "(none)"
 """Stands for the genre of a track that has none; such tracks are excluded."""
 
-N_FEATURES = 518
+COLUMNS = tuple(row for _, row in ROWS_OF_PACKED["fma_features"])
+"""Names of the columns of ``features.csv``: feature, statistic and number of each."""
+
+N_FEATURES = len(COLUMNS)
 
 _COLUMNS = {
     ("set", "split"): "official_split",
@@ -150,8 +154,8 @@ def about(table: pd.DataFrame) -> list[str]:
 def features(metadata: Path) -> Path:
     """Return an HDF5 file of what ``features.csv`` holds, made when it is not there.
 
-    It holds ``track_id`` and ``values`` (n, 518), float32, and ``name``, of each column, as
-    ``mfcc mean 01``; rows and columns as in ``features.csv``.
+    It holds ``track_id`` and ``values`` (n, 518), float32, and ``name``, of each column, those of
+    :data:`COLUMNS`; rows and columns as in ``features.csv``.
 
     Raises
     ------
@@ -163,8 +167,7 @@ def features(metadata: Path) -> Path:
         return path
     source = metadata / "features.csv"
     names, n_header = _header(source, 3)
-    if len(names) != N_FEATURES:
-        raise _damaged(source, f"{len(names)} columns instead of {N_FEATURES}")
+    _check_columns([" ".join(name) for name in names], source)
     types = {0: int} | dict.fromkeys(range(1, 1 + N_FEATURES), np.float32)
     try:
         with (
@@ -172,7 +175,7 @@ def features(metadata: Path) -> Path:
             h5py.File(temporary, "w") as file,
             tqdm(desc="parsing features.csv", unit=" tracks") as bar,
         ):
-            file["name"] = [" ".join(name) for name in names]
+            file["name"] = list(COLUMNS)
             ids = file.create_dataset("track_id", (0,), "i4", maxshape=(None,))
             shape = (0, N_FEATURES)
             values = file.create_dataset("values", shape, "f4", maxshape=(None, N_FEATURES))
@@ -186,6 +189,14 @@ def features(metadata: Path) -> Path:
     except ValueError as error:
         raise _damaged(source, error) from error
     return path
+
+
+def _check_columns(names: list[str], source: Path) -> None:
+    if len(names) != N_FEATURES:
+        raise _damaged(source, f"{len(names)} columns instead of {N_FEATURES}")
+    for name, known in zip(names, COLUMNS, strict=True):
+        if name != known:
+            raise _damaged(source, f"the column {name!r} where {known!r} should be")
 
 
 def read_features(path: Path) -> Mapping[str, np.ndarray]:

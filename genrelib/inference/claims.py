@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..protocols import PROTOCOLS
 from ..seeds import rng
 from .frames import answerable, checked, groups_of, is_right, tracks_of
 from .intervals import LEVEL, SHARE, ClusterBootstrap
@@ -93,7 +94,7 @@ ON_THE_CLAIM: tuple[Rule, ...] = (
 """What is said of the claim: the first rule that holds speaks."""
 
 ON_THE_LOSS: tuple[Rule, ...] = (
-    (lambda c: c.split == STRICT, lambda c: "the source kept artists apart itself"),
+    (lambda c: _keeps_apart(c.split), lambda c: "the source kept artists apart itself"),
     (lambda c: np.isnan(c.loss), lambda c: "what artists are worth was not measured"),
     (
         lambda c: c.loss_low > 0,
@@ -130,6 +131,10 @@ def verdict(case: Case) -> str:
         next(words(case) for holds, words in rules if holds(case))
         for rules in (ON_THE_CLAIM, ON_THE_LOSS)
     )
+
+
+def _keeps_apart(split):
+    return PROTOCOLS[split].keeps in ("artist", "group")
 
 
 def _points(share):
@@ -188,8 +193,8 @@ def claims(
         under it and with artists kept apart (``..._split``, ``..._artist``) ``n`` tracks,
         ``accuracy`` over answerable tests, and its 95 % interval over groups, ``low`` and ``high``;
         ``n_unanswerable``, tests of the latter that ask for a genre that training lacks; ``loss``
-        between the two on the ``n_both`` tracks of both, ``loss_low`` and ``loss_high``; and the
-        ``verdict``. All accuracies in ``[0, 1]``.
+        between the two on the ``n_both`` tracks of both, ``loss_low`` and ``loss_high``, NaN where
+        the source kept artists apart itself; and the ``verdict``. All accuracies in ``[0, 1]``.
     """
     checked(predictions)
     reasons, whole = reasons or {}, of_gtzan(corpus)
@@ -223,7 +228,8 @@ def _line(system, own, groups, corpus, reasons, seed):
     strict = own[own["protocol"] == STRICT]
     line["n_unanswerable"] = int((~answerable(strict)).sum()) if len(strict) else np.nan
     generator = rng(seed, "claims", system.name, "loss")
-    found = between(own, groups, system.split, STRICT, generator=generator)
+    compared = own.iloc[:0] if _keeps_apart(system.split) else own
+    found = between(compared, groups, system.split, STRICT, generator=generator)
     line |= {"n_both": found["n_tracks"], "loss": found["difference"]}
     line |= {"loss_low": found["low"], "loss_high": found["high"]}
     case = Case(

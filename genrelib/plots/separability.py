@@ -6,11 +6,14 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ..packs import PACKED
 from ..protocols import PROTOCOLS
 from .look import PROTOCOL_COLOURS, genre_colours
 
-STATISTIC_COLOURS = {"mean": "C0", "deviation": "C1"}
+STATISTIC_COLOURS = {"mean": "C0", "deviation": "C1", "value": "C0"}
+_STATISTIC_MARKERS = {"mean": "o", "deviation": "^", "value": "o"}
 _TICKS = 6
+_MOST_LABELS = 60
 
 
 def row_effects(rows: pd.DataFrame) -> Figure:
@@ -22,10 +25,12 @@ def row_effects(rows: pd.DataFrame) -> Figure:
         Results of :func:`genrelib.separability.row_tests`, the feature as first index level.
     """
     features = list(rows.index.unique("feature"))
+    statistics = rows.index.unique("statistic")
     fig, axes = _panels(len(features), columns=2, size=(5.6, 2.7), sharey=True)
     for ax, feature in zip(axes, features, strict=True):
         part = rows.xs(feature, level="feature")
-        for statistic, colour in STATISTIC_COLOURS.items():
+        for statistic in part.index.unique("statistic"):
+            colour = STATISTIC_COLOURS[statistic]
             own = part.xs(statistic, level="statistic")
             place = np.arange(len(own))
             ax.plot(place, own["eta_squared"], color=colour, linewidth=1, alpha=0.5)
@@ -33,7 +38,7 @@ def row_effects(rows: pd.DataFrame) -> Figure:
             ax.plot(place[sure], own["eta_squared"][sure], "o", color=colour, markersize=3)
             ax.plot(place[~sure], own["eta_squared"][~sure], "x", color=colour, markersize=3)
         labels = own.index.get_level_values("row")
-        if feature == "stack":
+        if feature in ("stack", *PACKED):
             _family_ticks(ax, own.index.get_level_values("family"))
         else:
             ticks = np.linspace(0, len(own) - 1, min(_TICKS, len(own))).round().astype(int)
@@ -46,7 +51,7 @@ def row_effects(rows: pd.DataFrame) -> Figure:
         if ax.get_subplotspec().is_first_col():
             ax.set_ylabel("η² between genres")
     handles = [
-        *(plt.Line2D([], [], color=c, label=s) for s, c in STATISTIC_COLOURS.items()),
+        *(plt.Line2D([], [], color=STATISTIC_COLOURS[s], label=s) for s in statistics),
         plt.Line2D([], [], color="0.3", marker="o", linestyle="", label="separates"),
         plt.Line2D([], [], color="0.3", marker="x", linestyle="", label="not for certain"),
     ]
@@ -151,7 +156,8 @@ def row_importances(importances: pd.DataFrame, alone: pd.DataFrame) -> Figure:
     place = np.arange(len(single))
     bars = [colours[family] for family in single["family"]]
     fig, axes = plt.subplots(3, 1, figsize=(11, 7.4), sharex=True, layout="constrained")
-    for statistic, marker in (("mean", "o"), ("deviation", "^")):
+    for statistic in alone["statistic"].unique():
+        marker = _STATISTIC_MARKERS[statistic]
         own = alone[alone["statistic"] == statistic]
         for ax, column in zip(axes, ("eta_squared", "mutual_information"), strict=False):
             ax.scatter(place, own[column], c=bars, marker=marker, s=22)
@@ -259,11 +265,11 @@ def _intervals(ax, table, key, names, columns):
 def _family_ticks(ax, families):
     """Write the name of each family under the middle of its rows, lines between families.
 
-    Neighbouring families of one row each share a label: there is no room for more.
+    Neighbouring families of few rows share a label: there is no room for more.
     """
     families = pd.Series(np.asarray(families))
-    single = families.map(families.value_counts()) == 1
-    starts = families.ne(families.shift()) & ~(single & single.shift(fill_value=False))
+    few = families.map(families.value_counts()) <= max(1, len(families) / _MOST_LABELS)
+    starts = families.ne(families.shift()) & ~(few & few.shift(fill_value=False))
     for first in np.flatnonzero(starts)[1:]:
         ax.axvline(first - 0.5, color="0.85", linewidth=0.8)
     blocks = families.groupby(starts.cumsum().to_numpy())

@@ -8,6 +8,7 @@ from ..errors import GenrelibError
 from ..seeds import rng
 
 VALID_SHARE = 0.2
+PARTS = ("train", "valid", "test")
 
 
 def stratified(keeps: str):
@@ -97,11 +98,14 @@ def fewer_artists(share: float):
 
 def official(table, _n_folds, _seed):
     """Take the split that the corpus was published with."""
-    parts = [(table["official_split"] == part).to_numpy() for part in ("train", "valid", "test")]
+    parts = [(table["official_split"] == part).to_numpy() for part in PARTS]
     if not (parts[0].any() and parts[2].any()):
-        counts = table["official_split"].value_counts().to_dict()
+        sizes = {"usable tracks": len(table)}
+        sizes |= {part: int(mask.sum()) for part, mask in zip(PARTS, parts, strict=True)}
+        shown = ", ".join(f"{name}: {count}" for name, count in sizes.items())
         raise GenrelibError(
-            f"the official split holds {counts}; tracks to train and to test are needed. Leave "
-            "the protocol out of this study."
+            f"the column official_split has no split of this corpus ({shown}); tracks to train "
+            "and to test are needed. Leave the protocol out of this study, or choose a corpus "
+            "that was published with a split, such as fma_small."
         )
     yield tuple(parts)

@@ -1,9 +1,10 @@
 """Separability: what features tell about genres, before any system is built.
 
 Everything here works on summaries of tracks (:func:`summaries`): mean and deviation over time of
-each row of a feature. Artists, not tracks, are the independent observations: tests average each
-artist first, probes and pictures are scored on artists that they have not seen, and intervals
-resample artists. Where a corpus joins artists by duplicates, *artist* means its ``group``.
+each row of a feature, or its value where there is a single frame. Artists, not tracks, are the
+independent observations: tests average each artist first, probes and pictures are scored on
+artists that they have not seen, and intervals resample artists. Where a corpus joins artists by
+duplicates, *artist* means its ``group``.
 """
 
 from .families import alone_and_without, importances

@@ -42,7 +42,8 @@ def alone_and_without(
         alone = correct(probe(X.iloc[:, columns], tracks, folds))
         lost = whole - correct(probe(X.iloc[:, others], tracks, folds))
         for protocol in whole:
-            row = {"protocol": protocol, "family": family, "n_rows": len(columns) // 2}
+            n_rows = X.columns[columns].unique("row").size
+            row = {"protocol": protocol, "family": family, "n_rows": n_rows}
             row["n_tracks"] = len(whole)
             for name, values, span in (("alone", alone, SHARE), ("lost", lost, DIFFERENCE)):
                 generator = rng(seed, "family", name, family, protocol)

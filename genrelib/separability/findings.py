@@ -5,6 +5,7 @@ import pandas as pd
 from ..features import STACK_ROWS
 from .projections import nearest_shares
 from .rows import FALSE_DISCOVERY_RATE
+from .summaries import VALUE
 
 _FAMILIES = {family for family, _ in STACK_ROWS}  # other features' are only spans of their rows
 _TAIL = 0.025  # of intervals of 95 % that lie above a true zero
@@ -64,7 +65,7 @@ def _of_rows(rows):
             f"{FALSE_DISCOVERY_RATE:.0%} of false discoveries allowed"
         )
         yield (
-            f"{found}. The clearest is {_name(family, row)}, its {statistic} over time (η² = "
+            f"{found}. The clearest is {_name(family, row)}{_over_time(statistic)} (η² = "
             f"{best['eta_squared']:.2f}): highest in {best['highest']}, lowest in "
             f"{best['lowest']}."
         )
@@ -144,6 +145,10 @@ def _of_plane(plane):
 
 def _name(family, row):
     return f"{family} {row}" if family in _FAMILIES and family != row else row
+
+
+def _over_time(statistic):
+    return "" if statistic == VALUE else f", its {statistic} over time"
 
 
 def _drop(row):

@@ -10,10 +10,14 @@ from ..corpora import Corpus
 from ..errors import GenrelibError
 from ..features import FEATURES, N_FFT, SR, STACK_ROWS
 from ..images import averaged
+from ..packs import PACKED, ROWS_OF_PACKED
 from ..store import Store
 
 STATISTICS = ("mean", "deviation")
 """What is kept of each row, both over time and in the row's unit."""
+
+VALUE = "value"
+"""What is kept of each row of a feature that has a single frame, which has no course in time."""
 
 MOST_ROWS = {"spectrogram": 128, "tempogram": 128}
 """Features whose neighbouring rows are averaged before anything else, to so many rows.
@@ -45,8 +49,9 @@ def summaries(store: Store, feature: str, track_ids: Sequence[str]) -> pd.DataFr
     -------
     pd.DataFrame, shape (n_tracks, 2 * n_rows), float32
         Index `track_id`. Columns have three levels: ``family``, ``row``, a label such as
-        ``"440 Hz"``, and ``statistic``, one of :data:`STATISTICS`. The families of the stack are
-        its own; those of another feature are blocks of neighbouring rows.
+        ``"440 Hz"``, and ``statistic``, one of :data:`STATISTICS`. The families of the stack, and
+        of a feature of packs only, are its own; those of another feature are blocks of neighbouring
+        rows. A feature of a single frame has ``n_rows`` columns, of the statistic :data:`VALUE`.
 
     Raises
     ------
@@ -60,13 +65,17 @@ def summaries(store: Store, feature: str, track_ids: Sequence[str]) -> pd.DataFr
     parts = []
     for start in range(0, len(track_ids), _CHUNK):
         X = store.read(feature, track_ids[start : start + _CHUNK], size=size)
+        if X.shape[2] == 1:
+            parts.append(X[:, :, 0])
+            continue
         # in float64, so that a constant row is constant to the last bit
         both = X.mean(axis=2, dtype=np.float64), X.std(axis=2, dtype=np.float64)
         parts.append(np.stack(both, axis=2).reshape(len(X), -1))
     values = np.concatenate(parts).astype(np.float32)
-    labels = row_labels(feature, values.shape[1] // 2, frame_s=store.frame_s)
+    kept = (VALUE,) if X.shape[2] == 1 else STATISTICS
+    labels = row_labels(feature, values.shape[1] // len(kept), frame_s=store.frame_s)
     columns = pd.MultiIndex.from_tuples(
-        [(*label, statistic) for label in labels for statistic in STATISTICS], names=LEVELS
+        [(*label, statistic) for label in labels for statistic in kept], names=LEVELS
     )
     return pd.DataFrame(values, index=pd.Index(track_ids, name="track_id"), columns=columns)
 
@@ -77,7 +86,7 @@ def row_labels(feature: str, n_rows: int, *, frame_s: float) -> list[tuple[str, 
     Parameters
     ----------
     feature : str
-        A name in :data:`genrelib.features.FEATURES`.
+        A name that :func:`genrelib.packs.described` knows.
     n_rows : int
         How many rows it has here.
     frame_s : float
@@ -90,6 +99,8 @@ def row_labels(feature: str, n_rows: int, *, frame_s: float) -> list[tuple[str, 
     """
     if feature == "stack":
         return list(STACK_ROWS)
+    if feature in ROWS_OF_PACKED:
+        return list(ROWS_OF_PACKED[feature])
     kind = FEATURES[feature].kind
     if kind == "mel":
         centres = librosa.mel_frequencies(n_mels=n_rows + 2, fmin=0.0, fmax=SR / 2)[1:-1]
@@ -125,7 +136,9 @@ def _span(first: str, last: str) -> str:
 
 
 def feature_table(corpus: Corpus, asked: Iterable[str]) -> pd.DataFrame:
-    """List every feature of the registry, and why some are not looked at here.
+    """List every feature of audio, and why some are not looked at here.
+
+    Features that packs only bring are listed where the corpus has them or a system asks for them.
 
     Parameters
     ----------
@@ -140,6 +153,7 @@ def feature_table(corpus: Corpus, asked: Iterable[str]) -> pd.DataFrame:
         ``bands``, ``unit``, ``description``, and ``here``: ``"yes"`` or the reason why not.
     """
     asked = set(asked)
+    of_packs = {n: f for n, f in PACKED.items() if n in asked or not corpus.lacks(n)}
     rows = {
         name: {
             "bands": feature.n_bands,
@@ -147,7 +161,7 @@ def feature_table(corpus: Corpus, asked: Iterable[str]) -> pd.DataFrame:
             "description": feature.description,
             "here": _availability(corpus, name, asked),
         }
-        for name, feature in FEATURES.items()
+        for name, feature in {**of_packs, **FEATURES}.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("feature")
 

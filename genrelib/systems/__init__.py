@@ -1,8 +1,8 @@
 """Systems: every classifier of the study, with its source, its claim and what was chosen.
 
 A system is one row of :data:`SYSTEMS`: a feature of the store and a function that builds a
-scikit-learn estimator on it. Adding a row to :mod:`.classical`, :mod:`.convolutional` or
-:mod:`.deep` is all that a new system needs.
+scikit-learn estimator on it. Adding a row to :mod:`.classical`, :mod:`.convolutional`,
+:mod:`.deep` or :mod:`.published` is all that a new system needs.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,8 @@ from sklearn.base import ClassifierMixin
 
 from ..corpora import Corpus
 from ..errors import GenrelibError, unknown
-from . import classical, convolutional, deep
+from ..features import FEATURES
+from . import classical, convolutional, deep, published
 from .row import Recipe, System
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 SYSTEMS: dict[str, System] = {
-    row.name: row for row in (*classical.ROWS, *convolutional.ROWS, *deep.ROWS)
+    row.name: row for row in (*classical.ROWS, *convolutional.ROWS, *deep.ROWS, *published.ROWS)
 }
 """Every system by name, in the order of the notebooks."""
 
@@ -49,8 +50,16 @@ def system(name: str) -> System:
 
 
 def chosen(names: str | list[str]) -> list[str]:
-    """Return the names of systems that a study asks for, where ``"all"`` stands for every one."""
-    return list(SYSTEMS) if names == "all" else names
+    """Return the names of systems that a study asks for.
+
+    ``"all"`` stands for every one whose feature can be had from audio. Those on features that come
+    with one collection only are asked for by name, by the studies of that collection.
+    """
+    return (
+        [row.name for row in SYSTEMS.values() if row.feature in FEATURES]
+        if names == "all"
+        else names
+    )
 
 
 def of_notebook(number: str, names: str | Iterable[str]) -> list[str]:

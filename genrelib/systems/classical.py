@@ -43,7 +43,7 @@ def _svm(_recipe):
     return Pipeline([*flat_stack(), ("svm", support_vectors(kernel="linear"))])
 
 
-def _perceptron(recipe, **module):
+def perceptron(recipe, **module):
     """Build a fully connected network; both sources leave its training unsaid."""
     return GenreNet(
         Perceptron,
@@ -57,7 +57,7 @@ def _perceptron(recipe, **module):
 
 
 def _nn(recipe):
-    net = _perceptron(recipe, hidden=(64,), activation=nn.LeakyReLU, batch_norm=True, dropout=0.5)
+    net = perceptron(recipe, hidden=(64,), activation=nn.LeakyReLU, batch_norm=True, dropout=0.5)
     return NetworkPipeline([*flat_stack(), ("net", net)])
 
 
@@ -66,7 +66,7 @@ def _knn(_recipe):
 
 
 def _ann(recipe):
-    net = _perceptron(recipe, hidden=(256, 64), activation=nn.ReLU, batch_norm=False, dropout=0.0)
+    net = perceptron(recipe, hidden=(256, 64), activation=nn.ReLU, batch_norm=False, dropout=0.0)
     return NetworkPipeline([("scale", BandScaler()), ("flatten", Flatten()), ("net", net)])
 
 

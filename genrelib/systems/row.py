@@ -63,11 +63,11 @@ class System:
     notebook : str
         Number of the notebook that runs it.
     feature : str
-        A name in :data:`genrelib.features.FEATURES`.
+        A name that :func:`genrelib.packs.described` knows.
     build : callable
         ``build(recipe)`` returns a new estimator with ``fit`` and ``predict_proba``.
     source : str
-        File name of the document that describes it, or ``"ours"``.
+        The document that describes it, by its file name or address, or ``"ours"``.
     claim : float or None
         Accuracy claimed there, in percent.
     claim_protocol : str
