@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jinja2
 import nbformat
+import numpy as np
 import pandas as pd
 from nbconvert import HTMLExporter
 from PIL import Image
@@ -147,7 +148,7 @@ def _audio(workspace: Workspace, folder: str) -> list[dict]:
 def _claims(claims: pd.DataFrame) -> str:
     """Lay the claims out as a line per system: claimed, rerun, rerun with artists kept apart."""
     rows = []
-    for row in claims.to_dict("records"):
+    for row in claims.replace("", np.nan).to_dict("records"):  # no claim at all reads as no number
         line = {"system": row["title"], "claimed": _percent(row["claimed"])}
         line["its split"] = PROTOCOLS[row["split"]].title
         for title, part in (("rerun so", "split"), ("artists kept apart", "artist")):

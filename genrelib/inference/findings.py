@@ -127,8 +127,8 @@ def _crossed(table):
     for (trained, tested), part in table.groupby(["trained_on", "tested_on"], sort=False):
         best = part.loc[part["accuracy_cross"].idxmax()]
         yield (
-            f"Trained on {trained} alone and tested on {tested}, the best of {len(part)} systems is "
-            f"{title(best['system'], SYSTEMS)}: {best['accuracy_cross']:.1%} "
+            f"Trained on {trained} alone and tested on {tested}, the best of {len(part)} systems "
+            f"is {title(best['system'], SYSTEMS)}: {best['accuracy_cross']:.1%} "
             f"[{best['low_cross']:.1%}, {best['high_cross']:.1%}]. That {tested} is not trained on "
             f"too changes accuracy by {-100 * part['difference'].median():+.1f} points at the "
             f"median system, on the same {best['n_tracks']} tracks; a loss beyond chance for "

@@ -135,7 +135,7 @@ def cross_collection(table: pd.DataFrame, n_genres: int) -> Figure:
         ax.set_title(f"trained on {trained}, tested on {tested}", fontsize="small")
     fig.legend(
         *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
+        loc="outside upper center",
         ncols=3,
         frameon=False,
         fontsize="small",

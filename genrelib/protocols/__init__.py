@@ -347,7 +347,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "cross_collection",
-            "another collection",
+            "collections kept apart",
             "group",
             "Each collection of a joined corpus is tested whole by what was learnt from the "
             "others, less the artists and recordings that it has too: one fold per direction.",

@@ -120,8 +120,8 @@ def across_collections(table, _n_folds, seed):
     if len(names) < 2 or "" in names:
         raise GenrelibError(
             f"the tracks are of {len(names)} collections: "
-            f"{', '.join(name or 'no joined corpus' for name in names)}; two or more are needed, "
-            "such as the corpus 'gtzan_fma' has. Leave the protocol out of this study."
+            f"{', '.join(name or 'no joined corpus' for name in names)}; two or more joined ones "
+            "are needed, such as the corpus 'gtzan_fma' has. Leave the protocol out of this study."
         )
     for name in names:
         tested = collection == name
