@@ -177,14 +177,14 @@ def test_a_list_becomes_a_study_and_its_report_lists_failures_by_line(forty, ser
     reasons[7] = "status 404"  # at once, not after waiting
     own = {"corpus_options": {"source": str(path), "pause_s": 0.0}, "clip_s": 1.0, "n_folds": 2}
     root = small_project(tmp_path / "project", corpus="list", systems=["knn", "mel_svm"], **own)
-    run(root, "small")
+    run(root, "small", "--only", "01,03,09")
     report = root / "reports" / "small"
-    for name in ("01_exclusions", "02_exclusions"):
-        excluded = pd.read_csv(report / "tables" / f"{name}.csv", index_col=0, dtype=str)["exclude"]
-        assert set(excluded.index) == {f"{line:05d}" for line in reasons}
-        for line, said in reasons.items():
-            assert excluded[f"{line:05d}"].startswith(f"line {line}: ")
-            assert said in excluded[f"{line:05d}"]
+    excluded = pd.read_csv(report / "tables" / "01_exclusions.csv", index_col=0, dtype=str)
+    assert set(excluded.index) == {f"{line:05d}" for line in reasons}
+    for line, said in reasons.items():
+        reason = excluded.loc[f"{line:05d}", "exclude"]
+        assert reason.startswith(f"line {line}: ")
+        assert said in reason
     assert len(pd.read_csv(report / "tables" / "09_scores.csv")) == 2 * 2
     page = (report / "index.html").read_text()
     assert "answers for the rights" in page
