@@ -22,7 +22,8 @@ GENRES = ("blues", "jazz", "metal", "rock")
 
 def pytest_collection_modifyitems(items):
     """Start the longest files first: side by side, the files then end at about the same time."""
-    longest = ("test_whole_studies.py", "test_notebooks.py", "test_study.py")
+    whole = ("test_whole_studies.py", "test_listed.py", "test_joined.py")
+    longest = (*whole, "test_notebooks.py", "test_study.py")
     items.sort(key=lambda item: item.path.name not in longest)
 
 

@@ -1,12 +1,16 @@
 """A joined corpus: what is shared, what is left out, and what stays together."""
 
+import os
+
 import fma_copy
 import pandas as pd
 import pytest
-from conftest import make_tracks
+import test_gtzan
+from conftest import ROOT, make_tracks
+from test_whole_studies import run, small_project
 
 from genrelib import corpora
-from genrelib.corpora import download, fma, fma_metadata, gtzan, joined, tracks
+from genrelib.corpora import download, fma, fma_metadata, gtzan, gtzan_index, joined, tracks
 from genrelib.corpora.tracks import Loaded
 from genrelib.errors import GenrelibError
 
@@ -171,3 +175,58 @@ def test_the_map_names_every_genre_that_fma_may_have():
     assert {*fma_copy.GENRES.values(), *fma_copy.MEDIUM_ONLY.values()} <= listed
     assert fma_metadata.NO_GENRE not in listed
     assert set(joined._FMA) == set(fma.EDITIONS)
+
+
+@pytest.fixture
+def small_copies(tmp_path, monkeypatch) -> fma_copy.FmaCopy:
+    """Publish a small FMA, for other processes too, and a small GTZAN with one of its artists."""
+    copy = fma_copy.make(tmp_path / "mirror", seconds=1.2)
+    ids = [f"{genre}.{n:05d}" for genre in ("disco", "hiphop", "pop", "rock") for n in range(6)]
+    artists = {track: f"{track[:-6]} {int(track[-1]) // 2}" for track in ids}
+    rock = copy.tracks[copy.tracks["track", "genre_top"] == "Rock"]
+    artists |= dict.fromkeys(["rock.00000", "rock.00001"], rock["artist", "name"].iloc[0])
+    for name, value in {"TRACKS": ids, "MINI": ids[::2], "ARTIST": artists, "TWINS": ()}.items():
+        monkeypatch.setattr(test_gtzan, name, value)
+    test_gtzan.Fake(tmp_path, monkeypatch)
+    patch = copy.patch(tmp_path / "patch")
+    names = {gtzan: ("ARCHIVES", "DEAD"), gtzan_index: ("ARTISTS", "FILTERED", "INDEXES")}
+    with open(patch / "sitecustomize.py", "a") as file:
+        for module, own in names.items():
+            file.write(f"import {module.__name__} as module\n")
+            file.writelines(f"module.{name} = {getattr(module, name)!r}\n" for name in own)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(patch), str(ROOT)]))
+    return copy
+
+
+def test_a_study_of_both_trains_on_one_and_tests_on_the_other(small_copies, tmp_path):
+    own = {"corpus_options": {"fma": "fma_small"}, "clip_s": 1.0, "n_folds": 2}
+    root = small_project(
+        tmp_path / "project",
+        corpus="gtzan_fma",
+        systems=["knn", "mel_svm"],
+        protocols=["track_random", "cross_collection", "artist_grouped"],
+        **own,
+    )
+    run(root, "small", "--only", "01,03,09")
+    tables = root / "reports" / "small" / "tables"
+    known = pd.read_csv(tables / "01_tracks.csv", index_col=0, keep_default_na=False)
+    usable = known[known["exclude"] == ""]
+    sides = joined.collections(usable.index)
+    crossed = pd.read_csv(tables / "09_cross_collection.csv")
+    assert crossed[["system", "trained_on", "tested_on"]].to_numpy().tolist() == [
+        [system, *pair]
+        for system in ("knn", "mel_svm")
+        for pair in (("gtzan", "fma"), ("fma", "gtzan"))
+    ]
+    for row in crossed.itertuples():
+        assert row.n_tracks == (sides == row.tested_on).sum()
+        assert row.n_left_out == 2  # the artist that both have: two tracks on either side
+        assert row.n_trained_cross == (sides == row.trained_on).sum() - 2
+        assert row.difference == pytest.approx(row.accuracy_within - row.accuracy_cross, abs=1e-5)
+    overlap = pd.read_csv(tables / "09_overlap.csv", index_col=0)
+    assert overlap.loc["cross_collection", ["known_artist", "known_group"]].tolist() == [0, 0]
+    assert overlap.loc["cross_collection", "known_genre"] == 1
+    said = (tables / "09_findings.csv").read_text()
+    assert "Trained on gtzan alone and tested on fma" in said
+    assert "Trained on fma alone and tested on gtzan" in said
+    assert "left out of gtzan: disco (6: FMA has" in (tables / "01_notes.csv").read_text()

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 from local_server import serving
+from test_whole_studies import run, small_project
 
 from genrelib import corpora, protocols, store
 from genrelib.audio import SR
@@ -168,6 +169,27 @@ def test_no_song_is_on_both_sides_of_a_split(corpus, tmp_path):
         assert not sides[0] & sides[1]
     path = store.build(corpus, ["log_mel"], tmp_path / "f.h5", clip_s=2.0, n_jobs=1)
     assert store.open_store(path).failures.empty
+
+
+def test_a_list_becomes_a_study_and_its_report_lists_failures_by_line(forty, server, tmp_path):
+    path, reasons = forty
+    del server.files["/songs/5.mp3"], server.faults["/songs/5.mp3"]
+    reasons[7] = "status 404"  # at once, not after waiting
+    own = {"corpus_options": {"source": str(path), "pause_s": 0.0}, "clip_s": 1.0, "n_folds": 2}
+    root = small_project(tmp_path / "project", corpus="list", systems=["knn", "mel_svm"], **own)
+    run(root, "small", "--only", "01,03,09")
+    report = root / "reports" / "small"
+    excluded = pd.read_csv(report / "tables" / "01_exclusions.csv", index_col=0, dtype=str)
+    assert set(excluded.index) == {f"{line:05d}" for line in reasons}
+    for line, said in reasons.items():
+        reason = excluded.loc[f"{line:05d}", "exclude"]
+        assert reason.startswith(f"line {line}: ")
+        assert said in reason
+    assert len(pd.read_csv(report / "tables" / "09_scores.csv")) == 2 * 2
+    page = (report / "index.html").read_text()
+    assert "answers for the rights" in page
+    assert "line 22: the same as line 21" in page
+    assert not (report / "audio").exists()
 
 
 # -- polite ----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from genrelib.protocols import GROWTH, PROTOCOLS, check, folds, located, overlap
 
 PUBLISHED = [name for name, row in PROTOCOLS.items() if row.is_published]
 DRAWN = [name for name, row in PROTOCOLS.items() if not row.is_published]
+JOINED = "cross_collection"
 
 
 def tracks_of(sizes: dict[str, list[int]]) -> pd.DataFrame:
@@ -40,6 +41,19 @@ def published(tracks: pd.DataFrame) -> pd.DataFrame:
     return tracks.assign(official_split=parts[number.to_numpy(int) % 4])
 
 
+def suiting(name: str, tracks: pd.DataFrame) -> pd.DataFrame:
+    """Return `tracks` or, for a protocol that needs a joined corpus, one that holds them twice."""
+    if name != JOINED:
+        return tracks
+    parts = [
+        tracks.assign(artist=f"{c} " + tracks["artist"], group=f"{c} " + tracks["group"]).set_axis(
+            f"{c}:" + tracks.index, axis="index"
+        )
+        for c in ("new", "old")
+    ]
+    return pd.concat(parts)
+
+
 artists = st.lists(st.integers(1, 5), min_size=1, max_size=6).filter(lambda s: sum(s) >= 2)
 
 
@@ -47,7 +61,7 @@ artists = st.lists(st.integers(1, 5), min_size=1, max_size=6).filter(lambda s: s
 @settings(max_examples=10, deadline=None)
 @given(sizes=st.fixed_dictionaries({g: artists for g in GENRES}), seed=st.integers(0, 99))
 def test_every_unit_is_tested_once_and_the_promise_holds(name, sizes, seed):
-    tracks, row = published(tracks_of(sizes)), PROTOCOLS[name]
+    tracks, row = published(suiting(name, tracks_of(sizes))), PROTOCOLS[name]
     try:
         made = folds(name, tracks, n_folds=2, n_repeats=2, seed=seed, clip_s=6.0)
     except GenrelibError:
@@ -77,15 +91,17 @@ def test_validation_never_takes_the_last_artist_of_a_genre(sizes, seed):
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_folds_are_the_same_for_the_same_seed_and_differ_between_repeats(name, tracks):
+    tracks, drawn = suiting(name, tracks), "valid" if name == JOINED else "test"
     one = folds(name, tracks, n_folds=4, n_repeats=2, seed=0)
     assert one == folds(name, tracks, n_folds=4, n_repeats=2, seed=0)
     assert one != folds(name, tracks, n_folds=4, n_repeats=2, seed=1)
-    assert {f.test for f in one if f.repeat == 0} != {f.test for f in one if f.repeat == 1}
+    parts = [{getattr(f, drawn) for f in one if f.repeat == repeat} for repeat in (0, 1)]
+    assert parts[0] != parts[1]
 
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_validation_part_is_about_a_fifth_of_the_rest(name):
-    tracks = make_tracks(n_artists=20, n_songs=5)
+    tracks = suiting(name, make_tracks(n_artists=20, n_songs=5))
     most = 0.3 if name == "random_50_20_30" else 0.26
     for fold in folds(name, tracks, n_folds=5, n_repeats=1, seed=0):
         share = len(fold.valid) / (len(fold.valid) + len(fold.train) / GROWTH.get(name, 1))
@@ -181,6 +197,64 @@ def test_copies_across_the_published_split_are_measured_not_refused(tracks):
     measured = overlap(fold, table)
     assert measured["known_artist"] == 0
     assert measured["known_group"] == 3 / 12
+
+
+def crossed(tracks, **changes):
+    wanted = {"n_folds": 3, "n_repeats": 1, "seed": 0} | changes
+    return folds(JOINED, tracks, **wanted)
+
+
+def test_each_collection_is_tested_by_what_the_other_teaches():
+    tracks = suiting(JOINED, make_tracks())
+    new, old = crossed(tracks)
+    for fold, tested, learnt in ((new, "new", "old"), (old, "old", "new")):
+        assert list(fold.test) == [i for i in tracks.index if i.startswith(f"{tested}:")]
+        seen = {*fold.train, *fold.valid}
+        assert seen == {i for i in tracks.index if i.startswith(f"{learnt}:")}
+        counts = overlap(fold, tracks)
+        assert (counts["known_group"], counts["known_genre"], counts["n_left_out"]) == (0, 1, 0)
+
+
+def test_what_lies_in_both_collections_is_tested_and_never_trained_on():
+    tracks = suiting(JOINED, make_tracks())
+    same = tracks["group"].str.endswith(("blues artist 0", "rock artist 3"))
+    tracks.loc[same, "group"] = tracks.loc[same, "genre"] + " by one artist"
+    for fold in crossed(tracks):
+        counts = overlap(fold, tracks)
+        assert counts["n_left_out"] == 6
+        assert counts["n_test"] == len(tracks) / 2
+        assert counts["n_train"] + counts["n_valid"] == len(tracks) / 2 - 6
+        assert counts["known_group"] == 0
+        assert not set(tracks.index[same]) & {*fold.train, *fold.valid}
+
+
+def test_genres_of_one_collection_are_in_no_part():
+    tracks = suiting(JOINED, make_tracks())
+    tracks = tracks[~((tracks["genre"] == "metal") & tracks.index.str.startswith("old:"))]
+    for fold in crossed(tracks):
+        used = tracks.loc[[*fold.train, *fold.valid, *fold.test]]
+        assert set(used["genre"]) == {"blues", "jazz", "rock"}
+        assert overlap(fold, tracks)["n_left_out"] == 12
+
+
+def test_of_three_collections_two_teach():
+    tracks = suiting(JOINED, make_tracks())
+    third = make_tracks().assign(group=make_tracks()["group"] + " of a third")
+    tracks = pd.concat([tracks, third.set_axis("third:" + third.index, axis="index")])
+    made = crossed(tracks)
+    assert sorted(i for f in made for i in f.test) == sorted(tracks.index)
+    assert len(made) == 3
+
+
+def test_a_corpus_that_is_not_joined_cannot_be_crossed(tracks):
+    joined = suiting(JOINED, tracks)
+    for wrong, said in (
+        (tracks, "1 collections: no joined corpus;"),
+        (joined[joined.index.str.startswith("new:")], "1 collections: new;"),
+        (pd.concat([joined, tracks]), "3 collections: no joined corpus, new, old;"),
+    ):
+        with pytest.raises(GenrelibError, match=f"{said} .* such as the corpus 'gtzan_fma'"):
+            crossed(wrong)
 
 
 def test_segments_at_random_meet_their_own_track_in_training(tracks):

@@ -128,6 +128,16 @@ def test_figures_without_anything_to_draw_say_so():
     assert "No system" in plots.learning_curves(curves().iloc[:0]).texts[0].get_text()
 
 
+def test_a_study_without_any_claim_has_a_page(workspace):
+    lacking = [f"{name}_{part}" for part in ("split", "artist") for name in ("low", "high", "n")]
+    row = dict.fromkeys(["claimed", *lacking, "accuracy_split", "accuracy_artist"], np.nan)
+    row |= {"title": "nearest <neighbours>", "split": "track_random", "verdict": "no claim"}
+    report.save_table(workspace, "09_claims", pd.DataFrame([row]))
+    text = page.build(workspace, PARAMETERS, []).read_text()
+    assert "nearest &lt;neighbours&gt;" in text
+    assert "no claim" in text
+
+
 def test_what_is_outdated_is_said_on_the_page(workspace):
     text = page.build(workspace, PARAMETERS, [], outdated=["09_analysis"]).read_text()
     assert "Not up to date with the parameters below: 09_analysis" in text

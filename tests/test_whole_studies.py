@@ -16,9 +16,9 @@ from genrelib.systems import chosen
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def run(root: Path, name: str) -> None:
+def run(root: Path, name: str, *arguments: str) -> None:
     """Run a study by the command that people use."""
-    command = [sys.executable, "-m", "genrelib.study", name]
+    command = [sys.executable, "-m", "genrelib.study", name, *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -67,11 +67,11 @@ def test_executed_notebooks_are_free_of_paths_and_warnings(smoke):
         ]
 
 
-def small_project(folder: Path) -> Path:
+def small_project(folder: Path, **own) -> Path:
     """Return a project with a study of two systems, which takes some seconds."""
     root = copied_project(folder)
     smoke = yaml.safe_load((ROOT / "studies" / "smoke.yaml").read_text())
-    text = yaml.safe_dump({**smoke, "systems": ["mel_svm", "nn"], "probed": []})
+    text = yaml.safe_dump({**smoke, "systems": ["mel_svm", "nn"], "probed": [], **own})
     (root / "studies" / "small.yaml").write_text(text)
     return root
 

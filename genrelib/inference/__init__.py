@@ -9,6 +9,7 @@ from .calibration import calibrated, calibration, reliability, temperatures
 from .claims import claims, verdict
 from .comparisons import comparisons, corrected_t, mcnemar, ranking
 from .corrections import holm
+from .crossed import cross_collection
 from .findings import findings
 from .intervals import (
     DIFFERENCE,
@@ -47,6 +48,7 @@ __all__ = [
     "confusion",
     "corrected_t",
     "costs",
+    "cross_collection",
     "decomposition",
     "expected_ece",
     "findings",

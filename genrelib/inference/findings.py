@@ -17,6 +17,7 @@ def findings(
     *,
     comparisons: Mapping[str, pd.DataFrame] | None = None,
     steps: pd.DataFrame | None = None,
+    crossed: pd.DataFrame | None = None,
     calibration: pd.DataFrame | None = None,
     abstention: pd.DataFrame | None = None,
     claims: pd.DataFrame | None = None,
@@ -33,6 +34,8 @@ def findings(
         Tables of :func:`genrelib.inference.comparisons` by protocol.
     steps : pd.DataFrame, optional
         From :func:`genrelib.inference.decomposition`.
+    crossed : pd.DataFrame, optional
+        From :func:`genrelib.inference.cross_collection`.
     calibration, abstention, claims : pd.DataFrame, optional
         From the functions of the same names.
 
@@ -46,6 +49,7 @@ def findings(
         said += _pairs(table, protocol)
     for tell, table in (
         (_steps, steps),
+        (_crossed, crossed),
         (_calibration, calibration),
         (_abstention, abstention),
         (_claims, claims),
@@ -116,6 +120,19 @@ def _steps(table):
             f"(taken away: {first['taken_away']}): {-100 * part['difference'].median():+.1f} "
             f"points at the median system; a loss beyond chance for {clear} of {len(part)} "
             f"systems, a gain for {gained}."
+        )
+
+
+def _crossed(table):
+    for (trained, tested), part in table.groupby(["trained_on", "tested_on"], sort=False):
+        best = part.loc[part["accuracy_cross"].idxmax()]
+        yield (
+            f"Trained on {trained} alone and tested on {tested}, the best of {len(part)} systems "
+            f"is {title(best['system'], SYSTEMS)}: {best['accuracy_cross']:.1%} "
+            f"[{best['low_cross']:.1%}, {best['high_cross']:.1%}]. That {tested} is not trained on "
+            f"too changes accuracy by {-100 * part['difference'].median():+.1f} points at the "
+            f"median system, on the same {best['n_tracks']} tracks; a loss beyond chance for "
+            f"{int((part['low'] > 0).sum())} of {len(part)} systems."
         )
 
 

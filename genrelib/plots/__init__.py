@@ -3,7 +3,7 @@
 Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the data beside it.
 """
 
-from .comparison import leakage_steps, ranking, reliability, risk_coverage
+from .comparison import cross_collection, leakage_steps, ranking, reliability, risk_coverage
 from .explanations import (
     attention,
     attributions,
@@ -42,6 +42,7 @@ __all__ = [
     "confusions",
     "corpus_counts",
     "costs",
+    "cross_collection",
     "deletion_curves",
     "family_drops",
     "family_scores",

@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ..inference.crossed import SIDES
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .look import PROTOCOL_COLOURS
@@ -95,6 +96,55 @@ def leakage_steps(steps: pd.DataFrame) -> Figure:
     axes[0, 0].set(yticks=range(len(names)), yticklabels=[_title(name) for name in names])
     axes[0, 0].invert_yaxis()
     fig.supxlabel("change of accuracy [points], 95 % interval over artists", fontsize="medium")
+    return fig
+
+
+def cross_collection(table: pd.DataFrame, n_genres: int) -> Figure:
+    """Draw accuracy with and without the tested collection among the training data.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        From :func:`genrelib.inference.cross_collection`.
+    n_genres : int
+        Chance is one over it.
+    """
+    if table.empty:
+        return _said("One collection, or none was tested by what was learnt from another.")
+    names = list(dict.fromkeys(table["system"]))
+    directions = list(table.groupby(["trained_on", "tested_on"], sort=False))
+    fig, axes = plt.subplots(
+        1,
+        len(directions),
+        figsize=(2.6 + 3.2 * len(directions), 0.42 * len(names) + 1.9),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+    )
+    for ax, ((trained, tested), part) in zip(axes[0], directions, strict=True):
+        part = part.set_index("system").reindex(names)
+        for shift, side, words in (
+            (-0.12, "within", "the tested collection is trained on too, other artists"),
+            (0.12, "cross", "it is not"),
+        ):
+            value = 100 * part[f"accuracy_{side}"]
+            bars = [value - 100 * part[f"low_{side}"], 100 * part[f"high_{side}"] - value]
+            colour = PROTOCOL_COLOURS[SIDES[side]]
+            place, bars = np.arange(len(names)) + shift, np.maximum(bars, 0)
+            ax.errorbar(value, place, xerr=bars, fmt="o", capsize=3, color=colour, label=words)
+        ax.axvline(100 / n_genres, color="0.5", linestyle=":", label="chance")
+        ax.set_title(f"trained on {trained}, tested on {tested}", fontsize="small")
+    fig.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=3,
+        frameon=False,
+        fontsize="small",
+    )
+    axes[0, 0].set(yticks=range(len(names)), yticklabels=[_title(name) for name in names])
+    axes[0, 0].set(xlim=(0, 100), ylim=(len(names) - 0.5, -0.5))
+    fig.supxlabel("accuracy [%], 95 % interval over artists", fontsize="medium")
     return fig
 
 

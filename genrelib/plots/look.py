@@ -9,8 +9,8 @@ import seaborn as sns
 from ..protocols import PROTOCOLS
 
 _ORDER = dict.fromkeys(["track_random", "artist_grouped", *PROTOCOLS])  # the main two first
-_DARK = [(0.2, 0.2, 0.2), (0.5, 0.3, 0.1), (0.0, 0.35, 0.35)]
-_PALETTE = [*sns.color_palette("colorblind"), *_DARK]
+_PALETTE = [*sns.color_palette("colorblind"), (0.2, 0.2, 0.2), (0.5, 0.3, 0.1)]
+_PALETTE += sns.color_palette("dark", len(_ORDER) - len(_PALETTE))
 PROTOCOL_COLOURS = dict(zip(_ORDER, _PALETTE, strict=True))
 OTHER_SCRIPTS = ("Noto Sans CJK JP", "Hiragino Sans", "Noto Sans Arabic", "Arial Unicode MS")
 

@@ -235,10 +235,10 @@ def overlap(fold: Fold, tracks: pd.DataFrame) -> dict[str, float]:
     Returns
     -------
     dict
-        ``n_train``, ``n_valid``, ``n_test``; ``known_track``, ``known_artist`` and
-        ``known_group``, the share of tests whose track, artist or group is in training or
-        validation, in ``[0, 1]``; ``known_genre``, the share whose genre is, without which no
-        system can be right.
+        ``n_train``, ``n_valid``, ``n_test``; ``n_left_out``, tracks in none of these parts;
+        ``known_track``, ``known_artist`` and ``known_group``, the share of tests whose track,
+        artist or group is in training or validation, in ``[0, 1]``; ``known_genre``, the share
+        whose genre is, without which no system can be right.
     """
     row = PROTOCOLS[fold.protocol]
     seen = located(row, [*fold.train, *fold.valid], tracks)
@@ -248,6 +248,7 @@ def overlap(fold: Fold, tracks: pd.DataFrame) -> dict[str, float]:
         for name in ("track", "artist", "group", "genre")
     }
     sizes = {f"n_{part}": len(getattr(fold, part)) for part in ("train", "valid", "test")}
+    sizes["n_left_out"] = len(tracks.index.difference([*seen["track"], *test["track"]]))
     return {"protocol": fold.protocol, "repeat": fold.repeat, "fold": fold.fold, **sizes, **shares}
 
 
@@ -365,6 +366,14 @@ PROTOCOLS: dict[str, Protocol] = {
             "many do is measured.",
             splits.official,
             is_published=True,
+        ),
+        Protocol(
+            "cross_collection",
+            "collections kept apart",
+            "group",
+            "Each collection of a joined corpus is tested whole by what was learnt from the "
+            "others, less the artists and recordings that it has too: one fold per direction.",
+            splits.across_collections,
         ),
     )
 }

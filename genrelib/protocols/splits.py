@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
+from ..corpora.joined import collections
 from ..errors import GenrelibError
 from ..seeds import rng
 
@@ -109,3 +110,26 @@ def official(table, _n_folds, _seed):
             "that was published with a split, such as fma_small."
         )
     yield tuple(parts)
+
+
+def across_collections(table, _n_folds, seed):
+    """Test each collection of a joined corpus by what is learnt from the others alone.
+
+    Genres that only one side has are in no part; nor are groups of the others that lie in the
+    tested collection too.
+    """
+    genre, group = table["genre"].to_numpy(), table["group"].to_numpy()
+    collection = collections(table.index).to_numpy()
+    names = np.unique(collection)
+    if len(names) < 2 or "" in names:
+        raise GenrelibError(
+            f"the tracks are of {len(names)} collections: "
+            f"{', '.join(name or 'no joined corpus' for name in names)}; two or more joined ones "
+            "are needed, such as the corpus 'gtzan_fma' has. Leave the protocol out of this study."
+        )
+    for name in names:
+        tested = collection == name
+        shared = np.isin(genre, np.intersect1d(genre[tested], genre[~tested]))
+        learnt = ~tested & shared & ~np.isin(group, group[tested])
+        in_valid = _validation(genre, group, ~learnt, VALID_SHARE, rng(seed, "valid", name))
+        yield learnt & ~in_valid, in_valid, tested & shared
