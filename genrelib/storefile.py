@@ -155,7 +155,7 @@ def write(
         More attributes of the file.
     """
     names = [column for column in table.columns if column not in STATE]
-    temporaries = re.compile(rf"\.{re.escape(path.stem)}\.\d+\.tmp{re.escape(path.suffix)}")
+    temporaries = re.compile(rf"\.{re.escape(path.stem)}\.[0-9a-f]+\.tmp{re.escape(path.suffix)}")
     for beside in path.parent.iterdir():
         if temporaries.fullmatch(beside.name):  # left by a killed build
             beside.unlink()
