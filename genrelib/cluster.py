@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from uuid import uuid4
 
-from distributed import CancelledError, Client, Future, KilledWorker, get_worker
+from distributed import CancelledError, Client, Future, KilledWorker, Worker, get_worker
 
 from .codetrace import digests
 from .errors import GenrelibError
@@ -59,13 +59,14 @@ def check(address: str, folder: Path) -> None:
     with _joined(address) as client:
         probe.touch()
         try:
-            found = client.run(_fault, _installed(), probe, on_error="return")
+            found = client.run(_fault, _installed(), probe, on_error="return")  # brings dask_worker
         finally:
             probe.unlink()
     faults = [f"{worker}: {fault}" for worker, fault in sorted(found.items()) if fault]
     if faults:
         raise GenrelibError(
-            f"{len(faults)} of {len(found)} workers of {address} can't do this study's work:\n"
+            f"{len(faults)} of {len(found)} workers of {address} can't do this study's work; "
+            "each is to be started from the project, with its environment:\n"
             + "\n".join(faults)
         )
 
@@ -149,9 +150,9 @@ def _version(name: str) -> str:
         return "none"
 
 
-def _fault(wanted: dict[str, str], probe: Path | None = None) -> str:
-    """Say, in a worker, why it can't do the work of a client; empty when it can."""
-    found, n_threads = _installed(), get_worker().state.nthreads
+def _fault(wanted: dict[str, str], probe: Path | None, dask_worker: Worker) -> str:
+    """Say why a worker can't do the work of a client, in its process; empty when it can."""
+    found, n_threads = _installed(), dask_worker.state.nthreads
     others = [
         f"{name} {found[name]}, not {wanted[name]}"
         for name in wanted
@@ -177,7 +178,7 @@ def _fault(wanted: dict[str, str], probe: Path | None = None) -> str:
 
 def _answer(function: Callable, wanted: dict[str, str], task: tuple) -> object:
     """Do one task in a worker, which may have come after the check."""
-    if fault := _fault(wanted):
+    if fault := _fault(wanted, None, get_worker()):
         raise GenrelibError(f"{get_worker().address}: {fault}")
     return function(*task)
 

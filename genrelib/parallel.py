@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from joblib import Parallel, delayed, effective_n_jobs
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 SCHEDULER = "GENRELIB_SCHEDULER"
@@ -23,7 +24,8 @@ def spread(
 ) -> Iterator[object]:
     """Yield ``function(*task)`` for each task, in the order in which they finish.
 
-    What is done here within :data:`ALONE_S` seconds needs no other process, and starts none.
+    Each task computes on one thread, wherever it is done: sums do not depend on the number of cores
+    then. What is done here within :data:`ALONE_S` seconds needs no other process, and starts none.
 
     Parameters
     ----------
@@ -59,15 +61,21 @@ def is_sent(n_jobs: int) -> bool:
 
 
 def _results(function, tasks, n_jobs) -> Iterator[object]:
+    work = partial(_on_one_thread, function)
     if tasks and is_sent(n_jobs):
         from .cluster import answers  # takes half a second to import, and most runs need none
 
-        yield from answers(os.environ[SCHEDULER], function, tasks)
+        yield from answers(os.environ[SCHEDULER], work, tasks)
     else:
         is_alone, started = effective_n_jobs(n_jobs) == 1, time.monotonic()
         while tasks and (is_alone or time.monotonic() - started < ALONE_S):
-            yield function(*tasks.pop(0))
-        yield from _from_workers(function, tasks, n_jobs)
+            yield work(*tasks.pop(0))
+        yield from _from_workers(work, tasks, n_jobs)
+
+
+def _on_one_thread(function, *task) -> object:
+    with threadpool_limits(1):
+        return function(*task)
 
 
 def _from_workers(function, tasks, n_jobs) -> Iterator[object]:
