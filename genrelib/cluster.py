@@ -66,8 +66,7 @@ def check(address: str, folder: Path) -> None:
     if faults:
         raise GenrelibError(
             f"{len(faults)} of {len(found)} workers of {address} can't do this study's work; "
-            "each is to be started from the project, with its environment:\n"
-            + "\n".join(faults)
+            "each is to be started from the project, with its environment:\n" + "\n".join(faults)
         )
 
 

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, make_tracks
+from conftest import ROOT
 from distributed import LocalCluster
 from test_experiments import plan
 from test_study import DECLARED, write_notebook
@@ -136,8 +136,8 @@ def test_what_travels_is_small(music, features, workspace, tmp_path, monkeypatch
     monkeypatch.setenv(SCHEDULER, "tcp://nowhere:1")
     monkeypatch.setattr(cluster, "answers", measured)
     monkeypatch.setattr(files, "LATE_S", 0)
-    store.build(music, FEATURES, tmp_path / "music.h5", clip_s=1.0, n_jobs=-1)
-    ids = tuple(make_tracks(n_artists=2500, n_songs=10).index)
+    store.build(music, ["log_mel"], tmp_path / "music.h5", clip_s=1.0, n_jobs=-1)
+    ids = tuple(f"{number:06}" for number in range(100_000))
     fit = plan(music, features, workspace)[0]
     large = dataclasses.replace(fit, fold=dataclasses.replace(fit.fold, train=ids))
     assert len(pickle.dumps(large)) > 1_000_000
@@ -163,7 +163,7 @@ def test_workers_with_other_versions_are_refused(sent, tmp_path, monkeypatch):
     ours = {**cluster._installed(), "torch": "1.0"}
     monkeypatch.setattr(cluster, "_installed", lambda: ours)
     message = r"has torch 2\.13\.0\S*, not 1\.0\. Install what requirements\.lock names"
-    with pytest.raises(GenrelibError, match=f"2 of 2 workers .*\n.*{message}"):
+    with pytest.raises(GenrelibError, match=rf"\d of \d workers .*\n.*{message}"):
         cluster.check(sent, tmp_path)
     with pytest.raises(GenrelibError, match=message):  # one that comes after the check
         list(spread(os.getpid, [()], n_jobs=-1, label="asking"))
