@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 .PHONY: study test notebooks bench lab lock clean
 
 study: $(READY)
-	@$(BIN)/python -m genrelib.study $(STUDY) $(if $(JOBS),--n-jobs $(JOBS))
+	@$(BIN)/python -m genrelib.study $(STUDY) $(if $(JOBS),--n-jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 test: $(READY)
 	$(BIN)/python -m ruff check .

@@ -13,7 +13,7 @@ from . import features
 from .corpora import Corpus
 from .errors import GenrelibError
 from .features import FEATURES
-from .files import check_room, locked
+from .files import await_files, check_room, locked
 from .packs import Pack, lacking_in_audio
 from .parallel import spread
 from .parts import Request, audio_md5, load_part, make_part
@@ -121,9 +121,11 @@ class _Audio:
 
     def make(self, requests: Iterable[Request]) -> Iterator[tuple[str, str]]:
         """Make the parts; yield each track's id with the reason of its failure, or without."""
+        requests = list(requests)
         tasks = [(request, self.paths[request.track_id], self.folder) for request in requests]
         label = f"features of {self.label}"
-        return spread(make_part, tasks, n_jobs=self.n_jobs, label=label)
+        yield from spread(make_part, tasks, n_jobs=self.n_jobs, label=label)
+        await_files(request.part(self.folder) for request in requests)
 
     def matrices(self, request: Request) -> dict[str, np.ndarray]:
         """Return what was made for a request, as it is stored."""

@@ -7,9 +7,19 @@ import ast
 import inspect
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
+from .files import digest
+
 PACKAGE = __package__
+CODE = (".py", ".csv", ".yaml")
+
+
+def digests(package: Path) -> list[tuple[str, str]]:
+    """List every file of code in a package's folder, by its name there, with its digest."""
+    paths = [path for path in sorted(package.rglob("*")) if path.suffix in CODE]
+    return [(str(path.relative_to(package)), digest(path)) for path in paths]
 
 
 @cache

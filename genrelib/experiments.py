@@ -7,9 +7,12 @@ after an interruption, and the unit that is spread over processes.
 import json
 import platform
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from uuid import uuid4
 
 import joblib
 import numpy as np
@@ -20,10 +23,10 @@ from threadpoolctl import threadpool_limits
 
 from . import predictions, protocols, systems
 from .corpora import Corpus
-from .files import replacing
+from .files import await_files, replacing
 from .fits import LIBRARIES, Fit, recipe_of
 from .networks import count_multiply_adds, count_parameters, layers
-from .parallel import spread
+from .parallel import is_sent, spread
 from .store import Store, open_store
 from .training import GenreNet, device, half_precision
 
@@ -41,10 +44,11 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
     corpus : Corpus
         The tracks table of the fits.
     store : Store
-        Its features. Only its path travels to the workers.
+        Its features. Only paths travel to the workers: of the store, and of a file with the fits.
     n_jobs : int
-        Processes; each fit runs on one thread, so that its result does not depend on `n_jobs`.
-        Networks on a GPU are trained one after the other.
+        Processes, see :func:`genrelib.parallel.spread`; each fit runs on one thread, so that its
+        result does not depend on `n_jobs`. Networks on this machine's GPU are trained one after
+        the other; a worker of a cluster uses the GPU that it sees.
 
     Returns
     -------
@@ -53,17 +57,40 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
     """
     predictions.remove_others(fit.path for fit in fits)
     missing = [fit for fit in fits if not fit.done]
-    tracks = _columns(corpus)
-    on_gpu = device()[0] == "cuda"
+    if missing:
+        with _written(missing, _columns(corpus)) as plan:
+            _spread(missing, plan, store.path, n_jobs)
+        await_files(fit.path.with_suffix(".json") for fit in missing)
+    return {"fitted": len(missing), "kept": len(fits) - len(missing)}
+
+
+def _spread(fits: list[Fit], plan: Path, store_path: Path, n_jobs: int) -> None:
+    on_gpu = device()[0] == "cuda" and not is_sent(n_jobs)
     for alone in (True, False):
         tasks = [
-            (fit, tracks, store.path)
-            for fit in missing
+            (plan, number, store_path)
+            for number, fit in enumerate(fits)
             if (on_gpu and systems.system(fit.system).validates) == alone
         ]
         for _ in spread(_fit, tasks, n_jobs=1 if alone else n_jobs, label="fits"):
             pass
-    return {"fitted": len(missing), "kept": len(fits) - len(missing)}
+
+
+@contextmanager
+def _written(fits: list[Fit], tracks: pd.DataFrame) -> Iterator[Path]:
+    """Write down what the fits of a run share: ids of 100,000 tracks are too much to send each."""
+    path = fits[0].path.with_name(f".fits.{uuid4().hex}.tmp")  # swept with others if it stays
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        joblib.dump((fits, tracks), path)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _read(plan: Path) -> tuple[list[Fit], pd.DataFrame]:
+    return joblib.load(plan)
 
 
 def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
@@ -109,8 +136,10 @@ def _one_thread():
         torch.set_num_threads(threads)
 
 
-def _fit(fit: Fit, tracks: pd.DataFrame, store_path: Path) -> None:
-    """Fit one system on one fold and write its predictions, in a worker process."""
+def _fit(plan: Path, number: int, store_path: Path) -> None:
+    """Do one of the fits that :func:`_written` wrote down: write its predictions."""
+    fits, tracks = _read(plan)
+    fit = fits[number]
     protocols.check(fit.fold, tracks)
     store = open_store(store_path)
     with _one_thread():

@@ -6,14 +6,22 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from .errors import GenrelibError
+
+LATE_S = 90.0
+"""Seconds in which a file that another machine wrote has to be seen by this one.
+
+NFS remembers for up to 60 that there was none.
+"""
 
 
 @contextlib.contextmanager
@@ -34,7 +42,8 @@ def replacing(path: Path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    # not the process's number: two machines that write the same file may have the same
+    temporary = path.with_name(f".{path.stem}.{uuid4().hex}.tmp{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -48,7 +57,7 @@ def sweep(path: Path) -> None:
     Only while no other process writes `path`.
     """
     path = Path(path)
-    left = re.compile(rf"\.{re.escape(path.stem)}\.\d+\.tmp{re.escape(path.suffix)}")
+    left = re.compile(rf"\.{re.escape(path.stem)}\.[0-9a-f]+\.tmp{re.escape(path.suffix)}")
     if path.parent.is_dir():
         for beside in path.parent.iterdir():
             if left.fullmatch(beside.name):
@@ -59,6 +68,24 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def await_files(paths: Iterable[Path]) -> None:
+    """Wait until files that workers have written are seen by this machine too.
+
+    Raises
+    ------
+    GenrelibError
+        When one is not there after :data:`LATE_S` seconds.
+    """
+    missing, deadline = list(paths), time.monotonic() + LATE_S
+    while missing := [path for path in missing if not path.exists()]:
+        if time.monotonic() > deadline:
+            raise GenrelibError(
+                f"{len(missing)} files that workers wrote are not seen here, {missing[0]} among "
+                "them; all machines need the project on shared storage, at the same path."
+            )
+        time.sleep(1)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,17 @@
-"""Work spread over processes, with a progress bar; results come as they are ready."""
+"""Work spread over processes, here or on a cluster, with a progress bar; results come as ready."""
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from joblib import Parallel, delayed, effective_n_jobs
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
+
+SCHEDULER = "GENRELIB_SCHEDULER"
+"""Environment variable with the address of a dask scheduler; without it, work stays here."""
 
 ALONE_S = 4.0
 """Seconds that are worked in this process before others are started: about what starting costs."""
@@ -19,7 +24,8 @@ def spread(
 ) -> Iterator[object]:
     """Yield ``function(*task)`` for each task, in the order in which they finish.
 
-    What is done within :data:`ALONE_S` seconds needs no other process, and starts none.
+    Each task computes on one thread, wherever it is done: sums do not depend on the number of cores
+    then. What is done here within :data:`ALONE_S` seconds needs no other process, and starts none.
 
     Parameters
     ----------
@@ -28,7 +34,7 @@ def spread(
     tasks : iterable of tuple
         Arguments; paths rather than arrays, so that little travels.
     n_jobs : int
-        Worker processes; -1 takes every core. An active joblib backend (dask) is respected.
+        Worker processes; -1 takes every core, or all workers of the cluster where there is one.
     label : str
         What the progress bar says.
 
@@ -36,17 +42,40 @@ def spread(
     ------
     object
         The results; their order depends on timing, so each must say which task it answers.
+
+    Raises
+    ------
+    GenrelibError
+        When a cluster is named that can't do it, see :func:`genrelib.cluster.answers`.
     """
     tasks = list(tasks)
-    bar = tqdm(total=len(tasks), desc=label, disable=not tasks)
-    is_alone, started = effective_n_jobs(n_jobs) == 1, time.monotonic()
-    with bar:
-        while tasks and (is_alone or time.monotonic() - started < ALONE_S):
-            yield function(*tasks.pop(0))
-            bar.update()
-        for result in _from_workers(function, tasks, n_jobs):
+    with tqdm(total=len(tasks), desc=label, disable=not tasks) as bar:
+        for result in _results(function, tasks, n_jobs):
             bar.update()
             yield result
+
+
+def is_sent(n_jobs: int) -> bool:
+    """Tell whether :func:`spread` sends work to a cluster."""
+    return n_jobs < 0 and bool(os.environ.get(SCHEDULER))
+
+
+def _results(function, tasks, n_jobs) -> Iterator[object]:
+    work = partial(_on_one_thread, function)
+    if tasks and is_sent(n_jobs):
+        from .cluster import answers  # takes half a second to import, and most runs need none
+
+        yield from answers(os.environ[SCHEDULER], work, tasks)
+    else:
+        is_alone, started = effective_n_jobs(n_jobs) == 1, time.monotonic()
+        while tasks and (is_alone or time.monotonic() - started < ALONE_S):
+            yield work(*tasks.pop(0))
+        yield from _from_workers(work, tasks, n_jobs)
+
+
+def _on_one_thread(function, *task) -> object:
+    with threadpool_limits(1):
+        return function(*task)
 
 
 def _from_workers(function, tasks, n_jobs) -> Iterator[object]:

@@ -76,7 +76,7 @@ def remove_others(paths: Iterable[Path]) -> None:
     wanted = set(paths)
     wanted |= {path.with_suffix(".json") for path in wanted} | {valid_path(p) for p in wanted}
     for folder in {path.parent.parent for path in wanted}:
-        for path in [*folder.glob("*/repeat*"), *folder.glob("*/.repeat*")]:
+        for path in [*folder.glob("*/repeat*"), *folder.glob("*/.*.tmp*")]:
             if path not in wanted:
                 path.unlink()
 

@@ -1,6 +1,6 @@
 """Run a study: its notebooks by papermill, in order, then the report.
 
-``python -m genrelib.study NAME [--only 03,04] [--n-jobs N]``
+``python -m genrelib.study NAME [--only 03,04] [--n-jobs N | --scheduler tcp://HOST:8786]``
 
 A notebook is run again when its source, its parameters, the code or an earlier notebook's output
 has changed, or when one of its own outputs is missing. The first one is always run: it looks at
@@ -23,14 +23,13 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from . import cards, page, report, systems, training
+from . import cards, page, parallel, report, systems, training
+from .codetrace import digests
 from .corpora.download import MIRROR
 from .errors import GenrelibError, unknown
 from .files import Workspace, digest, replacing, write_text
 from .packs import FOLDER
 from .parameters import declared_in, parameters_for, parameters_of, source_notebooks
-
-CODE = (".py", ".csv", ".yaml")
 
 START_TIMEOUT_S = 600
 """How long a notebook's process may take to start, on a machine that is busy with other work."""
@@ -209,14 +208,8 @@ def _check_numbers(only, paths):
 
 def _key(path: Path, parameters: dict) -> str:
     """Digest of what a notebook's output depends on, but for the data."""
-    package = Path(__file__).parent
-    code = [
-        (str(p.relative_to(package)), digest(p))
-        for p in sorted(package.rglob("*"))
-        if p.suffix in CODE
-    ]
     libraries = {name: version(name) for name in page.LIBRARIES}
-    return _digest([digest(path), parameters, code, libraries])
+    return _digest([digest(path), parameters, digests(Path(__file__).parent), libraries])
 
 
 def _results(workspace: Workspace, path: Path) -> dict[str, str]:
@@ -238,13 +231,14 @@ def _digest(parts) -> str:
 
 def _facts(workspace: Workspace, runs: dict, seconds: float) -> list[dict]:
     """List what is true of this run only."""
-    device, reason = training.device()
+    address = os.environ.get(parallel.SCHEDULER)
+    device = f"the workers of {address}" if address else ": ".join(training.device())
     facts = {
         "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "this run": f"{seconds:.0f} s",
         **{f"{stem}, when last run": f"{run['seconds']:.0f} s" for stem, run in runs.items()},
         **_seconds_per_fit(workspace),
-        "networks ran on": f"{device}: {reason}",
+        "networks ran on": device,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "Python": platform.python_version(),
     }
@@ -264,6 +258,13 @@ def _seconds_per_fit(workspace: Workspace) -> dict[str, str]:
     return facts
 
 
+def _check_cluster(name: str, n_jobs: int) -> None:
+    if parallel.is_sent(n_jobs):
+        from .cluster import check  # see parallel
+
+        check(os.environ[parallel.SCHEDULER], Workspace.find(name).data)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, run the study, and say where the report is."""
     parser = argparse.ArgumentParser(prog="python -m genrelib.study", description=__doc__)
@@ -271,7 +272,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", metavar="03,04", help="run just these notebooks, up to date or not"
     )
-    parser.add_argument("--n-jobs", type=int, default=-1, help="processes; -1 takes every core")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--n-jobs", type=int, default=-1, help="processes; -1 takes every core")
+    where.add_argument(
+        "--scheduler", metavar="tcp://HOST:8786", help="of the dask cluster that does the work"
+    )
     options = parser.parse_args(arguments)
     if options.n_jobs == 0:
         parser.error("--n-jobs 0: give a number of processes, or -1 for every core")
@@ -279,8 +284,11 @@ def main(arguments: list[str] | None = None) -> int:
         folder = os.environ.get(variable, "")
         if folder and Path(folder).is_dir():  # notebooks run elsewhere than this command
             os.environ[variable] = str(Path(folder).absolute())
+    if options.scheduler:
+        os.environ[parallel.SCHEDULER] = options.scheduler  # the notebooks' processes inherit it
     only = options.only.split(",") if options.only else None
     try:
+        _check_cluster(options.name, options.n_jobs)
         index = run(options.name, only=only, n_jobs=options.n_jobs)
     except GenrelibError as error:
         print(f"error: {error}", file=sys.stderr)

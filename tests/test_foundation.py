@@ -8,8 +8,9 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
-from genrelib import errors, seeds
+from genrelib import errors, parallel, seeds
 from genrelib.errors import GenrelibError, unknown
 from genrelib.files import Workspace, digest, replacing, write_text
 from genrelib.parallel import spread
@@ -98,6 +99,13 @@ def test_feature_stores_differ_by_corpus_options_and_clip(workspace):
 def test_spread_answers_every_task(n_jobs):
     found = spread(divmod, [(n, 3) for n in range(7)], n_jobs=n_jobs, label="dividing")
     assert sorted(found) == sorted(divmod(n, 3) for n in range(7))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_each_task_computes_on_one_thread(n_jobs, monkeypatch):
+    monkeypatch.setattr(parallel, "ALONE_S", 0)
+    for pools in spread(threadpool_info, [()] * 3, n_jobs=n_jobs, label="asking"):
+        assert {pool["num_threads"] for pool in pools} == {1}
 
 
 def test_spread_of_nothing_is_nothing():
