@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -37,12 +38,12 @@ def spread(
     object
         The results; their order depends on timing, so each must say which task it answers.
     """
-    tasks = list(tasks)
+    tasks = deque(tasks)
     bar = tqdm(total=len(tasks), desc=label, disable=not tasks)
     is_alone, started = effective_n_jobs(n_jobs) == 1, time.monotonic()
     with bar:
         while tasks and (is_alone or time.monotonic() - started < ALONE_S):
-            yield function(*tasks.pop(0))
+            yield function(*tasks.popleft())
             bar.update()
         for result in _from_workers(function, tasks, n_jobs):
             bar.update()

@@ -18,7 +18,7 @@ from .errors import GenrelibError, unknown
 from .features import n_frames
 from .images import averaged, check_size
 from .packs import Pack
-from .storefile import DTYPE, STATE, Opened, opened, size_of
+from .storefile import STATE, Opened, opened, read_row, size_of
 
 __all__ = ["Store", "build", "open_store", "size_bytes"]
 
@@ -77,6 +77,23 @@ class Store:
         failed = table.loc[table["failure"] != "", list(STATE)]
         return failed.set_axis(["reason", "md5"], axis="columns")
 
+    def shape(
+        self, feature: str, *, size: tuple[int | None, int | None] = (None, None)
+    ) -> tuple[int, int]:
+        """Return bands and frames of the matrices that :meth:`read` gives, without reading any.
+
+        Raises
+        ------
+        GenrelibError
+            When the feature is not in the store, a size is below 1, or the file was rebuilt.
+        """
+        check_size(size)
+        self._rows(feature, ())
+        stored = self._opened().file["features"][feature].shape[1:]
+        most = zip(size, stored, strict=True)
+        n_bands, n_frames = (n if limit is None else min(limit, n) for limit, n in most)
+        return n_bands, n_frames
+
     def read(
         self,
         feature: str,
@@ -86,7 +103,8 @@ class Store:
     ) -> np.ndarray:
         """Read one feature of many tracks, in small if so asked.
 
-        Each track is averaged as it is read: no more than one is in memory at full size.
+        Each track is averaged as it is read: no more than one is in memory at full size. They are
+        read in the order in which they lie on the disk.
 
         Parameters
         ----------
@@ -109,20 +127,18 @@ class Store:
             When the feature or a track is not in the store, the track's audio failed, a size is
             below 1, or the file was rebuilt with another configuration.
         """
-        check_size(size)
+        shape = self.shape(feature, size=size)
         rows = self._rows(feature, track_ids)
         values = self._opened().file["features"][feature]
-        most = zip(size, values.shape[1:], strict=True)
-        shape = [length if limit is None else min(limit, length) for limit, length in most]
-        matrices = np.empty((len(track_ids), *shape), dtype=np.float32)
-        # through a buffer: NumPy widens float16 many times faster than HDF5
-        buffer = np.empty(values.shape[1:], dtype=DTYPE)
-        for matrix, row in zip(matrices, rows, strict=True):
-            values.read_direct(buffer, source_sel=np.s_[row])
-            if matrix.shape == buffer.shape:
-                matrix[:] = buffer
+        matrices = np.empty((len(rows), *shape), dtype=np.float32)
+        buffer = np.empty(values.shape[1:], dtype=values.dtype)
+        for place in np.argsort(rows, kind="stable"):
+            read_row(values, int(rows[place]), buffer)
+            # NumPy widens float16 many times faster than HDF5
+            if shape == buffer.shape:
+                matrices[place] = buffer
             else:
-                matrix[:] = averaged(buffer.astype(np.float32), *size)
+                matrices[place] = averaged(buffer.astype(np.float32), *size)
         return matrices
 
     def fingerprint(self, track_ids: Sequence[str], feature: str) -> str:
