@@ -276,8 +276,7 @@ def _values(
         made = source.matrices(requests[track_id]) if track_id in requests else {}
         wanted = names[filled[rows[track_id]]]
         return {
-            name: made[name] if name in made else held[name][old_rows[track_id]]
-            for name in wanted
+            name: made[name] if name in made else held[name][old_rows[track_id]] for name in wanted
         }
 
     return values
