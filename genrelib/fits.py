@@ -226,8 +226,9 @@ def _fit_of(name, fold, corpus, store, workspace, data, seed, epoch_share, image
         else None,
     )
     n_units = max(len(fold.train) + len(fold.valid), len(fold.test))
-    shape = store.shape(systems.system(name).feature, size=fit.track_size(store))
-    return replace(fit, streamed=streaming.exceeds_budget(n_units // n_segments, shape))
+    n_bands, n_frames = store.shape(systems.system(name).feature, size=fit.track_size(store))
+    shape = n_bands, n_frames // n_segments
+    return replace(fit, streamed=streaming.exceeds_budget(n_units, shape))
 
 
 def _data_fingerprint(corpus, store, feature):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -88,8 +89,7 @@ class Store:
             When the feature is not in the store, a size is below 1, or the file was rebuilt.
         """
         check_size(size)
-        self._rows(feature, ())
-        stored = self._opened().file["features"][feature].shape[1:]
+        stored = self._values(feature).shape[1:]
         most = zip(size, stored, strict=True)
         n_bands, n_frames = (n if limit is None else min(limit, n) for limit, n in most)
         return n_bands, n_frames
@@ -129,7 +129,7 @@ class Store:
         """
         shape = self.shape(feature, size=size)
         rows = self._rows(feature, track_ids)
-        values = self._opened().file["features"][feature]
+        values = self._values(feature)
         matrices = np.empty((len(rows), *shape), dtype=np.float32)
         buffer = np.empty(values.shape[1:], dtype=values.dtype)
         for place in np.argsort(rows, kind="stable"):
@@ -173,23 +173,34 @@ class Store:
             )
         return current
 
+    def _values(self, feature: str) -> h5py.Dataset:
+        datasets = self._opened().datasets
+        if feature not in datasets:
+            raise unknown("feature of the store", feature, self.features)
+        return datasets[feature]
+
     def _rows(self, feature: str, track_ids: Sequence[str]) -> np.ndarray:
         """Return the tracks' rows, once it is sure that they have the feature.
 
         Takes no longer for a large store than for a small one.
         """
+        self._values(feature)
+        current = self._opened()
+        rows = np.array([current.places.get(track_id, -1) for track_id in track_ids], dtype=np.intp)
+        if (rows < 0).any() or not current.filled[feature][rows].all():
+            self._refuse_rows(feature, track_ids, rows)
+        return rows
+
+    def _refuse_rows(self, feature: str, track_ids: Sequence[str], rows: np.ndarray) -> None:
+        """Raise the error that says what is wrong with some of the rows."""
         table = self._opened().table
-        if feature in STATE or feature not in table:
-            raise unknown("feature of the store", feature, self.features)
         asked = pd.Index(track_ids, dtype=str)
-        rows = table.index.get_indexer(asked)
         _refuse(asked[rows < 0], "are not in the store; build it for them")
         failure = table["failure"].iloc[rows]
         failed = [f"{i} ({reason})" for i, reason in failure[failure != ""].items()]
         _refuse(failed, "have no features, for the reason given; exclude them")
         absent = (table[feature].iloc[rows] == "").to_numpy()
         _refuse(asked[absent], f"have no {feature} yet; build the store for them")
-        return rows
 
 
 def open_store(path: Path) -> Store:

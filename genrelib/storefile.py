@@ -19,6 +19,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -90,6 +91,22 @@ class Opened:
     file: h5py.File
     configuration: str
     table: pd.DataFrame
+
+    @cached_property
+    def datasets(self) -> dict[str, h5py.Dataset]:
+        """The datasets of features, by name."""
+        return dict(self.file["features"].items())
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of each track's row."""
+        return {track_id: row for row, track_id in enumerate(self.table.index)}
+
+    @cached_property
+    def filled(self) -> dict[str, np.ndarray]:
+        """Of each feature, whether the rows have it, and did not fail."""
+        sound = self.table["failure"] == ""
+        return {name: (sound & (self.table[name] != "")).to_numpy() for name in self.datasets}
 
 
 _OPENED: dict[Path, Opened] = {}
