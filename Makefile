@@ -33,6 +33,7 @@ notebooks: $(READY)
 bench: $(READY)
 	@$(BIN)/python benchmarks/bench_features.py
 	@$(BIN)/python benchmarks/bench_training.py
+	@$(BIN)/python benchmarks/bench_store.py
 
 lab: $(READY)
 	$(BIN)/python -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks

@@ -200,8 +200,7 @@ def _extend(corpus: Corpus, source: Source, names: tuple[str, ...], path: Path) 
             fill_value="",
         )
         _refuse_if_full(path, size_of(len(table), held, source.n_frames), source, requests)
-        for track_id, failure in source.make(requests.values()):
-            _note(table, requests[track_id], failure)
+        table = _noted(table, requests, source.make(requests.values()))
         write(
             path,
             table,
@@ -242,14 +241,24 @@ def _refuse_if_full(
     check_room(path.parent, needed, what=what, remedy=remedy)
 
 
-def _note(table: pd.DataFrame, request: Request, failure: str) -> None:
-    """Enter what came of a request into the table; a track that fails loses all its features."""
-    if failure:
-        table.loc[request.track_id] = ""
-        table.loc[request.track_id, list(STATE)] = failure, request.md5
-    else:
-        table.loc[request.track_id, list(STATE)] = ""
-        table.loc[request.track_id, list(request.names)] = request.md5
+def _noted(
+    table: pd.DataFrame, requests: Mapping[str, Request], made: Iterable[tuple[str, str]]
+) -> pd.DataFrame:
+    """Return the table with what came of the requests; a track that fails loses all its features.
+
+    By plain arrays: setting a row of a table costs more than writing its features.
+    """
+    columns = {column: table[column].to_numpy(dtype=object, copy=True) for column in table}
+    rows = _places(table)
+    for track_id, failure in made:
+        row, request = rows[track_id], requests[track_id]
+        lost = [*columns] if failure else [*STATE]
+        held = {"failure": failure, "failed_md5": request.md5} if failure else {}
+        for column in lost:
+            columns[column][row] = held.get(column, "")
+        for name in () if failure else request.names:
+            columns[name][row] = request.md5
+    return pd.DataFrame(columns, index=table.index, dtype=str)
 
 
 def _values(
@@ -261,12 +270,20 @@ def _values(
 ) -> Callable[[str], dict[str, np.ndarray]]:
     """Return the function that finds a track's matrices: just made, or in the old store."""
     held = opened(path).file["features"] if len(old) else {}
-    filled = table.drop(columns=list(STATE)) != ""
+    names = table.columns.drop(list(STATE))
+    filled = (table[names] != "").to_numpy()
+    rows, old_rows = _places(table), _places(old)
 
     def values(track_id: str) -> dict[str, np.ndarray]:
-        names = filled.columns[filled.loc[track_id]]
         made = source.matrices(requests[track_id]) if track_id in requests else {}
-        kept = {n: held[n][old.index.get_loc(track_id)] for n in names if n not in made}
-        return kept | {name: made[name] for name in names if name in made}
+        wanted = names[filled[rows[track_id]]]
+        return {
+            name: made[name] if name in made else held[name][old_rows[track_id]] for name in wanted
+        }
 
     return values
+
+
+def _places(table: pd.DataFrame) -> dict[str, int]:
+    """Return the number of each track's row."""
+    return {track_id: row for row, track_id in enumerate(table.index)}

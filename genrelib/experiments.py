@@ -21,7 +21,7 @@ import torch
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
-from . import predictions, protocols, systems
+from . import predictions, protocols, streaming, systems
 from .corpora import Corpus
 from .files import await_files, replacing
 from .fits import LIBRARIES, Fit, recipe_of
@@ -162,7 +162,14 @@ def _trained(fit: Fit, tracks: pd.DataFrame, store: Store) -> BaseEstimator:
     if systems.system(fit.system).validates:
         arguments["is_valid"] = np.arange(len(ids)) >= len(parts[0])
     with _one_thread():
-        return fit.build().fit(fit.read(store, ids), _labels(fit, tracks, ids), **arguments)
+        return _fitted_on(fit, tracks, store, ids, **arguments)
+
+
+def _fitted_on(fit: Fit, tracks, store, ids, **arguments) -> BaseEstimator:
+    y = _labels(fit, tracks, ids)
+    if fit.streamed:
+        return streaming.fit(fit.build(), fit.rows(store, ids), y, **arguments)
+    return fit.build().fit(fit.read(store, ids), y, **arguments)
 
 
 def _validated(fit, tracks, estimator, store) -> pd.DataFrame | None:
@@ -174,8 +181,7 @@ def _validated(fit, tracks, estimator, store) -> pd.DataFrame | None:
     if not fold.valid:
         return None
     if not systems.system(fit.system).validates:
-        ids = list(fold.train)
-        estimator = fit.build().fit(fit.read(store, ids), _labels(fit, tracks, ids))
+        estimator = _fitted_on(fit, tracks, store, fold.train)
     return _predicted(fit, tracks, estimator, store, fold.valid)
 
 
@@ -186,6 +192,13 @@ def _labels(fit, tracks, ids) -> np.ndarray:
 
 def _predicted(fit, tracks, estimator, store, ids) -> pd.DataFrame:
     """Lay out what is predicted for units, see :func:`genrelib.predictions.write`."""
+    if not fit.streamed:
+        return _predicted_at_once(fit, tracks, estimator, store, ids)
+    blocks = [tuple(ids[i] for i in block) for block in fit.rows(store, ids).blocks()]
+    return pd.concat([_predicted_at_once(fit, tracks, estimator, store, i) for i in blocks])
+
+
+def _predicted_at_once(fit, tracks, estimator, store, ids) -> pd.DataFrame:
     X = fit.read(store, ids)
     genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
     table = predicted(estimator, X, genre, fit.genres)
@@ -253,6 +266,7 @@ def _record(fit, tracks, estimator, fit_seconds):
         "seed": fit.recipe.seed,
         "data": fit.data,
         "size": fit.size,
+        "streamed": fit.streamed,
         "recipe": recipe_of(fit.build()),
         "fit_seconds": round(fit_seconds, 3),
         **_network(getattr(estimator, "net_", None), getattr(estimator, "n_segments", 1)),

@@ -5,8 +5,8 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from . import predictions, protocols, segments, systems
+from . import predictions, protocols, segments, streaming, systems
 from .codetrace import code_of
 from .corpora import Corpus
 from .files import Workspace
@@ -49,6 +49,8 @@ class Fit:
         The CSV of predictions; a JSON of the same name lies beside it.
     model : Path or None
         Where the fitted estimator is kept, for those that are used again.
+    streamed : bool
+        Whether features are read in parts, being too many, see :mod:`genrelib.streaming`.
     """
 
     system: str
@@ -58,6 +60,7 @@ class Fit:
     data: str
     path: Path
     model: Path | None = None
+    streamed: bool = False
 
     def build(self) -> BaseEstimator:
         """Return the unfitted estimator."""
@@ -68,6 +71,16 @@ class Fit:
         """Bands and frames to which features are averaged."""
         return systems.system(self.system).size(self.recipe)
 
+    def n_segments(self, store: Store) -> int:
+        """Return how many units the protocol makes of a track of the store."""
+        protocol = protocols.protocol(self.fold.protocol)
+        return protocols.n_segments(protocol, store.configuration["clip_s"])
+
+    def track_size(self, store: Store) -> tuple[int | None, int | None]:
+        """Bands and frames to which whole tracks are averaged, before they are cut."""
+        n_bands, n_frames = self.size
+        return n_bands, n_frames and n_frames * self.n_segments(store)
+
     def read(self, store: Store, ids: tuple[str, ...]) -> np.ndarray:
         """Read the features of tracks, or of segments where the protocol splits these.
 
@@ -77,16 +90,18 @@ class Fit:
             In the order of `ids`.
         """
         feature = systems.system(self.system).feature
-        protocol = protocols.protocol(self.fold.protocol)
-        if protocol.unit == "track":
+        if protocols.protocol(self.fold.protocol).unit == "track":
             return store.read(feature, ids, size=self.size)
         found = [segments.parse(i) for i in ids]
         tracks = {track_id: row for row, track_id in enumerate(dict.fromkeys(t for t, _ in found))}
-        n_segments = protocols.n_segments(protocol, store.configuration["clip_s"])
-        n_bands, n_frames = self.size
-        size = n_bands, n_frames and n_frames * n_segments
+        n_segments = self.n_segments(store)
+        size = self.track_size(store)
         pieces = segments.cut(store.read(feature, list(tracks), size=size), n_segments)
         return pieces[[tracks[track_id] * n_segments + number for track_id, number in found]]
+
+    def rows(self, store: Store, ids: tuple[str, ...]) -> streaming.Rows:
+        """Return what :meth:`read` would, unread but for the first row."""
+        return streaming.Rows.of(partial(self.read, store), ids)
 
     @cached_property
     def key(self) -> str:
@@ -100,6 +115,8 @@ class Fit:
             "genres": self.genres,
             "data": self.data,
         }
+        if self.streamed:
+            parts["streamed"] = code_of(streaming.fit)
         return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -173,7 +190,7 @@ def plan(
         feature: _data_fingerprint(corpus, store, feature) for feature in systems.features_of(names)
     }
     return [
-        _fit_of(name, fold, corpus, workspace, data, seed, epoch_share, image_size, clip_s)
+        _fit_of(name, fold, corpus, store, workspace, data, seed, epoch_share, image_size)
         for name in names
         for protocol in met[name]
         for fold in folds[protocol]
@@ -186,11 +203,12 @@ def _protocols_of(name: str, asked: Iterable[str], is_decomposed: bool) -> list[
     return list(dict.fromkeys([*asked, systems.system(name).split, *more]))
 
 
-def _fit_of(name, fold, corpus, workspace, data, seed, epoch_share, image_size, clip_s) -> Fit:
+def _fit_of(name, fold, corpus, store, workspace, data, seed, epoch_share, image_size) -> Fit:
     stem = f"repeat{fold.repeat}_fold{fold.fold}"
     folder = Path(name) / fold.protocol
+    clip_s = store.configuration["clip_s"]
     n_segments = protocols.n_segments(protocols.protocol(fold.protocol), clip_s)
-    return Fit(
+    fit = Fit(
         system=name,
         fold=fold,
         genres=corpus.genres,
@@ -207,6 +225,10 @@ def _fit_of(name, fold, corpus, workspace, data, seed, epoch_share, image_size, 
         if (fold.protocol, fold.repeat) == KEPT
         else None,
     )
+    n_units = max(len(fold.train) + len(fold.valid), len(fold.test))
+    n_bands, n_frames = store.shape(systems.system(name).feature, size=fit.track_size(store))
+    shape = n_bands, n_frames // n_segments
+    return replace(fit, streamed=streaming.exceeds_budget(n_units, shape))
 
 
 def _data_fingerprint(corpus, store, feature):

@@ -3,6 +3,7 @@
 import os
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -48,7 +49,7 @@ def spread(
     GenrelibError
         When a cluster is named that can't do it, see :func:`genrelib.cluster.answers`.
     """
-    tasks = list(tasks)
+    tasks = deque(tasks)
     with tqdm(total=len(tasks), desc=label, disable=not tasks) as bar:
         for result in _results(function, tasks, n_jobs):
             bar.update()
@@ -65,11 +66,11 @@ def _results(function, tasks, n_jobs) -> Iterator[object]:
     if tasks and is_sent(n_jobs):
         from .cluster import answers  # takes half a second to import, and most runs need none
 
-        yield from answers(os.environ[SCHEDULER], work, tasks)
+        yield from answers(os.environ[SCHEDULER], work, list(tasks))
     else:
         is_alone, started = effective_n_jobs(n_jobs) == 1, time.monotonic()
         while tasks and (is_alone or time.monotonic() - started < ALONE_S):
-            yield work(*tasks.pop(0))
+            yield work(*tasks.popleft())
         yield from _from_workers(work, tasks, n_jobs)
 
 

@@ -7,7 +7,7 @@ was at. A part's name says everything that its content depends on: what is there
 import hashlib
 import json
 import zipfile
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,8 @@ class Request:
 
     def part(self, folder: Path) -> Path:
         """Return where in `folder` the answer is."""
-        text = json.dumps([*astuple(self), configuration(self.clip_s)])
+        content = self.track_id, self.md5, self.names, self.clip_s, configuration(self.clip_s)
+        text = json.dumps(content)
         return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -21,7 +22,7 @@ from .errors import GenrelibError, unknown
 from .features import n_frames
 from .images import averaged, check_size
 from .packs import Pack
-from .storefile import DTYPE, STATE, Opened, opened, seconds_per_frame, size_of
+from .storefile import STATE, Opened, opened, read_row, seconds_per_frame, size_of
 
 __all__ = ["Store", "build", "open_store", "size_bytes"]
 
@@ -77,6 +78,22 @@ class Store:
         failed = table.loc[table["failure"] != "", list(STATE)]
         return failed.set_axis(["reason", "md5"], axis="columns")
 
+    def shape(
+        self, feature: str, *, size: tuple[int | None, int | None] = (None, None)
+    ) -> tuple[int, int]:
+        """Return bands and frames of the matrices that :meth:`read` gives, without reading any.
+
+        Raises
+        ------
+        GenrelibError
+            When the feature is not in the store, a size is below 1, or the file was rebuilt.
+        """
+        check_size(size)
+        stored = self._values(feature).shape[1:]
+        most = zip(size, stored, strict=True)
+        n_bands, n_frames = (n if limit is None else min(limit, n) for limit, n in most)
+        return n_bands, n_frames
+
     def read(
         self,
         feature: str,
@@ -86,7 +103,8 @@ class Store:
     ) -> np.ndarray:
         """Read one feature of many tracks, in small if so asked.
 
-        Each track is averaged as it is read: no more than one is in memory at full size.
+        Each track is averaged as it is read: no more than one is in memory at full size. They are
+        read in the order in which they lie on the disk.
 
         Parameters
         ----------
@@ -109,20 +127,18 @@ class Store:
             When the feature or a track is not in the store, the track's audio failed, a size is
             below 1, or the file was rebuilt with another configuration.
         """
-        check_size(size)
+        shape = self.shape(feature, size=size)
         rows = self._rows(feature, track_ids)
-        values = self._opened().file["features"][feature]
-        most = zip(size, values.shape[1:], strict=True)
-        shape = [length if limit is None else min(limit, length) for limit, length in most]
-        matrices = np.empty((len(track_ids), *shape), dtype=np.float32)
-        # through a buffer: NumPy widens float16 many times faster than HDF5
-        buffer = np.empty(values.shape[1:], dtype=DTYPE)
-        for matrix, row in zip(matrices, rows, strict=True):
-            values.read_direct(buffer, source_sel=np.s_[row])
-            if matrix.shape == buffer.shape:
-                matrix[:] = buffer
+        values = self._values(feature)
+        matrices = np.empty((len(rows), *shape), dtype=np.float32)
+        buffer = np.empty(values.shape[1:], dtype=values.dtype)
+        for place in np.argsort(rows, kind="stable"):
+            read_row(values, int(rows[place]), buffer)
+            # NumPy widens float16 many times faster than HDF5
+            if shape == buffer.shape:
+                matrices[place] = buffer
             else:
-                matrix[:] = averaged(buffer.astype(np.float32), *size)
+                matrices[place] = averaged(buffer.astype(np.float32), *size)
         return matrices
 
     def fingerprint(self, track_ids: Sequence[str], feature: str) -> str:
@@ -157,23 +173,34 @@ class Store:
             )
         return current
 
+    def _values(self, feature: str) -> h5py.Dataset:
+        datasets = self._opened().datasets
+        if feature not in datasets:
+            raise unknown("feature of the store", feature, self.features)
+        return datasets[feature]
+
     def _rows(self, feature: str, track_ids: Sequence[str]) -> np.ndarray:
         """Return the tracks' rows, once it is sure that they have the feature.
 
         Takes no longer for a large store than for a small one.
         """
+        self._values(feature)
+        current = self._opened()
+        rows = np.array([current.places.get(track_id, -1) for track_id in track_ids], dtype=np.intp)
+        if (rows < 0).any() or not current.filled[feature][rows].all():
+            self._refuse_rows(feature, track_ids, rows)
+        return rows
+
+    def _refuse_rows(self, feature: str, track_ids: Sequence[str], rows: np.ndarray) -> None:
+        """Raise the error that says what is wrong with some of the rows."""
         table = self._opened().table
-        if feature in STATE or feature not in table:
-            raise unknown("feature of the store", feature, self.features)
         asked = pd.Index(track_ids, dtype=str)
-        rows = table.index.get_indexer(asked)
         _refuse(asked[rows < 0], "are not in the store; build it for them")
         failure = table["failure"].iloc[rows]
         failed = [f"{i} ({reason})" for i, reason in failure[failure != ""].items()]
         _refuse(failed, "have no features, for the reason given; exclude them")
         absent = (table[feature].iloc[rows] == "").to_numpy()
         _refuse(asked[absent], f"have no {feature} yet; build the store for them")
-        return rows
 
 
 def open_store(path: Path) -> Store:

@@ -18,6 +18,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -97,6 +98,22 @@ class Opened:
     configuration: str
     table: pd.DataFrame
 
+    @cached_property
+    def datasets(self) -> dict[str, h5py.Dataset]:
+        """The datasets of features, by name."""
+        return dict(self.file["features"].items())
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of each track's row."""
+        return {track_id: row for row, track_id in enumerate(self.table.index)}
+
+    @cached_property
+    def filled(self) -> dict[str, np.ndarray]:
+        """Of each feature, whether the rows have it, and did not fail."""
+        sound = self.table["failure"] == ""
+        return {name: (sound & (self.table[name] != "")).to_numpy() for name in self.datasets}
+
 
 _OPENED: dict[Path, Opened] = {}
 
@@ -132,6 +149,21 @@ def opened(path: Path) -> Opened:
         ) from error
     _OPENED[path] = Opened(process, identity, file, configuration, table)
     return _OPENED[path]
+
+
+def read_row(values: h5py.Dataset, row: int, buffer: np.ndarray) -> None:
+    """Read one track's matrix, a whole chunk, past HDF5's selections: in a third of their time.
+
+    Parameters
+    ----------
+    values : h5py.Dataset
+        Of an opened file, a row of it written.
+    row : int
+        Which.
+    buffer : np.ndarray [shape=values.shape[1:], dtype=values.dtype]
+        Takes the matrix; contiguous.
+    """
+    values.id.read_direct_chunk((row, 0, 0), out=buffer.reshape(-1).view(np.uint8))
 
 
 def write(

@@ -33,7 +33,7 @@ def stratified(keeps: str):
 def _validation(genre, kept, in_test, share, generator):
     """Choose whole units of the rest for validation."""
     chosen = _validation_units(genre[~in_test], kept[~in_test], share, generator)
-    return ~in_test & np.isin(kept, list(chosen))
+    return ~in_test & pd.Index(kept).isin(chosen)  # np.isin compares every pair of texts
 
 
 def _validation_units(genre, unit, share, generator):
@@ -92,7 +92,7 @@ def fewer_artists(share: float):
             for _, members in table[train].groupby("genre"):
                 names = generator.permutation(np.unique(members["group"]))
                 chosen |= set(names[: max(1, round(share * len(names)))])
-            yield train & np.isin(kept, list(chosen)), valid, test
+            yield train & pd.Index(kept).isin(chosen), valid, test
 
     return split
 
