@@ -1,9 +1,11 @@
 """The constant-Q transform: frequency bins in equal musical steps."""
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
+import scipy.sparse
 
 from .audio import SR
 from .compiled import librosa
@@ -35,23 +37,47 @@ def cqt_magnitude(y: np.ndarray, *, hop_length: int, tuning: float) -> np.ndarra
     np.ndarray [shape=(252, n_frames), dtype=float32]
         Magnitudes, lowest note first.
     """
-    filters, n_fft, bins, lengths = _filter_bank(tuning)
+    bank = filter_bank(tuning)
     octaves = []
     for octave in range(OCTAVES):
         if octave:
             y = librosa.resample(y=y, orig_sr=2, target_sr=1, res_type="soxr_hq", scale=True)
-        blocks = spectra_of_windows(y, n_fft=n_fft, hop_length=hop_length >> octave, bins=bins)
-        octaves.insert(0, filters[octave].dot(np.concatenate(list(blocks)).T))
+        blocks = spectra_of_windows(
+            y, n_fft=bank.n_fft, hop_length=hop_length >> octave, bins=bank.bins
+        )
+        octaves.insert(0, bank.filters[octave].dot(np.concatenate(list(blocks)).T))
     # decimation rounds lengths up, so that lower octaves may have a frame more
     n_frames = octaves[-1].shape[1]
     response = np.concatenate([octave[:, :n_frames] for octave in octaves])
-    response /= np.sqrt(lengths)[:, np.newaxis]
+    response /= np.sqrt(bank.lengths)[:, np.newaxis]
     return np.abs(response)
 
 
+class FilterBank(NamedTuple):
+    """The filters of an octave, which serve all octaves.
+
+    Parameters
+    ----------
+    filters : tuple of scipy.sparse.csr_matrix [shape=(36, n_bins), dtype=complex64]
+        In the frequency domain, for the highest octave first: each lower one is louder, for having
+        been decimated once more.
+    n_fft : int
+        Samples of a window.
+    bins : slice
+        The FFT bins that the filters touch.
+    lengths : np.ndarray [shape=(252,)]
+        Of all octaves' filters in samples at full rate, lowest first.
+    """
+
+    filters: tuple[scipy.sparse.csr_matrix, ...]
+    n_fft: int
+    bins: slice
+    lengths: np.ndarray
+
+
 @cache
-def _filter_bank(tuning: float):
-    """Return one octave's filters as each needs them, their FFT size and bins, and all lengths.
+def filter_bank(tuning: float) -> FilterBank:
+    """Build the filters of a tuning, or return those built before.
 
     There are a hundred tunings, so that a collection of music uses each again and again.
     """
@@ -70,8 +96,12 @@ def _filter_bank(tuning: float):
     spectrum = scipy.fft.fft(wavelets, axis=1)[:, : n_fft // 2 + 1]
     filters = librosa.util.sparsify_rows(spectrum, quantile=0.01, dtype=np.complex64)
     bins = slice(int(filters.indices.min()), int(filters.indices.max()) + 1)
-    # each octave further down is louder, for having been decimated once more
-    louder = [
-        (filters[:, bins] * np.sqrt(2.0**octave)).astype(np.complex64) for octave in range(OCTAVES)
-    ]
-    return louder, n_fft, bins, librosa.filters.wavelet_lengths(freqs=freqs, sr=SR)[0]
+    return FilterBank(
+        tuple(
+            (filters[:, bins] * np.sqrt(2.0**octave)).astype(np.complex64)
+            for octave in range(OCTAVES)
+        ),
+        n_fft,
+        bins,
+        librosa.filters.wavelet_lengths(freqs=freqs, sr=SR)[0],
+    )
