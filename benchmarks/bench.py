@@ -31,11 +31,14 @@ def names() -> list[str]:
 def measured(benchmarks: Iterable[str]) -> Iterator[Figure]:
     """Run benchmarks, and print each figure as it comes."""
     print(f"{machine()}, Python {platform.python_version()}\n")
-    print(f"{'figure':>8}  {'goal':<9}{'met':<5}what")
+    print(f"{'figure':>8}  {'goal':<11}{'met':<5}what")
     for name in benchmarks:
         for figure in import_module(f"bench_{name}").figures():
             value = f"{figure.value:8.3g}"
-            print(f"{value}  {figure.goal_text:<9}{figure.met:<5}{figure.what}; {figure.detail}")
+            print(
+                f"{value}  {figure.goal_text:<11}{figure.met:<5}{figure.what}; {figure.detail}",
+                flush=True,
+            )
             yield figure
 
 

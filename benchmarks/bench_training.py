@@ -16,7 +16,7 @@ from genrelib.training import GenreNet, half_precision
 
 SYSTEMS_TIMED = ("cnn_2d", "cnn_lstm", "resnet18")
 SHAPES = {"cnn_2d": (64, 128), "cnn_lstm": (20, 387), "resnet18": (64, 128)}
-N_TRACKS, N_EPOCHS, ROUNDS = 96, 3, 7
+N_TRACKS, N_EPOCHS, ROUNDS = 96, 3, 11
 GOAL = 1.05
 
 

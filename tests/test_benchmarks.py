@@ -72,7 +72,7 @@ def test_the_runner_prints_a_line_and_writes_a_row_for_each_figure(tmp_path, mon
     assert not (tmp_path / "results.csv").exists()
     bench.main([])
     printed = capsys.readouterr().out
-    assert printed.count("     4.5  >= 4     yes  speed; 450 against 100 ms\n") == 2
+    assert printed.count("     4.5  >= 4       yes  speed; 450 against 100 ms\n") == 2
     table = pd.read_csv(tmp_path / "results.csv")
     assert table["figure"].tolist() == [4.5, 1.5]
     assert table.columns[:5].tolist() == ["what", "figure", "goal", "met", "detail"]
