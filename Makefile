@@ -1,7 +1,7 @@
 # make study [STUDY=demo] [JOBS=2]   run a study; ends with where its report is
 # make test                          lint, unit, contract and notebook tests
 # make notebooks                     run them once more and store the outputs that tests check
-# make bench                         speed, as ratios to named references
+# make bench                         speed, as ratios to named references; the demo twice among it
 # make lab                           JupyterLab on the notebooks
 # make lock                          write requirements.lock from the installed versions
 # make clean                         remove the environment, caches and the smoke study
@@ -31,9 +31,7 @@ notebooks: $(READY)
 	$(BIN)/python -m ruff format --quiet notebooks
 
 bench: $(READY)
-	@$(BIN)/python benchmarks/bench_features.py
-	@$(BIN)/python benchmarks/bench_training.py
-	@$(BIN)/python benchmarks/bench_store.py
+	@$(BIN)/python benchmarks/bench.py
 
 lab: $(READY)
 	$(BIN)/python -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks

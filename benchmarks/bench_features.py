@@ -1,86 +1,207 @@
-"""How much faster features are for sharing what they have in common.
+"""Features against separate librosa calls: how much faster, whether equal, how near to the floor.
 
-Times, in one process and one run: the stack against a separate librosa call per family, and mel,
-MFCC, chroma and tempogram together against theirs. Ratios carry over between machines, seconds
-don't. Without arguments 30 s of synthetic sound are timed; arguments are audio files.
+Real 30-s tracks, one of each genre of gtzan_mini, where a mirror is named (``GENRELIB_MIRROR``),
+else rendered ones. One thread to a process; the bank of CQT filters, which is kept for clips of
+the same tuning, is built anew for every clip. Two processes are compared by the clock, all else by
+processor time.
 """
 
-import sys
+import os
+import tempfile
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
 
 import librosa
 import numpy as np
+from joblib import Parallel, delayed
+from measuring import Figure, least_seconds
 from threadpoolctl import threadpool_limits
 
+from genrelib import corpora
 from genrelib.audio import SR, excerpt, read
-from genrelib.features import FEATURES, extract
+from genrelib.constantq import cqt_magnitude, filter_bank
+from genrelib.corpora.download import MIRROR
+from genrelib.features import HOP_LENGTH, STACK_ROWS, extract
+from genrelib.files import Workspace
+from genrelib.spectra import Spectra
 
+CLIP_S = 30.0
 FEW = ("log_mel", "mfcc", "chroma", "tempogram")
+STACK_TITLE, FEW_TITLE = "87-row stack", "mel + MFCC + chroma + tempogram"
 ROUNDS = 5
+TOLERANCE, TOLERANCE_HZ = 1e-4, 0.1
+"""See :mod:`genrelib.stack`."""
 
 
-def synthetic_sound() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    t = np.arange(30 * SR) / SR
-    y = sum(0.1 * np.sin(2 * np.pi * f * t) for f in (110.0, 220.0, 277.2, 329.6))
-    y += rng.normal(0, 0.01, len(t))
-    y[:: SR // 2] += 0.5
-    return y.astype(np.float32)
+@dataclass(frozen=True)
+class Music:
+    """What is measured on: audio files, and their decoded middles of 30 s."""
+
+    name: str
+    paths: list[Path]
+
+    @cached_property
+    def clips(self) -> list[np.ndarray]:
+        """Samples of each file."""
+        return [clip(path) for path in self.paths]
 
 
-def separate_stack(y: np.ndarray) -> None:
-    audio = {"y": y, "sr": SR}
-    librosa.feature.mfcc(**audio, n_mfcc=20)
-    mel = librosa.feature.melspectrogram(**audio, n_mels=20, fmax=1400)
-    librosa.power_to_db(S=mel, ref=np.max)
-    librosa.beat.beat_track(**audio)
-    librosa.feature.spectral_contrast(**audio)
-    librosa.feature.chroma_cqt(**audio)
-    librosa.feature.chroma_cens(**audio)
-    librosa.feature.chroma_stft(**audio)
-    librosa.feature.spectral_centroid(**audio)
-    librosa.feature.spectral_bandwidth(**audio)
-    librosa.feature.rms(y=y)
+def figures() -> Iterator[Figure]:
+    """Yield the figures of real music if a mirror has it, else of rendered music."""
+    with tempfile.TemporaryDirectory() as folder:
+        if MIRROR in os.environ:
+            name, data, options = "gtzan_mini", Workspace.find("gtzan_mini").data, {}
+        else:
+            name, data = "synthetic", Path(folder)
+            options = {"artists_per_genre": 3, "songs_per_artist": 2, "duration_s": CLIP_S}
+        music = corpora.load(name, data, n_jobs=-1, **options)
+        paths = music.usable.groupby("genre").head(1)["path"]
+        yield from figures_of(Music(name, [Path(path) for path in paths]), ROUNDS)
 
 
-def separate_few(y: np.ndarray) -> None:
-    audio = {"y": y, "sr": SR}
-    librosa.power_to_db(S=librosa.feature.melspectrogram(**audio), ref=np.max)
-    librosa.feature.mfcc(**audio, n_mfcc=20)
-    librosa.feature.chroma_stft(**audio)
-    librosa.feature.tempogram(**audio, win_length=384)
-
-
-def milliseconds(functions: list[Callable[[np.ndarray], object]], clips: list[np.ndarray]):
-    """Return the time per clip of each function: taking turns, the best of some rounds."""
-    for function in functions:
-        function(clips[0])  # warms up
-    times = np.empty((ROUNDS, len(functions)))
-    for turn in times:
-        for place, function in enumerate(functions):
-            start = time.perf_counter()
-            for y in clips:
-                function(y)
-            turn[place] = time.perf_counter() - start
-    return 1000 * times.min(axis=0) / len(clips)
-
-
-def main(paths: list[str]) -> None:
-    clips = [excerpt(read(path), SR, 30.0) for path in paths] or [synthetic_sound()]
+def figures_of(music: Music, rounds: int) -> Iterator[Figure]:
+    """Yield the figures of some files."""
     with threadpool_limits(limits=1):  # as in a worker process
-        alone = milliseconds([partial(extract, sr=SR, names=[name]) for name in FEATURES], clips)
-        for name, cost in zip(FEATURES, alone, strict=True):
-            print(f"{name:<12}{cost:8.1f} ms per clip")
-        for names, separate in ((("stack",), separate_stack), (FEW, separate_few)):
-            together = partial(extract, sr=SR, names=names)
-            apart, shared = milliseconds([separate, together], clips)
-            print(
-                f"{' + '.join(names)}: separate {apart:.1f} ms, shared {shared:.1f} ms, "
-                f"{apart / shared:.2f}x"
-            )
+        yield _one_process(music, rounds, STACK_TITLE, separate_stack, ("stack",), goal=4.0)
+        yield _two_processes(music, rounds, goal=7.0)
+        yield from _differences_of_stack(music)
+        yield _one_process(music, rounds, FEW_TITLE, separate_few, FEW, goal=2.5)
+        yield _difference_of_few(music)
+        yield from _shares_of_floor(music, rounds)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _one_process(music, rounds, title, separate, names, *, goal) -> Figure:
+    together = partial(shared, names=names)
+    apart_s, shared_s = least_seconds([separate, together], music.clips, rounds=rounds)
+    return Figure(
+        f"{title}: separate librosa calls over ours, one process",
+        apart_s / shared_s,
+        goal,
+        "more",
+        f"{len(music.paths)} tracks of {music.name}, {_ms(apart_s, shared_s)}",
+    )
+
+
+def _two_processes(music: Music, rounds: int, *, goal: float) -> Figure:
+    with Parallel(n_jobs=2, inner_max_num_threads=1, backend="loky") as parallel:
+
+        def over_two(paths):
+            parallel(delayed(shared_from_file)(path) for path in paths)
+
+        def in_one(paths):
+            for path in paths:
+                separate_stack(clip(path))
+
+        seconds = least_seconds(
+            [in_one, over_two], [music.paths], rounds=rounds, clock=time.perf_counter
+        )
+    apart_s, shared_s = seconds / len(music.paths)
+    return Figure(
+        f"{STACK_TITLE}: separate librosa calls in one process over ours in two",
+        apart_s / shared_s,
+        goal,
+        "more",
+        f"with decoding, by the clock, {_ms(apart_s, shared_s)}",
+    )
+
+
+def _differences_of_stack(music: Music) -> Iterator[Figure]:
+    in_hz = np.isin([family for family, _ in STACK_ROWS], ["centroid", "bandwidth"])
+    gaps = [np.abs(extract(y, SR, ["stack"])["stack"] - separate_stack(y)) for y in music.clips]
+    most = np.max([gap.max(axis=1) for gap in gaps], axis=0)
+    for rows, kind, tolerance in (
+        (~in_hz, "in dB or shares, and of beats", TOLERANCE),
+        (in_hz, "in Hz", TOLERANCE_HZ),
+    ):
+        what = f"{STACK_TITLE}: largest difference of the rows {kind}"
+        yield Figure(what, float(most[rows].max()), tolerance, "less", "a difference, no ratio")
+
+
+def _difference_of_few(music: Music) -> Figure:
+    gaps = []
+    for y in music.clips:
+        ours, theirs = extract(y, SR, FEW), separate_few(y)
+        gaps += [float(np.abs(ours[name] - theirs[name]).max()) for name in FEW]
+    what = f"{FEW_TITLE}: largest difference"
+    return Figure(what, max(gaps), TOLERANCE, "less", "a difference, no ratio")
+
+
+def _shares_of_floor(music: Music, rounds: int) -> Iterator[Figure]:
+    """Compare with what can't be left out: decoding, one STFT, and for the stack one CQT."""
+    parts = [shared_from_file, stft_and_cqt, few_from_file, stft]
+    stack_s, stack_floor_s, few_s, few_floor_s = least_seconds(parts, music.paths, rounds=rounds)
+    for title, floor, whole_s, floor_s in (
+        (STACK_TITLE, "decoding, STFT and CQT", stack_s, stack_floor_s),
+        (FEW_TITLE, "decoding and STFT", few_s, few_floor_s),
+    ):
+        what = f"{title}: share of the floor, time over that of {floor} alone"
+        yield Figure(what, whole_s / floor_s, None, "less", _ms(whole_s, floor_s))
+
+
+def _ms(first_s: float, second_s: float) -> str:
+    return f"{1000 * first_s:.0f} against {1000 * second_s:.0f} ms a track"
+
+
+def clip(path: Path) -> np.ndarray:
+    return excerpt(read(path), SR, CLIP_S)
+
+
+def shared(y: np.ndarray, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return features as for the first clip of a tuning."""
+    filter_bank.cache_clear()
+    return extract(y, SR, names)
+
+
+def shared_from_file(path: Path) -> None:
+    shared(clip(path), names=("stack",))
+
+
+def few_from_file(path: Path) -> None:
+    shared(clip(path), names=FEW)
+
+
+def stft(path: Path) -> Spectra:
+    spectra = Spectra(clip(path))
+    _ = spectra.magnitude  # computed when asked for
+    return spectra
+
+
+def stft_and_cqt(path: Path) -> None:
+    filter_bank.cache_clear()
+    cqt_magnitude(stft(path).y, hop_length=HOP_LENGTH, tuning=0.0)
+
+
+def separate_stack(y: np.ndarray) -> np.ndarray:
+    """Return the stack by a call for each family."""
+    audio = {"y": y, "sr": SR}
+    mel = librosa.feature.melspectrogram(**audio, n_mels=20, fmax=1400)
+    beats = np.zeros((1, 1 + len(y) // HOP_LENGTH))
+    beats[0, librosa.beat.beat_track(**audio)[1]] = 1
+    return np.concatenate(
+        [
+            librosa.feature.mfcc(**audio, n_mfcc=20),
+            librosa.power_to_db(S=mel, ref=np.max),
+            beats,
+            librosa.feature.spectral_contrast(**audio),
+            librosa.feature.chroma_cqt(**audio),
+            librosa.feature.chroma_cens(**audio),
+            librosa.feature.chroma_stft(**audio),
+            librosa.feature.spectral_centroid(**audio),
+            librosa.feature.spectral_bandwidth(**audio),
+            librosa.feature.rms(y=y),
+        ]
+    )
+
+
+def separate_few(y: np.ndarray) -> dict[str, np.ndarray]:
+    """Return mel, MFCC, chroma and tempogram by a call each."""
+    audio = {"y": y, "sr": SR}
+    return {
+        "log_mel": librosa.power_to_db(S=librosa.feature.melspectrogram(**audio), ref=np.max),
+        "mfcc": librosa.feature.mfcc(**audio, n_mfcc=20),
+        "chroma": librosa.feature.chroma_stft(**audio),
+        "tempogram": librosa.feature.tempogram(**audio, win_length=384),
+    }

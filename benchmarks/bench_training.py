@@ -1,16 +1,14 @@
 """Training through skorch against a bare torch loop: same network, batches, threads, precision.
 
-    python benchmarks/bench_training.py
-
-The goal is a ratio of times of at most 1.05. Both train on one thread, as the study's fits do, in
-turns; of each the least processor time of several repetitions counts, which other work on the
-machine disturbs least.
+Both train on one thread, as the study's fits do, in turns, and are compared by processor time.
 """
 
-import time
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
+from measuring import Figure, least_seconds
 
 from genrelib.seeds import rng
 from genrelib.systems import SYSTEMS, build
@@ -18,27 +16,47 @@ from genrelib.training import GenreNet, half_precision
 
 SYSTEMS_TIMED = ("cnn_2d", "cnn_lstm", "resnet18")
 SHAPES = {"cnn_2d": (64, 128), "cnn_lstm": (20, 387), "resnet18": (64, 128)}
-N_TRACKS, N_EPOCHS, N_REPEATS = 96, 3, 7
+N_TRACKS, N_EPOCHS, ROUNDS = 96, 3, 11
 GOAL = 1.05
 
 
-def through_skorch(net: GenreNet, X: np.ndarray, y: np.ndarray) -> float:
-    """Return the processor seconds of training as the study does, without a validation part."""
-    started = time.process_time()
+def figures() -> Iterator[Figure]:
+    """Yield the ratio of times for each kind of network."""
+    torch.set_num_threads(1)
+    for name in SYSTEMS_TIMED:
+        yield figure_of(name, n_tracks=N_TRACKS, n_epochs=N_EPOCHS, rounds=ROUNDS)
+
+
+def figure_of(name: str, *, n_tracks: int, n_epochs: int, rounds: int) -> Figure:
+    """Return the ratio of times for the network of a system."""
+    X = rng(0, name).normal(-40, 10, (n_tracks, *SHAPES[name])).astype(np.float32)
+    y = np.arange(n_tracks) % 10
+    net = network_of(name).set_params(max_epochs=n_epochs)
+    loops = [partial(loop, X=X, y=y) for loop in (through_skorch, bare_loop)]
+    ours_s, bare_s = least_seconds(loops, [net], rounds=rounds)
+    return Figure(
+        f"training of {SYSTEMS[name].name}: through skorch over a bare torch loop",
+        ours_s / bare_s,
+        GOAL,
+        "less",
+        f"{n_tracks * n_epochs / ours_s:.0f} tracks a second on one thread",
+    )
+
+
+def through_skorch(net: GenreNet, X: np.ndarray, y: np.ndarray) -> None:
+    """Train as the study does, without a validation part."""
     net.fit(X, y, is_valid=np.zeros(len(X), bool))
-    return time.process_time() - started
 
 
-def bare_loop(net: GenreNet, X: np.ndarray, y: np.ndarray) -> float:
-    """Return the processor seconds of the shortest loop that trains the same network."""
+def bare_loop(net: GenreNet, X: np.ndarray, y: np.ndarray) -> None:
+    """Train the same network by the shortest loop that does."""
     torch.manual_seed(net.seed)
     kwargs = net.get_params_for("module")
-    started = time.process_time()
     module = net.module(input_shape=X.shape[1:], n_classes=net.n_classes, **kwargs)
     optimiser = net.optimizer(module.parameters(), lr=net.lr)
     inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
     mixed = net.mixed_precision and half_precision()
-    for _ in range(N_EPOCHS):
+    for _ in range(net.max_epochs):
         module.train()
         for rows in torch.randperm(len(inputs)).split(net.batch_size):
             optimiser.zero_grad()
@@ -46,32 +64,9 @@ def bare_loop(net: GenreNet, X: np.ndarray, y: np.ndarray) -> float:
                 logits = module(inputs[rows])
             torch.nn.functional.cross_entropy(logits.float(), labels[rows]).backward()
             optimiser.step()
-    return time.process_time() - started
 
 
 def network_of(name: str) -> GenreNet:
     estimator = build(name, n_classes=10, seed=0, image_size=(64, 128))
     net = next(v for v in estimator.get_params(deep=True).values() if isinstance(v, GenreNet))
-    return net.set_params(max_epochs=N_EPOCHS, device="cpu")
-
-
-def main() -> None:
-    torch.set_num_threads(1)
-    y = np.arange(N_TRACKS) % 10
-    for name in SYSTEMS_TIMED:
-        X = rng(0, name).normal(-40, 10, (N_TRACKS, *SHAPES[name])).astype(np.float32)
-        net = network_of(name)
-        ours, bare = [], []
-        for _ in range(N_REPEATS):
-            ours.append(through_skorch(net, X, y))
-            bare.append(bare_loop(net, X, y))
-        ratio = min(ours[1:]) / min(bare[1:])  # the first warms up
-        per_second = N_TRACKS * N_EPOCHS / min(ours)
-        print(
-            f"training of {SYSTEMS[name].name}: {ratio:.3f} times a bare torch loop (goal: at most "
-            f"{GOAL}); {per_second:.0f} tracks a second on one thread"
-        )
-
-
-if __name__ == "__main__":
-    main()
+    return net.set_params(device="cpu")

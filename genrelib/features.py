@@ -13,6 +13,7 @@ import numpy as np
 from .audio import SR
 from .compiled import librosa
 from .errors import GenrelibError, unknown
+from .rhythm import tempogram
 from .spectra import HOP_LENGTH, N_FFT, Spectra
 from .stack import STACK_ROWS, stack
 
@@ -80,12 +81,7 @@ def _chroma(spectra: Spectra) -> np.ndarray:
 
 
 def _tempogram(spectra: Spectra) -> np.ndarray:
-    return librosa.feature.tempogram(
-        onset_envelope=spectra.onset_envelope(np.mean),
-        sr=SR,
-        hop_length=HOP_LENGTH,
-        win_length=TEMPOGRAM_LAGS,
-    )
+    return tempogram(spectra.onset_envelope(np.mean), n_lags=TEMPOGRAM_LAGS)
 
 
 FEATURES: dict[str, Feature] = {

@@ -1,6 +1,8 @@
 """The page: one report of a study, made from its tables and figures; notebooks as HTML."""
 
+import json
 from collections.abc import Iterable
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from nbconvert import HTMLExporter
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
-from .files import Workspace, write_text
+from .files import Workspace, digest, write_text
 from .protocols import PROTOCOLS
 from .report import lacking_systems, read_table
 from .systems import SYSTEMS, chosen
@@ -190,16 +192,33 @@ def _figure(path: Path) -> dict:
 
 
 def _notebook_page(path: Path, templates: jinja2.Environment) -> dict:
-    """Render an executed notebook with the report's own style."""
-    notebook = nbformat.read(path, as_version=4)
-    body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
-    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
-    page = templates.get_template("notebook.html").render(
-        title=title, body=body, colours=HtmlFormatter().get_style_defs(".highlight")
-    )
-    write_text(path.with_suffix(".html"), page)
+    """Render an executed notebook with the report's own style, unless that was done before."""
+    title = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
+    title = "".join(title).splitlines()[0].lstrip("# ")
+    page, made_from = path.with_suffix(".html"), _made_from(path)
+    if not page.exists() or made_from not in page.read_text(encoding="utf-8"):
+        body, _ = HTMLExporter(template_name="basic").from_notebook_node(
+            nbformat.read(path, as_version=4)
+        )
+        text = templates.get_template("notebook.html").render(
+            title=title,
+            body=body,
+            colours=HtmlFormatter().get_style_defs(".highlight"),
+            made_from=made_from,
+        )
+        write_text(page, text)
     return {
         "path": f"notebooks/{path.stem}.html",
         "source": f"notebooks/{path.name}",
         "title": title,
     }
+
+
+def _made_from(path: Path) -> str:
+    """Return a digest of all that a notebook's page depends on."""
+    here = Path(__file__)
+    look = [
+        here.parent / "templates" / name for name in ("notebook.html", "base.html", "style.css")
+    ]
+    versions = [version(name) for name in ("nbconvert", "mistune", "pygments")]
+    return sha256("".join([*map(digest, [path, here, *look]), *versions]).encode()).hexdigest()

@@ -22,11 +22,14 @@ rows   family              equal to
 Centroid and bandwidth agree within 0.1 Hz, everything else within 1e-4 of its unit.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from .audio import SR
 from .compiled import librosa
-from .spectra import HOP_LENGTH, N_FFT, Spectra
+from .rhythm import beats
+from .spectra import HOP_LENGTH, N_FFT, Spectra, mel_filters
 
 MEL_FMAX = 1400.0
 """Upper end, in Hz, of the stack's mel bands."""
@@ -64,19 +67,17 @@ def stack(spectra: Spectra) -> np.ndarray:
         In dB (MFCC, mel, contrast), 0 to 1 (beat, chroma), Hz (centroid, bandwidth) and full
         scale (RMS).
     """
-    magnitude = spectra.magnitude
-    mel = librosa.feature.melspectrogram(S=spectra.power, sr=SR, n_mels=20, fmax=MEL_FMAX)
+    mel = mel_filters(sr=SR, n_fft=N_FFT, n_mels=20, fmax=MEL_FMAX)
     return np.concatenate(
         [
             librosa.feature.mfcc(S=spectra.mel_db, n_mfcc=20),
-            librosa.power_to_db(S=mel, ref=np.max),
+            librosa.power_to_db(S=mel @ spectra.power, ref=np.max),
             _beats(spectra),
-            librosa.feature.spectral_contrast(S=magnitude, sr=SR),
-            librosa.feature.chroma_cqt(C=spectra.cqt, sr=SR),
-            librosa.feature.chroma_cens(C=spectra.cqt, sr=SR),
+            _contrast(spectra.magnitude),
+            *_chroma_and_cens(spectra.cqt),
             spectra.chroma,
-            *_centroid_and_bandwidth(magnitude),
-            librosa.feature.rms(y=spectra.y, frame_length=N_FFT, hop_length=HOP_LENGTH),
+            *_centroid_and_bandwidth(spectra.magnitude),
+            _rms(spectra.y),
         ],
         dtype=np.float32,
     )
@@ -84,11 +85,42 @@ def stack(spectra: Spectra) -> np.ndarray:
 
 def _beats(spectra: Spectra) -> np.ndarray:
     """Return one row that is 1 at the frames of beats and 0 elsewhere."""
-    envelope = spectra.onset_envelope(np.median)
-    _, frames = librosa.beat.beat_track(onset_envelope=envelope, sr=SR, hop_length=HOP_LENGTH)
+    envelope = spectra.onset_envelope(_median)
     row = np.zeros((1, len(envelope)))
-    row[0, frames] = 1.0
+    row[0, beats(envelope, hop_length=HOP_LENGTH)] = 1.0
     return row
+
+
+def _median(values: np.ndarray, axis: int) -> np.ndarray:
+    """Return :func:`numpy.median`, by sorting: of a hundred values that is faster."""
+    ordered = np.sort(np.moveaxis(values, axis, -1), axis=-1)
+    middle = (ordered.shape[-1] - 1) // 2, ordered.shape[-1] // 2
+    return np.mean(ordered[..., middle], axis=-1)
+
+
+def _contrast(magnitude: np.ndarray) -> np.ndarray:
+    """Return how far each octave's loudest fiftieth is above its quietest, in dB."""
+    freqs = librosa.fft_frequencies(sr=SR, n_fft=N_FFT)
+    edges = [0.0, *(200.0 * 2.0 ** np.arange(7))]
+    valleys, peaks = [], []
+    for octave, (low, high) in enumerate(pairwise(edges)):
+        # librosa's bands: the bin below each goes with it, and the last takes all the rest
+        first = max(0, np.searchsorted(freqs, low) - 1)
+        end = np.searchsorted(freqs, high, side="right") if octave < 6 else len(freqs)
+        count = max(1, round(0.02 * (end - first)))
+        ordered = np.sort(magnitude.T[:, first : end - (octave < 6)], axis=1)
+        valleys.append(np.mean(np.ascontiguousarray(ordered[:, :count].T), axis=0))
+        peaks.append(np.mean(np.ascontiguousarray(ordered[:, -count:].T), axis=0))
+    peak, valley = np.array(peaks, dtype=np.float64), np.array(valleys, dtype=np.float64)
+    return librosa.power_to_db(S=peak) - librosa.power_to_db(S=valley)
+
+
+def _chroma_and_cens(cqt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return 12 rows each of the energy by pitch class, and of its smoothed quantisation."""
+    energy = librosa.feature.chroma_cqt(C=cqt, sr=SR, norm=None)
+    chroma = librosa.util.normalize(S=energy, norm=np.inf, axis=0)
+    # given chroma for a CQT of one octave in twelve bins, this leaves the energy as it is
+    return chroma, librosa.feature.chroma_cens(C=energy, sr=SR, bins_per_octave=12)
 
 
 def _centroid_and_bandwidth(magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -101,3 +133,13 @@ def _centroid_and_bandwidth(magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarr
     centroid = first / total
     variance = np.maximum(second / total - centroid**2, 0.0)
     return centroid, np.sqrt(variance)
+
+
+def _rms(y: np.ndarray) -> np.ndarray:
+    """Return the root mean square of each frame as one row."""
+    squares = np.square(np.pad(y, N_FFT // 2))
+    n_hops = len(squares) // HOP_LENGTH
+    hops = squares[: n_hops * HOP_LENGTH].reshape(n_hops, HOP_LENGTH).sum(axis=1)
+    # a frame is four hops, which NumPy's pairwise sum over a frame adds in this order too
+    pairs = hops[:-1] + hops[1:]
+    return np.sqrt((pairs[:-2] + pairs[2:]) / np.float32(N_FFT))[np.newaxis]

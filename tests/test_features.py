@@ -13,9 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from genrelib.constantq import cqt_magnitude
 from genrelib.errors import GenrelibError
 from genrelib.features import FEATURES, HOP_LENGTH, N_FFT, SR, STACK_ROWS, extract, n_frames
-from genrelib.spectra import Spectra, cqt_magnitude
+from genrelib.rhythm import beats, tempogram
+from genrelib.spectra import Spectra
+from genrelib.tuning import estimate_tuning
+from genrelib.windows import spectra_of_windows
 
 GOLDEN = Path(__file__).parent / "golden" / "features.npz"
 FAMILIES = np.array([family for family, _ in STACK_ROWS])
@@ -129,7 +133,9 @@ def test_decisions_are_taken_on_the_very_same_numbers():
     spectra = Spectra(y)
     for tuning in (-0.5, -0.17, 0.0, 0.49):
         cqt = librosa.cqt(y=y, sr=SR, n_bins=252, bins_per_octave=36, tuning=tuning)
-        np.testing.assert_array_equal(cqt_magnitude(y, tuning=tuning), np.abs(cqt))
+        np.testing.assert_array_equal(
+            cqt_magnitude(y, hop_length=HOP_LENGTH, tuning=tuning), np.abs(cqt)
+        )
     np.testing.assert_array_equal(
         spectra.onset_envelope(np.median),
         librosa.onset.onset_strength(y=y, sr=SR, aggregate=np.median),
@@ -139,25 +145,45 @@ def test_decisions_are_taken_on_the_very_same_numbers():
     )
 
 
+@pytest.mark.parametrize("signal", ["mixture", "clicks", "silent half", "too loud", "one window"])
+def test_parts_equal_the_public_calls_to_the_last_bit(signal):
+    y = SIGNALS[signal]
+    spectra = Spectra(y)
+    np.testing.assert_array_equal(spectra.magnitude, np.abs(librosa.stft(y=y)))
+    for spectrogram in (spectra.magnitude, spectra.power):
+        for bins_per_octave in (12, 36):
+            theirs = librosa.estimate_tuning(S=spectrogram, sr=SR, bins_per_octave=bins_per_octave)
+            assert estimate_tuning(spectrogram, bins_per_octave=bins_per_octave) == theirs
+    envelope = spectra.onset_envelope(np.median)
+    np.testing.assert_array_equal(
+        tempogram(envelope, n_lags=40),
+        librosa.feature.tempogram(onset_envelope=envelope, sr=SR, win_length=40),
+    )
+    np.testing.assert_array_equal(
+        beats(envelope, hop_length=HOP_LENGTH),
+        librosa.beat.beat_track(onset_envelope=envelope, sr=SR)[1],
+    )
+
+
 def test_only_what_is_asked_for_is_computed(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("not asked for")
 
     monkeypatch.setattr("genrelib.spectra.cqt_magnitude", refuse)
-    monkeypatch.setattr("librosa.estimate_tuning", refuse)
+    monkeypatch.setattr("genrelib.spectra.estimate_tuning", refuse)
     monkeypatch.setattr("librosa.onset.onset_strength", refuse)
     assert list(extract(SIGNALS["DC"], SR, ["mfcc", "log_mel"])) == ["mfcc", "log_mel"]
 
 
 def test_what_is_shared_is_computed_once(monkeypatch):
     calls = []
-    stft = librosa.stft
 
-    def counting(**kwargs):
-        calls.append(kwargs.get("n_fft"))
-        return stft(**kwargs)
+    def counting(y, **kwargs):
+        calls.append(kwargs["n_fft"])
+        return spectra_of_windows(y, **kwargs)
 
-    monkeypatch.setattr("librosa.stft", counting)
+    for user in ("spectra", "constantq"):
+        monkeypatch.setattr(f"genrelib.{user}.spectra_of_windows", counting)
     extract(SIGNALS["DC"], SR, FEATURES)
     assert calls.count(N_FFT) == 1
     assert len(calls) == 1 + 7  # and one per octave of the one CQT

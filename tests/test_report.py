@@ -3,6 +3,7 @@
 import re
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -184,6 +185,23 @@ def test_claims_without_a_single_figure_are_shown_as_gaps(workspace):
 def test_the_page_is_made_when_only_some_notebooks_ran(workspace):
     text = page.build(workspace, PARAMETERS, []).read_text()
     assert "Notebook 09 has not been run yet." in text
+
+
+def test_a_notebook_is_rendered_again_only_when_it_changed(workspace):
+    path = workspace.report / "notebooks" / "01_data.ipynb"
+    path.parent.mkdir(parents=True)
+    rendered = []
+    for text in ("# First", "# First", "# Second"):
+        nbformat.write(nbformat.v4.new_notebook(cells=[_markdown(text)]), path)
+        assert text.lstrip("# ") in page.build(workspace, PARAMETERS, []).read_text()
+        made = path.with_suffix(".html")
+        assert text.lstrip("# ") in made.read_text()
+        rendered.append(made.stat().st_mtime_ns)
+    assert rendered[0] == rendered[1] < rendered[2]
+
+
+def _markdown(text):
+    return nbformat.v4.new_markdown_cell(text, id="cell-0")
 
 
 def test_audio_of_other_peoples_music_is_not_published(workspace, music):
