@@ -1,19 +1,18 @@
 """Reading the store out of order against reading a plain array file, by np.memmap.
 
-    python benchmarks/bench_store.py
-
 Both files hold the same float16 log-mels and give float32; they lie in the system's cache, so what
 is compared is the processor time of finding and copying, not the disk. They take turns; of each the
 least of several rounds counts, which other work on the machine disturbs least.
 """
 
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from measuring import Figure, least_seconds
 
 from genrelib import features
 from genrelib.seeds import rng
@@ -46,34 +45,34 @@ def write_both(folder: Path, clip_s: float, n_tracks: int) -> None:
     )
 
 
-def seconds(function: Callable[[np.ndarray], np.ndarray], order: np.ndarray) -> float:
-    """Return the processor seconds of reading all tracks, batch by batch."""
-    started = time.process_time()
+def read_in_batches(function: Callable[[np.ndarray], np.ndarray], order: np.ndarray) -> None:
     for start in range(0, len(order), BATCH):
         function(order[start : start + BATCH])
-    return time.process_time() - started
 
 
-def main() -> None:
+def figure_of(clip_s: float, n_tracks: int, *, rounds: int = ROUNDS) -> Figure:
+    with tempfile.TemporaryDirectory() as name:
+        write_both(Path(name), clip_s, n_tracks)
+        store = open_store(Path(name) / "store.h5")
+        ids = np.array(store.track_ids, dtype=object)
+        plain = np.load(Path(name) / "plain.npy", mmap_mode="r")
+        ways = (
+            lambda batch: store.read("log_mel", ids[batch]),
+            lambda batch: plain[batch].astype(np.float32),
+        )
+        order = rng(0, "order").permutation(n_tracks)
+        assert np.array_equal(ways[0](order[:BATCH]), ways[1](order[:BATCH]))
+        functions = [partial(read_in_batches, way) for way in ways]
+        ours, bare = least_seconds(functions, [order], rounds=rounds)
+        return Figure(
+            f"reading the store out of order, clips of {clip_s:g} s: times a plain array file",
+            ours / bare,
+            GOAL,
+            "less",
+            f"{1e6 * ours / n_tracks:.0f} against {1e6 * bare / n_tracks:.0f} us a track",
+        )
+
+
+def figures() -> Iterator[Figure]:
     for clip_s, n_tracks in SIZES.items():
-        with tempfile.TemporaryDirectory() as name:
-            write_both(Path(name), clip_s, n_tracks)
-            store = open_store(Path(name) / "store.h5")
-            ids = np.array(store.track_ids, dtype=object)
-            plain = np.load(Path(name) / "plain.npy", mmap_mode="r")
-            ways = (
-                lambda batch, store=store, ids=ids: store.read("log_mel", ids[batch]),
-                lambda batch, plain=plain: plain[batch].astype(np.float32),
-            )
-            order = rng(0, "order").permutation(n_tracks)
-            assert np.array_equal(ways[0](order[:BATCH]), ways[1](order[:BATCH]))
-            times = [[seconds(way, order) for way in ways] for _ in range(ROUNDS)]
-            ours, bare = np.min(times, axis=0)
-            print(
-                f"store out of order, {clip_s:g} s: {ours / bare:.2f} times a plain array file "
-                f"(goal: at most {GOAL}); {1e6 * ours / n_tracks:.0f} microseconds a track"
-            )
-
-
-if __name__ == "__main__":
-    main()
+        yield figure_of(clip_s, n_tracks)

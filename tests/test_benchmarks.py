@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))  # scripts, not a package
 
 import bench
 import bench_features
+import bench_store
 import bench_training
 from measuring import Figure, least_seconds
 
@@ -58,6 +59,12 @@ def test_training_for_one_epoch():
     figure = bench_training.figure_of("cnn_2d", n_tracks=20, n_epochs=1, rounds=1)
     assert 0.1 < figure.value < 10
     assert figure.goal_text == "<= 1.05"
+
+
+def test_the_store_beside_a_plain_file():
+    figure = bench_store.figure_of(1.0, 40, rounds=1)
+    assert figure.value > 0
+    assert figure.goal_text == "<= 2"
 
 
 def test_the_runner_prints_a_line_and_writes_a_row_for_each_figure(tmp_path, monkeypatch, capsys):
