@@ -22,7 +22,7 @@ study: $(READY)
 test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 notebooks: $(READY)
 	$(BIN)/python -m jupyter execute --inplace notebooks/*.ipynb

@@ -14,6 +14,9 @@ from tqdm import tqdm
 SCHEDULER = "GENRELIB_SCHEDULER"
 """Environment variable with the address of a dask scheduler; without it, work stays here."""
 
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Environment variables that make a process compute on one thread, when set to 1 as it starts."""
+
 ALONE_S = 4.0
 """Seconds that are worked in this process before others are started: about what starting costs."""
 

@@ -284,6 +284,8 @@ def main(arguments: list[str] | None = None) -> int:
         folder = os.environ.get(variable, "")
         if folder and Path(folder).is_dir():  # notebooks run elsewhere than this command
             os.environ[variable] = str(Path(folder).absolute())
+    for variable in parallel.ONE_THREAD:  # sums of a notebook don't depend on the cores then
+        os.environ.setdefault(variable, "1")
     if options.scheduler:
         os.environ[parallel.SCHEDULER] = options.scheduler  # the notebooks' processes inherit it
     only = options.only.split(",") if options.only else None

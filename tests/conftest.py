@@ -1,6 +1,9 @@
-"""Small corpora that need no audio, and a store with features that tell the genres apart."""
+"""Small corpora that need no audio, a store with features that tell genres apart, small studies."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +11,39 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+import yaml
+from threadpoolctl import threadpool_limits
 
 from genrelib import corpora, store
 from genrelib.audio import SR
 from genrelib.files import Workspace
+from genrelib.parallel import ONE_THREAD
 from genrelib.seeds import rng
 
-torch.set_num_threads(1)  # small networks: threads only wait for each other
+# small matrices: threads only wait for each other, here and in the processes that tests start
+torch.set_num_threads(1)
+threadpool_limits(1)
+os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
 
 ROOT = Path(__file__).parents[1]
 GENRES = ("blues", "jazz", "metal", "rock")
 
 
+LONGEST = (
+    "test_whole_studies.py",
+    "test_fma_studies.py",
+    "test_inference_simulations.py",
+    "test_systems.py",
+    "test_listed.py",
+    "test_joined.py",
+    "test_study.py",
+)
+
+
 def pytest_collection_modifyitems(items):
     """Start the longest files first: side by side, the files then end at about the same time."""
-    whole = ("test_whole_studies.py", "test_listed.py", "test_joined.py")
-    longest = (*whole, "test_notebooks.py", "test_study.py")
-    items.sort(key=lambda item: item.path.name not in longest)
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 def make_tracks(n_artists=4, n_songs=3, genres=GENRES) -> pd.DataFrame:
@@ -71,6 +90,29 @@ def copied_project(folder: Path) -> Path:
     for name in ("notebooks", "studies"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".*"))
     return folder
+
+
+def small_project(folder: Path, **own) -> Path:
+    """Return a project with a study named small, of two systems, which takes some seconds."""
+    root = copied_project(folder)
+    smoke = yaml.safe_load((ROOT / "studies" / "smoke.yaml").read_text())
+    text = yaml.safe_dump({**smoke, "systems": ["mel_svm", "nn"], "probed": [], **own})
+    (root / "studies" / "small.yaml").write_text(text)
+    return root
+
+
+def run(root: Path, name: str, *arguments: str, **environment: str) -> None:
+    """Run a study by the command that people use."""
+    command = [sys.executable, "-m", "genrelib.study", name, *arguments]
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def write_music(folder: Path, n_artists=4, n_songs=2, seconds=1.2, genres=GENRES) -> Path:

@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import fma_copy
@@ -12,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import copied_project
+from conftest import run as run_study
 
 from genrelib.corpora.download import MIRROR
 from genrelib.protocols import PROTOCOLS
@@ -51,12 +50,7 @@ def _run(name, copy, folder):
     files = {f"/{p.relative_to(copy.mirror)}": p.read_bytes() for p in copy.mirror.rglob("*.zip")}
     with local_server.serving(files) as server:
         changes = {MIRROR: server.url, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        changes["OMP_NUM_THREADS"] = "1"  # small matrices: threads only wait for each other
-        command = [sys.executable, "-m", "genrelib.study", name]
-        done = subprocess.run(
-            command, cwd=root, env=os.environ | changes, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        run_study(root, name, "--n-jobs", "1", **changes)
         asked = [place.rpartition("/")[2] for place, _ in server.asked]
     report = root / "reports" / name
     return SimpleNamespace(

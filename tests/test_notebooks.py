@@ -1,10 +1,7 @@
 """The notebooks: their structure and their checked outputs."""
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -31,12 +28,6 @@ def read(path: Path):
 
 def tagged(notebook, tag: str) -> list:
     return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
-
-
-def nbval(*paths: Path, cwd: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-q", "-p"]
-    command += ["no:cacheprovider", "-c", os.devnull, "--rootdir", str(cwd), *map(str, paths)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_the_notebooks_are_there():
@@ -119,26 +110,3 @@ def test_a_misspelt_parameter_in_a_study_fails(tmp_path):
     path.write_text(path.read_text().replace("n_folds", "n_flods"))
     with pytest.raises(GenrelibError, match="n_flods"):
         parameters_of(Workspace("smoke", tmp_path))
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Path:
-    return copied_project(tmp_path_factory.mktemp("project"))
-
-
-def test_nbval_accepts_the_stored_outputs(project):
-    done = nbval(project / "notebooks", cwd=project)
-    assert done.returncode == 0, done.stdout
-
-
-def test_nbval_refuses_a_wrong_stored_output(project):
-    """The first notebook stands for all: each has its output stored, see above."""
-    notebook = read(PATHS[0])
-    output = notebook.cells[-1].outputs[0]
-    number = re.search(r"\d+", output["text"])[0]
-    output["text"] = output["text"].replace(number, f"{number}1", 1)
-    wrong = project / "notebooks" / "01_wrong.ipynb"
-    nbformat.write(notebook, wrong)
-    done = nbval(wrong, cwd=project)
-    wrong.unlink()
-    assert "1 failed" in done.stdout

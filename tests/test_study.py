@@ -1,6 +1,7 @@
 """The study runner: names, order, resuming, failing; on two small notebooks of its own."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,14 +49,36 @@ def write_notebook(path: Path, parameters: str, code: str) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
 
 
+def write_project(folder: Path) -> None:
+    write_notebook(folder / "notebooks" / "01_first.ipynb", DECLARED + "times = 1", FIRST)
+    write_notebook(folder / "notebooks" / "02_second.ipynb", 'study = "smoke"', SECOND)
+    (folder / "studies").mkdir()
+    (folder / "studies" / "trial.yaml").write_text(PARAMETERS)
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    write_notebook(tmp_path / "notebooks" / "01_first.ipynb", DECLARED + "times = 1", FIRST)
-    write_notebook(tmp_path / "notebooks" / "02_second.ipynb", 'study = "smoke"', SECOND)
-    (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "trial.yaml").write_text(PARAMETERS)
+    write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("executed")
+    write_project(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run()
+    return folder
+
+
+@pytest.fixture
+def ran(executed, tmp_path, monkeypatch) -> Path:
+    """Return a copy of a project in which the study has run."""
+    shutil.copytree(executed, tmp_path / "ran")
+    monkeypatch.chdir(tmp_path / "ran")
+    return tmp_path / "ran"
 
 
 def run(**changes) -> list[str]:
@@ -75,43 +98,38 @@ def test_notebooks_run_in_order_with_the_studys_parameters(project):
     assert (project / "reports" / "trial" / "index.html").exists()
 
 
-def test_executed_copies_hold_output_but_no_times_paths_or_progress(project):
-    run()
-    copy = project / "reports" / "trial" / "notebooks" / "02_second.ipynb"
+def test_executed_copies_hold_output_but_no_times_paths_or_progress(executed, ran):
+    copy = ran / "reports" / "trial" / "notebooks" / "02_second.ipynb"
     notebook = nbformat.read(copy, as_version=4)
     assert [out.text for out in notebook.cells[-1].outputs] == ["doubled\n"]
-    for trace in (str(project), "start_time"):
+    for trace in (str(executed), "start_time"):
         assert trace not in copy.read_text()
     first = copy.read_bytes()
     run(only=["02"])
     assert copy.read_bytes() == first
 
 
-def test_what_is_up_to_date_is_not_run_again(project):
-    run()
+def test_what_is_up_to_date_is_not_run_again(ran):
     assert any("02_second: up to date" in line for line in run())
 
 
-def test_a_notebook_runs_again_when_its_output_is_lost(project):
-    run()
-    (project / "reports" / "trial" / "tables" / "02_double.csv").unlink()
+def test_a_notebook_runs_again_when_its_output_is_lost(ran):
+    (ran / "reports" / "trial" / "tables" / "02_double.csv").unlink()
     assert any("02_second: done" in line for line in run())
-    assert double(project) == "6"
+    assert double(ran) == "6"
 
 
-def test_a_notebook_runs_again_when_an_earlier_one_wrote_something_else(project):
+def test_a_notebook_runs_again_when_an_earlier_one_wrote_something_else(ran):
+    (ran / "studies" / "trial.yaml").write_text(PARAMETERS.replace("times: 3", "times: 5"))
     run()
-    (project / "studies" / "trial.yaml").write_text(PARAMETERS.replace("times: 3", "times: 5"))
-    run()
-    assert double(project) == "10"
+    assert double(ran) == "10"
 
 
-def test_a_notebook_runs_again_when_its_source_changed(project):
-    run()
-    path = project / "notebooks" / "02_second.ipynb"
+def test_a_notebook_runs_again_when_its_source_changed(ran):
+    path = ran / "notebooks" / "02_second.ipynb"
     write_notebook(path, 'study = "smoke"', SECOND.replace("2 * times", "3 * times"))
     run()
-    assert double(project) == "9"
+    assert double(ran) == "9"
 
 
 def test_only_runs_what_is_asked_for(project):
@@ -163,40 +181,39 @@ def test_the_command_line_says_where_the_report_is(project):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "reports/trial/index.html" in done.stdout
-    wrong = subprocess.run([*command[:3], "trail"], capture_output=True, text=True, check=False)
-    assert wrong.returncode == 1
-    assert "unknown study 'trail'; known: trial" in wrong.stderr
+
+
+def test_the_command_line_says_what_is_wrong(project, capsys):
+    assert study.main(["trail"]) == 1
+    assert "unknown study 'trail'; known: trial" in capsys.readouterr().err
 
 
 def page(project: Path) -> str:
     return (project / "reports" / "trial" / "index.html").read_text()
 
 
-def test_the_page_says_what_only_part_of_a_run_left_outdated(project):
-    run()
-    assert "Not up to date" not in page(project)
-    (project / "studies" / "trial.yaml").write_text(PARAMETERS.replace("times: 3", "times: 5"))
+def test_the_page_says_what_only_part_of_a_run_left_outdated(ran):
+    assert "Not up to date" not in page(ran)
+    (ran / "studies" / "trial.yaml").write_text(PARAMETERS.replace("times: 3", "times: 5"))
     run(only=["01"])
-    assert "Not up to date with the parameters below: 02_second" in page(project)
+    assert "Not up to date with the parameters below: 02_second" in page(ran)
 
 
-def test_the_page_says_what_a_failure_left_outdated(project):
-    run()
+def test_the_page_says_what_a_failure_left_outdated(ran):
     broken = SECOND + "\nprint(1 / 0)"
-    write_notebook(project / "notebooks" / "02_second.ipynb", 'study = "smoke"', broken)
+    write_notebook(ran / "notebooks" / "02_second.ipynb", 'study = "smoke"', broken)
     with pytest.raises(GenrelibError):
         run()
-    assert "Not up to date with the parameters below: 02_second" in page(project)
+    assert "Not up to date with the parameters below: 02_second" in page(ran)
 
 
-def test_notebooks_whose_systems_the_study_does_not_name_are_passed_over(project):
-    write_notebook(project / "notebooks" / "04_cnn.ipynb", 'study = "smoke"', "1 / 0")
+def test_notebooks_whose_systems_the_study_does_not_name_are_passed_over(ran):
+    write_notebook(ran / "notebooks" / "04_cnn.ipynb", 'study = "smoke"', "1 / 0")
     assert any("04_cnn: no system of this study" in line for line in run())
 
 
-def test_what_killed_processes_left_is_swept(project):
-    run()
-    folder = project / "reports" / "trial" / "notebooks"
+def test_what_killed_processes_left_is_swept(ran):
+    folder = ran / "reports" / "trial" / "notebooks"
     (folder / ".01_first.77.tmp.ipynb").write_text("{")
     (folder / ".02_second.tmp.ipynb").write_text("{")
     run()
@@ -215,7 +232,6 @@ def test_a_change_anywhere_in_the_package_counts(project, tmp_path, monkeypatch)
     assert study._key(path, {}) != before
 
 
-def test_the_state_is_whole_json(project):
-    run()
-    state = json.loads((project / "reports" / "trial" / "run.json").read_text())
+def test_the_state_is_whole_json(ran):
+    state = json.loads((ran / "reports" / "trial" / "run.json").read_text())
     assert set(state["notebooks"]) == {"01_first", "02_second"}

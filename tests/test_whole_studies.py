@@ -1,5 +1,6 @@
 """Whole studies by the command that people use: undisturbed, again, killed, and on own music."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,19 +9,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
-from conftest import ROOT, copied_project, write_music
+from conftest import ROOT, copied_project, run, small_project, write_music
 
 from genrelib.systems import chosen
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-
-def run(root: Path, name: str, *arguments: str) -> None:
-    """Run a study by the command that people use."""
-    command = [sys.executable, "-m", "genrelib.study", name, *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def results(root: Path, name: str) -> dict[str, bytes]:
@@ -34,7 +27,7 @@ def results(root: Path, name: str) -> dict[str, bytes]:
 def smoke(tmp_path_factory) -> Path:
     """Return a project in which the smoke study has run undisturbed."""
     root = copied_project(tmp_path_factory.mktemp("project"))
-    run(root, "smoke")
+    run(root, "smoke", "--n-jobs", "1")
     return root
 
 
@@ -67,19 +60,36 @@ def test_executed_notebooks_are_free_of_paths_and_warnings(smoke):
         ]
 
 
-def small_project(folder: Path, **own) -> Path:
-    """Return a project with a study of two systems, which takes some seconds."""
-    root = copied_project(folder)
-    smoke = yaml.safe_load((ROOT / "studies" / "smoke.yaml").read_text())
-    text = yaml.safe_dump({**smoke, "systems": ["mel_svm", "nn"], "probed": [], **own})
-    (root / "studies" / "small.yaml").write_text(text)
-    return root
+def nbval(*paths: Path, cwd: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-q", "-p"]
+    command += ["no:cacheprovider", "-c", os.devnull, "--rootdir", str(cwd), *map(str, paths)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_nbval_accepts_the_stored_outputs(smoke):
+    """The notebooks as they are, over what the study has rendered and fitted."""
+    done = nbval(smoke / "notebooks", cwd=smoke)
+    assert done.returncode == 0, done.stdout
+
+
+def test_nbval_refuses_a_wrong_stored_output(smoke):
+    """The first notebook stands for all: each has its output stored, see above."""
+    notebook = nbformat.read(PATHS[0], as_version=4)
+    output = notebook.cells[-1].outputs[0]
+    number = re.search(r"\d+", output["text"])[0]
+    output["text"] = output["text"].replace(number, f"{number}1", 1)
+    wrong = smoke / "notebooks" / "01_wrong.ipynb"
+    nbformat.write(notebook, wrong)
+    done = nbval(wrong, cwd=smoke)
+    wrong.unlink()
+    assert "1 failed" in done.stdout
 
 
 def test_a_study_killed_during_a_fit_goes_on_to_the_same_bytes(tmp_path):
     undisturbed, root = (small_project(tmp_path / name) for name in ("undisturbed", "killed"))
-    run(undisturbed, "small")
-    command = [sys.executable, "-m", "genrelib.study", "small"]
+    only = ["--only", "01,03"]
+    run(undisturbed, "small", *only)
+    command = [sys.executable, "-m", "genrelib.study", "small", *only]
     process = subprocess.Popen(
         command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -90,7 +100,7 @@ def test_a_study_killed_during_a_fit_goes_on_to_the_same_bytes(tmp_path):
     process.kill()
     process.wait()
     assert not (root / "reports" / "small" / "index.html").exists()
-    run(root, "small")
+    run(root, "small", *only)
     assert results(root, "small") == results(undisturbed, "small")
 
 
@@ -103,17 +113,14 @@ def test_a_second_run_fits_nothing_and_changes_no_byte(smoke):
 
 
 def test_a_folder_of_ones_own_with_odd_names_and_a_broken_file(tmp_path):
-    root = copied_project(tmp_path)
+    own = {"corpus": "folder", "corpus_options": {"source": "data/mine"}, "clip_s": 1.0}
+    root = small_project(tmp_path, **own)
     genres = ("1980", "None", "_pop, été")
     music = write_music(root / "data" / "mine", n_artists=3, genres=genres)
     (music / "1980" / "1980 artist 0" / "007.wav").write_text("not audio")
-    parameters = yaml.safe_load((ROOT / "studies" / "smoke.yaml").read_text())
-    own = {"corpus": "folder", "corpus_options": {"source": "data/mine"}, "clip_s": 1.0}
-    text = yaml.safe_dump({**parameters, **own, "systems": ["mel_svm", "nn"], "probed": []})
-    (root / "studies" / "mine.yaml").write_text(text)
-    run(root, "mine")
-    found = results(root, "mine")
+    run(root, "small", "--n-jobs", "1")
+    found = results(root, "small")
     assert b"007,1980," in found["tables/02_exclusions.csv"]
     assert found["tables/02_counts.csv"].splitlines()[-1].startswith(b"(all),19,1,18,9,9")
     assert found["tables/09_scores.csv"].count(b"\n") == 1 + 2 * 2
-    assert not (root / "reports" / "mine" / "audio").exists()
+    assert not (root / "reports" / "small" / "audio").exists()
