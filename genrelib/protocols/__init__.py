@@ -114,8 +114,8 @@ def folds(
     -------
     list of Fold
         Repeat by repeat; within a repeat each unit is tested exactly once, or at most once by
-        single draws and published splits. The validation part is empty where every genre has a
-        single unit left.
+        single draws, by published splits and across collections. The validation part is empty
+        where every genre has a single unit left.
 
     Raises
     ------
