@@ -61,6 +61,7 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
         with _written(missing, _columns(corpus)) as plan:
             _spread(missing, plan, store.path, n_jobs)
         await_files(fit.path.with_suffix(".json") for fit in missing)
+        predictions.remove_others(fit.path for fit in fits)  # of workers that died at it
     return {"fitted": len(missing), "kept": len(fits) - len(missing)}
 
 
