@@ -98,7 +98,7 @@ def test_predictions_are_the_same_bytes_though_a_worker_is_killed(
     workers, sent, music, features, workspace, tmp_path
 ):
     here = dataclasses.replace(workspace, root=tmp_path / "here")
-    names, changes = ("mel_svm", "ann"), {"epoch_share": 0.3}
+    names, changes = ("mel_svm", "ann"), {"epoch_share": 0.1}
     experiments.run(plan(music, features, here, names, **changes), music, features, n_jobs=1)
     planned = plan(music, features, workspace, names, **changes)
     with killing(workers, lambda: any(fit.path.exists() for fit in planned)) as killed:
