@@ -183,6 +183,9 @@ def report(costs: dict[int, Costs]) -> None:
         print(f"\nmicroseconds of {kind} time per track\n{table.round(2).to_string()}")
         goal = f" (goal: at most {GOAL})" if kind == "processor" else ""
         print(f"{kind} time per track: {table.iloc[-1, -1]:.3f} times at most{goal}")
+        sizes = np.array(list(costs))
+        further = np.diff(table.loc["all"].iloc[:-1] * sizes) / np.diff(sizes)
+        print(f"each further track, without what is done once: {further.round(1).tolist()}")
     readers = max(c.readers_gb for c in costs.values())
     print(f"\npeak memory: {peak_gb():.2f} GB, of a reading process {readers:.2f} GB "
           f"(goal: at most {GOAL_GB} GB)")  # fmt: skip

@@ -27,8 +27,9 @@ def build(corpus: Corpus, names: Iterable[str], path: Path, *, clip_s: float, n_
     changed. Tracks that left the corpus stay, unread. A store of another configuration (clip
     length, version of librosa or of :mod:`genrelib.features`) counts as none. The store is replaced
     at the end, whole. Until then finished tracks wait in the folder ``<path>.parts``: an
-    interrupted build goes on from there. Of several processes that build it at once, one does, the
-    others wait.
+    interrupted build goes on from there. Values take twice their room meanwhile: a part that was
+    deleted before the store is whole would be lost with it. Of several processes that build it at
+    once, one does, the others wait.
 
     Parameters
     ----------
