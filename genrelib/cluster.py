@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from uuid import uuid4
 
 from distributed import CancelledError, Client, Future, KilledWorker, Worker, get_worker
+from distributed.comm import get_address_host_port
 
 from .codetrace import digests
 from .errors import GenrelibError
@@ -108,8 +109,9 @@ def answers(address: str, function: Callable, tasks: Sequence[tuple]) -> Iterato
 def _joined(address: str) -> Iterator[Client]:
     """Connect to a scheduler that has a worker."""
     try:
+        get_address_host_port(address)  # what it refuses would leave a client half made, to hang
         client = Client(address, timeout=WAIT_S, set_as_default=False)
-    except (OSError, ValueError) as error:  # no answer; no such kind of address
+    except (OSError, ValueError, ImportError) as error:  # the last: another version of distributed
         raise GenrelibError(
             f"no dask scheduler answers at {address!r} ({error}); start one with `dask scheduler`, "
             "which says its address, tcp://host:8786, and see that this machine reaches it."

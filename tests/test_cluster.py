@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import json
 import os
 import pickle
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from test_experiments import plan
 from test_study import DECLARED, write_notebook
 
@@ -181,9 +182,12 @@ def test_workers_that_see_other_files_are_refused(sent, tmp_path, monkeypatch):
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "WAIT_S", 0.2)
-    for address in ("tcp://127.0.0.1:1", "pigeon://127.0.0.1:1", "here"):
+    for address in ("tcp://127.0.0.1:1", "pigeon://127.0.0.1:1", "tcp://127.0.0.1:x", "here"):
         with pytest.raises(GenrelibError, match=f"no dask scheduler answers at '{address}'"):
             cluster.check(address, tmp_path)
+    # one that is left open closes when it is collected, and waits for itself if that is elsewhere
+    clients = [found for found in gc.get_objects() if type(found) is Client]
+    assert {client.status for client in clients} <= {"closed"}
 
 
 def test_no_workers_and_workers_of_several_threads_are_refused(tmp_path, monkeypatch):
