@@ -1,4 +1,5 @@
 # make study [STUDY=demo] [JOBS=2]   run a study; ends with where its report is
+#   [SCHEDULER=tcp://host:8786]      ... on a dask cluster
 # make test                          lint, unit, contract and notebook tests
 # make notebooks                     run them once more and store the outputs that tests check
 # make bench                         speed, as ratios to named references; the demo twice among it
