@@ -5,7 +5,8 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
+from threading import Thread
 
 from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import threadpool_limits
@@ -19,6 +20,9 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 ALONE_S = 4.0
 """Seconds that are worked in this process before others are started: about what starting costs."""
+
+LOOK_S = 1.0
+"""Seconds between a worker's looks whether the process that started it is still there."""
 
 _END = object()
 
@@ -84,9 +88,28 @@ def _on_one_thread(function, *task) -> object:
 
 def _from_workers(function, tasks, n_jobs) -> Iterator[object]:
     if tasks:
+        work = delayed(partial(_in_worker, os.getpid(), function))
         parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-        results = parallel(delayed(function)(*task) for task in tasks)
+        results = parallel(work(*task) for task in tasks)
         yield from iter(partial(_next, results), _END)
+
+
+def _in_worker(parent: int, function, *task) -> object:
+    _follow(parent)
+    return function(*task)
+
+
+@cache
+def _follow(parent: int) -> None:
+    """Let this process end when the one that started it is gone, once per worker."""
+    Thread(target=_end_without, args=(parent,), daemon=True).start()
+
+
+def _end_without(parent: int) -> None:
+    # joblib's worker that is being renewed waits for its parent's lock, for ever if that was killed
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    os._exit(1)
 
 
 def _next(results: Iterator) -> object:

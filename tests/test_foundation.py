@@ -4,7 +4,10 @@ import doctest
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,6 +109,36 @@ def test_each_task_computes_on_one_thread(n_jobs, monkeypatch):
     monkeypatch.setattr(parallel, "ALONE_S", 0)
     for pools in spread(threadpool_info, [()] * 3, n_jobs=n_jobs, label="asking"):
         assert {pool["num_threads"] for pool in pools} == {1}
+
+
+def wait(folder: str) -> None:
+    """Say which process this is, and work for ever."""
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    """Also when it is killed, and says nothing to workers that are in the middle of a task."""
+    code = """if True:
+        import sys
+        from genrelib import parallel
+        from test_foundation import wait
+        parallel.ALONE_S = 0
+        print(list(parallel.spread(wait, [(sys.argv[1],)] * 2, n_jobs=2, label="waiting")))
+    """
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    process = psutil.Popen(command, cwd=Path(__file__).parent, stderr=subprocess.DEVNULL)
+    workers = []
+    while len(workers) < 2:
+        assert process.poll() is None
+        workers = [child for child in process.children() if (tmp_path / str(child.pid)).exists()]
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    _, left = psutil.wait_procs(workers, timeout=20)
+    for worker in left:
+        worker.kill()
+    assert not left
 
 
 def test_spread_of_nothing_is_nothing():
