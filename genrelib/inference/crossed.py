@@ -12,10 +12,12 @@ from .intervals import DIFFERENCE, ClusterBootstrap
 SIDES = {"within": "artist_grouped", "cross": "cross_collection"}
 """With the tested collection among the training data, and without; artists apart in both."""
 
-COLUMNS = ["system", "trained_on", "tested_on", "n_tracks", "n_left_out"]
-COLUMNS = [*COLUMNS, *(f"n_trained_{side}" for side in SIDES)]
-COLUMNS = [*COLUMNS, *(f"{n}_{side}" for side in SIDES for n in ("accuracy", "low", "high"))]
-COLUMNS = [*COLUMNS, "difference", "low", "high"]
+COLUMNS = (
+    *("system", "trained_on", "tested_on", "n_tracks", "n_left_out"),
+    *(f"n_trained_{side}" for side in SIDES),
+    *(f"{name}_{side}" for side in SIDES for name in ("accuracy", "low", "high")),
+    *("difference", "low", "high"),
+)
 
 
 def cross_collection(
@@ -81,7 +83,7 @@ def cross_collection(
                     ),
                 }
             )
-    return pd.DataFrame(lines, columns=COLUMNS)
+    return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
 def _collections(rows: pd.DataFrame) -> list[str]:

@@ -1,4 +1,7 @@
-"""Ways to split: each yields boolean masks of the training, validation and test part."""
+"""Ways to split: each yields boolean masks of the training, validation and test part.
+
+Units are looked up by ``pd.Index.isin``, since ``np.isin`` compares every pair of texts.
+"""
 
 import numpy as np
 import pandas as pd
@@ -33,7 +36,7 @@ def stratified(keeps: str):
 def _validation(genre, kept, in_test, share, generator):
     """Choose whole units of the rest for validation."""
     chosen = _validation_units(genre[~in_test], kept[~in_test], share, generator)
-    return ~in_test & pd.Index(kept).isin(chosen)  # np.isin compares every pair of texts
+    return ~in_test & pd.Index(kept).isin(chosen)
 
 
 def _validation_units(genre, unit, share, generator):
@@ -130,6 +133,6 @@ def across_collections(table, _n_folds, seed):
     for name in names:
         tested = collection == name
         shared = np.isin(genre, np.intersect1d(genre[tested], genre[~tested]))
-        learnt = ~tested & shared & ~np.isin(group, group[tested])
+        learnt = ~tested & shared & ~pd.Index(group).isin(group[tested])
         in_valid = _validation(genre, group, ~learnt, VALID_SHARE, rng(seed, "valid", name))
         yield learnt & ~in_valid, in_valid, tested & shared
