@@ -95,7 +95,8 @@ def _from_workers(function, tasks, n_jobs) -> Iterator[object]:
 
 
 def _in_worker(parent: int, function, *task) -> object:
-    _follow(parent)
+    if os.getpid() != parent:  # joblib may work here after all, in threads
+        _follow(parent)
     return function(*task)
 
 

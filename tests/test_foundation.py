@@ -141,6 +141,20 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
     assert not left
 
 
+def test_work_in_threads_of_this_process_does_not_end_it():
+    """Such threads have no process above them that could be gone."""
+    code = """if True:
+        import time
+        import joblib
+        from genrelib import parallel
+        parallel.ALONE_S, parallel.LOOK_S = 0, 0.01
+        with joblib.parallel_config(backend="threading"):
+            print(list(parallel.spread(time.sleep, [(0.1,)] * 4, n_jobs=2, label="sleeping")))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{[None] * 4}\n"), done.stderr
+
+
 def test_spread_of_nothing_is_nothing():
     assert list(spread(divmod, [], n_jobs=2, label="nothing")) == []
 
