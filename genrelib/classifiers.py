@@ -4,6 +4,8 @@ Inputs are vectors ``X`` of shape ``(n_tracks, n_features)``; labels ``y`` are i
 position of a genre in the corpus's order.
 """
 
+from itertools import combinations
+
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -85,8 +87,8 @@ class MarginClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    svc : sklearn.svm.SVC
-        With ``decision_function_shape="ovr"`` and ``break_ties=True``.
+    svc : sklearn.svm.LinearSVC
+        Whose ``decision_function`` has a margin of each class against all others.
     """
 
     def __init__(self, svc):
@@ -109,3 +111,42 @@ class MarginClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X):
         """Class of the largest margin."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+class DuelClassifier(MarginClassifier):
+    """A support vector machine for every two classes; the class that wins the most duels wins.
+
+    The probabilities are the softmax of each class's sum of margins, of which the winner is given
+    the largest. They are not calibrated. (What scikit-learn's machine scores of three classes and
+    more, ``decision_function_shape="ovr"``, is the number of duels won, plus less than one: its
+    softmax is nearly the same for sure and for unsure answers.)
+
+    Parameters
+    ----------
+    svc : sklearn.svm.SVC
+        With ``decision_function_shape="ovo"``.
+    """
+
+    def predict_proba(self, X):
+        """Softmax of the summed margins, shape ``(n_tracks, n_classes)``."""
+        check_is_fitted(self)
+        margins, won = self._duels(X)
+        # as scikit-learn: among equal numbers of duels won the sum decides, at less than one duel
+        winner = (won + margins / (3 * (np.abs(margins) + 1))).argmax(axis=1)
+        rows, largest = np.arange(len(X)), margins.argmax(axis=1)
+        swapped = margins[rows, largest], margins[rows, winner]
+        margins[rows, winner], margins[rows, largest] = swapped
+        return softmax(margins, axis=1)
+
+    def _duels(self, X):
+        """Sum each class's margins, and count its duels won."""
+        n_classes = len(self.classes_)
+        duels = self.svc_.decision_function(X).reshape(len(X), -1)
+        duels = -duels if n_classes == 2 else duels  # of two classes, that of the second
+        margins, won = np.zeros((2, len(X), n_classes))
+        for margin, (one, other) in zip(duels.T, combinations(range(n_classes), 2), strict=True):
+            margins[:, one] += margin
+            margins[:, other] -= margin
+            won[:, one] += margin >= 0
+            won[:, other] += margin < 0
+        return margins, won

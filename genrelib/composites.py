@@ -11,6 +11,15 @@ from .training import NetworkPipeline
 from .transformers import check_features
 
 
+class TrainingPartPipeline(Pipeline):
+    """A pipeline that learns from the training part alone, as networks do, whatever for."""
+
+    def fit(self, X, y, is_valid):
+        """Fit on the rows where `is_valid` is false; return `self`."""
+        is_valid = np.asarray(is_valid, bool)
+        return super().fit(X[~is_valid], y[~is_valid])
+
+
 class SegmentVoting(ClassifierMixin, BaseEstimator):
     """Classifies segments, and a track by the votes of its segments.
 

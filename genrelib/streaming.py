@@ -227,7 +227,7 @@ def _fit_pipeline(pipeline: Pipeline, X: Rows, y, is_valid) -> Pipeline:
     elif isinstance(pipeline, NetworkPipeline):
         NetworkPipeline(rest).fit(X.held(), y, is_valid)
     else:
-        Pipeline(rest).fit(X.held(), y)
+        Pipeline(rest).fit(X.held(train), y[train])
     return pipeline
 
 

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from conftest import make_features
 from scipy.stats import multivariate_normal
-from sklearn.svm import SVC
+from sklearn.metrics import roc_auc_score
+from sklearn.svm import SVC, LinearSVC
 
-from genrelib.classifiers import AvailableNeighbors, GaussianClassifier, MarginClassifier
+from genrelib.classifiers import (
+    AvailableNeighbors,
+    DuelClassifier,
+    GaussianClassifier,
+    MarginClassifier,
+)
 
 X = make_features([0, 1, 2, 3] * 3, n_bands=128, n_frames=50)
 
@@ -39,7 +45,40 @@ def test_gaussian_classifier_takes_a_class_of_one_track():
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_margins_become_probabilities_in_the_machines_order(n_classes):
     flat, y = X[:, :, 0], np.arange(12) % n_classes
-    svc = SVC(kernel="linear", decision_function_shape="ovr", break_ties=True)
+    svc = LinearSVC(dual=False)
     probabilities = MarginClassifier(svc).fit(flat, y).predict_proba(flat)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     np.testing.assert_array_equal(probabilities.argmax(axis=1), svc.fit(flat, y).predict(flat))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 6])
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_duels_become_probabilities_in_the_machines_order(kernel, n_classes):
+    points, y = overlapping(n_classes)
+    probabilities = (
+        DuelClassifier(SVC(kernel=kernel))
+        .set_params(svc__decision_function_shape="ovo")
+        .fit(points, y)
+        .predict_proba(points)
+    )
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    machine = SVC(kernel=kernel, break_ties=True).fit(points, y)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), machine.predict(points))
+
+
+def test_unsure_answers_have_less_probability_than_sure_ones():
+    """Numbers of duels won, which are nearly constant, would not tell them apart."""
+    points, y = overlapping(6)
+    fitted = DuelClassifier(SVC(decision_function_shape="ovo")).fit(points[:300], y[:300])
+    sure = fitted.predict_proba(points[300:]).max(axis=1)
+    right = fitted.predict(points[300:]) == y[300:]
+    assert np.ptp(np.quantile(sure, [0.05, 0.95])) > 0.3
+    assert roc_auc_score(right, sure) > 0.6
+
+
+def overlapping(n_classes):
+    """Draw classes on a circle, wide enough to be confused."""
+    y = np.arange(600) % n_classes
+    angles = 2 * np.pi * y / n_classes
+    noise = np.random.default_rng(0).normal(size=(600, 2))
+    return 2 * np.column_stack([np.cos(angles), np.sin(angles)]) + noise, y

@@ -692,7 +692,8 @@ def test_sentences_hold_the_numbers_of_their_tables():
     assert said[0].startswith("2D convolutional network:")
     assert "with 1 of 2 systems: K nearest neighbours, 20.0" in said[2]
     assert "cells of drums (20.0 [+10.0, +30.0]), and less in those of no source" in said[3]
-    assert "shuffling a costs most" in said[4]
+    assert "shuffling 1 of 2 families of inputs costs accuracy beyond chance" in said[4]
+    assert said[4].endswith("over 9 tracks: a, 20.0 [+10.0, +30.0] points.")
     nowhere = shares.assign(low=-0.1)
     assert "no source has more or less" in explain.findings(attention=nowhere)[0]
     assert explain.findings() == []

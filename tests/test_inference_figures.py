@@ -48,7 +48,7 @@ def test_each_step_of_leakage_is_a_panel():
     assert [ax.lines[0].get_xdata()[0] for ax in axes] == pytest.approx(
         (-100 * steps["difference"]).tolist()
     )
-    assert "in all" in axes[-1].get_title()
+    assert "artists alone" in axes[-1].get_title()
 
 
 def test_without_steps_it_says_so():

@@ -105,5 +105,7 @@ def test_findings_tell_the_steps():
     said = findings(scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4, steps=steps)
     change = -100 * steps.set_index("step").loc["2", "difference"]
     sentence = next(s for s in said if s.startswith("Step 2"))
+    sure = steps[(steps["step"] == "2") & (steps["p_holm"] < 0.05)]
+    assert f"for {len(sure)} of 1 systems, a gain for 0" in sentence
     assert f"{change:+.1f} points" in sentence
     assert "from tracks at random, sizes matched to artists kept apart" in sentence

@@ -447,7 +447,7 @@ def test_findings_are_made_from_the_tables():
     assert mild.endswith(": low-pass filter 500 Hz, support vector machine on mel statistics.")
     single = table[table["strength"] != 128]
     assert len(robustness.findings(single, pd.DataFrame(), pd.DataFrame())) == 2
-    assert steady == "No answer of any system changes under gain, at any strength asked."
+    assert steady.startswith("No answer of any system changes under gain, at any strength asked.")
 
 
 def test_the_figures_take_the_tables(rows, music, controlled):

@@ -78,7 +78,8 @@ def _cascades(table):
         else:
             verdict = "fails" if last["low"] > LIMIT else "neither passes nor fails for certain"
         yield (
-            f"Weight randomisation: with all {last['n_all']} layers as before training, the "
+            f"Weight randomisation, over {last['n_tracks']} tracks and one draw of weights: with "
+            f"all {last['n_all']} layers as before training, the "
             f"amounts of {METHODS[method]} keep a rank correlation of {last['correlation']:.2f} "
             f"[{last['low']:.2f}, {last['high']:.2f}] with those of the trained network, and of "
             f"{last['signed']:.2f} with their signs. With a limit of {LIMIT:g} the method "
@@ -136,12 +137,14 @@ def _named(table):
 
 def _importances(table):
     for system, part in table.groupby("system", sort=False):
-        best = part.loc[part["drop"].idxmax()]
-        sure = int((part["low"] > 0).sum())
+        sure = part[part["low"] > 0].sort_values("drop", ascending=False)
+        named = "; ".join(
+            f"{row['family']}, {_points(row, 'drop')} points" for row in sure.to_dict("records")
+        )
         yield (
-            f"{_title(system)}: of {len(part)} families of inputs, shuffling {best['family']} "
-            f"costs most, {_points(best, 'drop')} points of accuracy over {best['n_tracks']} "
-            f"tracks; the loss is beyond chance for {sure} of them."
+            f"{_title(system)}: shuffling {len(sure)} of {len(part)} families of inputs costs "
+            f"accuracy beyond chance (by chance alone about {len(part) * _TAIL:.1f} would), over "
+            f"{part['n_tracks'].iloc[0]} tracks{': ' * bool(named)}{named}."
         )
 
 

@@ -7,6 +7,7 @@ McNemar's finds a difference where there is none more than three times as often 
 that the cluster test decides (``tests/test_inference_simulations.py``).
 """
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -20,8 +21,17 @@ from .corrections import holm
 from .frames import FIT, checked, genres_of, groups_of, is_right, ordered, places, tracks_of
 from .intervals import ALPHA, DIFFERENCE, ClusterBootstrap, minimum_detectable_difference
 
-PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "p_cluster", "p_cluster_holm"]
-PAIR = [*PAIR, "n_only_a", "n_only_b", "p_mcnemar", "p_mcnemar_mid", "p_mcnemar_holm"]
+PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "mdd_holm"]
+PAIR = [
+    *PAIR,
+    "p_cluster",
+    "p_cluster_holm",
+    "n_only_a",
+    "n_only_b",
+    "p_mcnemar",
+    "p_mcnemar_mid",
+    "p_mcnemar_holm",
+]
 PAIR = [*PAIR, "p_corrected_t", "p_corrected_t_holm", "distinguishable"]
 
 
@@ -118,7 +128,8 @@ def comparisons(
     pd.DataFrame
         One row per pair, in registry order: systems ``a`` and ``b``; ``n`` tracks; ``difference``
         of their accuracies over all tests with its 95 % interval over groups, ``low`` and
-        ``high``; ``mdd``, the difference that would be found 4 times in 5; ``p_cluster`` of no
+        ``high``; ``mdd``, the difference that a test of this pair alone would find 4 times in 5,
+        and ``mdd_holm``, that Holm's first step over all pairs would; ``p_cluster`` of no
         difference, from the same resamples; ``n_only_a`` and ``n_only_b``, tracks that only one got
         right, with one decision per track, from its probabilities averaged over repeats and
         segments, and from them ``p_mcnemar`` (exact) and ``p_mcnemar_mid``; ``p_corrected_t`` over
@@ -142,7 +153,7 @@ def comparisons(
     decided = {name: _decisions(part) for name, part in parts.items()}
     shares = _test_to_train(records, protocol, names)
     fits = [first["repeat"].to_numpy(), first["fold"].to_numpy()]
-    lines = []
+    lines, n_pairs = [], math.comb(len(names), 2)
     for a, b in combinations(names, 2):
         difference = right[a] - right[b]
         columns = np.column_stack([difference, np.ones(len(difference))])
@@ -160,6 +171,7 @@ def comparisons(
                 "low": low,
                 "high": high,
                 "mdd": minimum_detectable_difference(found),
+                "mdd_holm": minimum_detectable_difference(found, alpha=ALPHA / n_pairs),
                 "p_cluster": found.p_value,
                 "n_only_a": int(only_a),
                 "n_only_b": int(only_b),
@@ -168,7 +180,7 @@ def comparisons(
                 "p_corrected_t": corrected_t(by_fold, shares),
             }
         )
-    table = pd.DataFrame(lines, columns=[c for c in PAIR if "holm" not in c][:-1])
+    table = pd.DataFrame(lines, columns=PAIR)
     table["p_cluster_holm"] = holm(table["p_cluster"])
     table["p_mcnemar_holm"] = holm(table["p_mcnemar_mid"])
     table["p_corrected_t_holm"] = holm(table["p_corrected_t"])

@@ -292,20 +292,22 @@ def cluster_interval(
     return ClusterBootstrap(clusters, generator).estimate(columns, span=span).interval
 
 
-def minimum_detectable_difference(difference: Estimate) -> float:
-    """Return the true difference that a test at level 0.05 would find 4 times in 5.
+def minimum_detectable_difference(difference: Estimate, *, alpha: float = ALPHA) -> float:
+    """Return the true difference that a test would find 4 times in 5.
 
     Parameters
     ----------
     difference : Estimate
         A paired difference; only its standard error and degrees of freedom count.
+    alpha : float in (0, 1)
+        Level of the test.
 
     Returns
     -------
     float
-        ``(t[0.975] + t[0.8]) * se``, in the unit of the difference; NaN with one cluster.
+        ``(t[1 - alpha / 2] + t[0.8]) * se``, in the unit of the difference; NaN with one cluster.
     """
     if difference.df <= 0:
         return float("nan")
-    quantiles = stats.t.ppf([1 - ALPHA / 2, POWER], difference.df)
+    quantiles = stats.t.ppf([1 - alpha / 2, POWER], difference.df)
     return float(quantiles.sum() * difference.se)

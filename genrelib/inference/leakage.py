@@ -28,14 +28,16 @@ TAKEN_AWAY = {
     ("segment_track", "track_random"): "segments: whole tracks are trained on and tested",
     ("track_random", "size_matched"): "the size of the training part",
     ("size_matched", "artist_only"): "other tracks of the artist",
-    ("size_matched", "artist_grouped"): "other tracks of the artist, and copies",
+    ("size_matched", "artist_grouped"): "other tracks of the group",
     ("track_random", "artist_only"): "other tracks of the artist",
-    ("track_random", "artist_grouped"): "other tracks of the artist, and copies",
-    ("artist_only", "artist_grouped"): "copies under another artist's name",
+    ("track_random", "artist_grouped"): "other tracks of the group",
+    ("artist_only", "artist_grouped"): "what else the group joins: artists credited together, "
+    "unknown artists, copies",
 }
 BOTH = ("track_random", "artist_grouped")
 STEP = ["system", "step", "before", "after", "taken_away", "n_tracks", "accuracy_before"]
 STEP = [*STEP, "accuracy_after", "difference", "low", "high", "p"]
+LOSS = ["system", "n_tracks", *BOTH, "difference", "low", "high", "p"]
 
 
 def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
@@ -50,8 +52,8 @@ def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.Da
     pd.DataFrame
         One row per system: ``n_tracks`` compared, accuracy under ``track_random`` and
         ``artist_grouped``, their ``difference`` and its 95 % interval ``low``, ``high`` from
-        resampling the same groups on both sides, all as fractions. Empty when a protocol was not
-        run.
+        resampling the same groups on both sides, all as fractions; the two-sided ``p`` of no loss,
+        and ``p_holm``, corrected for the number of systems. Empty when a protocol was not run.
     """
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):
@@ -73,9 +75,11 @@ def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.Da
                 "difference": found.value,
                 "low": low,
                 "high": high,
+                "p": found.p_value,
             }
         )
-    return pd.DataFrame(lines, columns=["system", "n_tracks", *BOTH, "difference", "low", "high"])
+    table = pd.DataFrame(lines, columns=LOSS)
+    return table.assign(p_holm=holm(table["p"]))
 
 
 def _by_test(part):

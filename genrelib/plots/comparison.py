@@ -90,7 +90,7 @@ def leakage_steps(steps: pd.DataFrame) -> Figure:
         colour = PROTOCOL_COLOURS.get(after, "0.3") if step != "total" else "0.2"
         ax.errorbar(value, np.arange(len(names)), xerr=bars, fmt="o", capsize=3, color=colour)
         ax.axvline(0, color="0.5", linewidth=1)
-        head = "in all" if step == "total" else f"step {step}"
+        head = "artists alone" if step == "total" else f"step {step}"
         words = fill(f"{_protocol(before)} → {_protocol(after)}", 24)
         ax.set_title(f"{head}\n{words}", fontsize="small")
     axes[0, 0].set(yticks=range(len(names)), yticklabels=[_title(name) for name in names])

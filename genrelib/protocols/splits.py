@@ -86,16 +86,21 @@ def size_matched(table, n_folds, seed):
 
 
 def fewer_artists(share: float):
-    """Return the artist-disjoint split with only a share of each genre's artists to train on."""
+    """Return the artist-disjoint split with only a share of each genre's artists to learn from.
+
+    The validation part is cut too, since some systems join it to the training part.
+    """
 
     def split(table, n_folds, seed):
         kept = table["group"].to_numpy()
         for number, (train, valid, test) in enumerate(stratified("group")(table, n_folds, seed)):
             generator, chosen = rng(seed, "fewer", number), set()
-            for _, members in table[train].groupby("genre"):
-                names = generator.permutation(np.unique(members["group"]))
-                chosen |= set(names[: max(1, round(share * len(names)))])
-            yield train & pd.Index(kept).isin(chosen), valid, test
+            for part in (train, valid):
+                for _, members in table[part].groupby("genre"):
+                    names = generator.permutation(np.unique(members["group"]))
+                    chosen |= set(names[: max(1, round(share * len(names)))])
+            is_kept = pd.Index(kept).isin(chosen)
+            yield train & is_kept, valid & is_kept, test
 
     return split
 

@@ -64,7 +64,10 @@ def _flips(done):
     most = done.groupby("intervention", sort=False)["flip_rate"].max()
     steady = [INTERVENTIONS[name].title.lower() for name in most.index[most == 0]]
     if steady:
-        yield f"No answer of any system changes under {', '.join(steady)}, at any strength asked."
+        yield (
+            f"No answer of any system changes under {', '.join(steady)}, at any strength asked. "
+            "(Gain changes no feature that is relative to its track's maximum.)"
+        )
 
 
 def _is_neutral(row) -> bool:

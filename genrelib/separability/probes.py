@@ -272,8 +272,8 @@ def pairs(probes: Mapping[str, pd.DataFrame], protocol: str) -> pd.DataFrame:
     pd.DataFrame
         One row per feature and pair: ``feature``, ``first``, ``second``, ``n_tests``, and ``auc``:
         the probability that, of a track of each genre, the probe finds the one of the first
-        genre more like the first genre. 0.5 is chance, 1 is perfect; NaN when one of the genres
-        was never tested while both were known.
+        genre more like the first genre. 0.5 is chance, 1 is perfect; NaN when no fold tested both
+        genres while it knew both. Compared are tracks of one fold, which met the same probe.
     """
     rows = []
     for name, probed in probes.items():
@@ -284,14 +284,20 @@ def pairs(probes: Mapping[str, pd.DataFrame], protocol: str) -> pd.DataFrame:
             tested = own["genre"].isin([first, second]).to_numpy() & np.isfinite(columns).all(1)
             is_first = (own["genre"] == first).to_numpy()[tested]
             margin = columns[tested, 0] - columns[tested, 1]
-            rows.append([name, first, second, len(margin), _auc(margin, is_first)])
+            auc = _auc(margin, is_first, own["fold"].to_numpy()[tested])
+            rows.append([name, first, second, len(margin), auc])
     return pd.DataFrame(rows, columns=["feature", "first", "second", "n_tests", "auc"])
 
 
-def _auc(margin: np.ndarray, is_first: np.ndarray) -> float:
-    """Return the share of pairs of a first and a second in which the first's margin is larger."""
-    n_pairs = is_first.sum() * (~is_first).sum()
-    if n_pairs == 0:
-        return np.nan
-    larger = mannwhitneyu(margin[is_first], margin[~is_first], method="asymptotic").statistic
-    return float(larger / n_pairs)
+def _auc(margin: np.ndarray, is_first: np.ndarray, folds: np.ndarray) -> float:
+    """Return the share of pairs of a first and a second in which the first's margin is larger.
+
+    Over all pairs within a fold.
+    """
+    larger = n_pairs = 0
+    for fold in np.unique(folds):
+        ones, others = margin[is_first & (folds == fold)], margin[~is_first & (folds == fold)]
+        if len(ones) and len(others):
+            larger += mannwhitneyu(ones, others, method="asymptotic").statistic
+            n_pairs += len(ones) * len(others)
+    return float(larger / n_pairs) if n_pairs else np.nan

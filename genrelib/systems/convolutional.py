@@ -18,6 +18,7 @@ SOURCE_000 = {
     "claim": 70.0,
     "claim_protocol": "unsaid; GTZAN and FMA (small), the best of the three features unsaid",
     "claim_n": None,
+    "claim_about": "GTZAN and FMA",
     "split": "track_random",
 }
 SOURCE_002 = {

@@ -74,6 +74,8 @@ class System:
         How it was measured, in the source's words, as far as it says.
     claim_n : int or None
         How many tests the claim rests on; None where the source does not say.
+    claim_about : str
+        The music that it was measured on.
     split : str
         The name in :data:`genrelib.protocols.PROTOCOLS` that comes nearest to the source's split.
     chosen : str
@@ -82,8 +84,8 @@ class System:
         ``size(recipe)`` returns bands and frames to which features are averaged when they are
         read; None leaves an axis as it is stored.
     validates : bool
-        Whether training picks its epoch on the validation part. If so its ``fit`` takes
-        ``is_valid``; if not, the validation part joins the training part.
+        Whether the validation part is kept out of training, to pick the epoch on. If so its
+        ``fit`` takes ``is_valid``; if not, the validation part joins the training part.
     """
 
     name: str
@@ -99,3 +101,4 @@ class System:
     chosen: str
     size: Callable[[Recipe], tuple[int | None, int | None]] = whole
     validates: bool = False
+    claim_about: str = "GTZAN"
