@@ -1,5 +1,6 @@
 """Parameters of a study: read from ``studies/*.yaml``, every name and value checked beforehand."""
 
+import math
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,21 @@ REGISTRIES = {
     "protocols": ("protocol", PROTOCOLS),
 }
 MAY_BE_EMPTY = ("decomposed", "probed")
+RANGES = {
+    "corpus_options": ("names and values, {} for none", lambda v: isinstance(v, dict)),
+    "clip_s": ("a number of seconds above 0", lambda v: _is_number(v) and v > 0),
+    "n_folds": ("a whole number, 2 or more", lambda v: _is_whole(v) and v >= 2),
+    "n_repeats": ("a whole number, 1 or more", lambda v: _is_whole(v) and v >= 1),
+    "epoch_share": ("a number above 0, at most 1", lambda v: _is_number(v) and 0 < v <= 1),
+    "image_size": (
+        "two whole numbers, of bands and frames, 1 or more",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(_is_whole(n) and n > 0 for n in v),
+    ),
+    "probed_tracks": ("a whole number, 1 or more", lambda v: _is_whole(v) and v >= 1),
+    "probed_strengths": ("a whole number, 1 or more", lambda v: _is_whole(v) and v >= 1),
+    "seed": ("a whole number, 0 or more", lambda v: _is_whole(v) and v >= 0),
+}
+"""What a parameter that names nothing may be, in words and as a test."""
 
 
 def parameters_of(workspace: Workspace) -> dict:
@@ -48,7 +64,7 @@ def parameters_of(workspace: Workspace) -> dict:
         raise unknown("study", workspace.study, known)
     try:
         parameters = yaml.safe_load(known[workspace.study].read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise GenrelibError(f"studies/{workspace.study}.yaml is not valid YAML: {error}") from error
     if not isinstance(parameters, dict):
         raise GenrelibError(
@@ -67,15 +83,26 @@ def parameters_of(workspace: Workspace) -> dict:
     return parameters
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
 def _check_values(parameters: dict) -> None:
-    """Refuse names that no registry knows before anything has run."""
+    """Refuse names that no registry knows and values that can't be, before anything has run."""
+    for name, (allowed, holds) in RANGES.items():
+        if name in parameters and not holds(parameters[name]):
+            raise GenrelibError(f"{name}: {parameters[name]!r} is given; allowed is {allowed}.")
     for name, (kind, registry) in REGISTRIES.items():
         if name not in parameters:  # no notebook declares it
             continue
         given = chosen(parameters[name]) if registry is SYSTEMS else parameters[name]
         values = given if isinstance(given, list) else [given]
         for value in values:
-            if value not in registry:
+            if not isinstance(value, str) or value not in registry:
                 raise unknown(kind, value, registry)
         if not values and name not in MAY_BE_EMPTY:
             raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")

@@ -74,6 +74,11 @@ def make_part(request: Request, path: str, folder: Path) -> tuple[str, str]:
     -------
     tuple of str
         The track's id, and the reason of its failure, empty when all is well.
+
+    Raises
+    ------
+    GenrelibError
+        When the file is not the one that was asked for: that is no fault of the track.
     """
     target = request.part(folder)
     part = load_part(target)
@@ -100,6 +105,11 @@ def _extracted(request: Request, path: str) -> dict[str, np.ndarray]:
         features = extract(clip, SR, request.names)
         return {name: stored(name, matrix) for name, matrix in features.items()}
     except (GenrelibError, OSError) as error:
+        if request.md5 not in (UNREADABLE, audio_md5(request.track_id, path)[1]):
+            raise GenrelibError(
+                f"{path} has vanished or changed since the corpus was loaded, or its disk is not "
+                f"there ({error}). See to it and run again: what is finished is kept."
+            ) from error
         # without the folder: the same fault must read the same everywhere
         reason = str(error).replace(str(path), Path(path).name)
         return {"failure": np.array(reason)}

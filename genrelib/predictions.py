@@ -53,18 +53,26 @@ def valid_path(path: Path) -> Path:
 
 def matches(path: Path, key: str) -> bool:
     """Tell whether the CSV at `path` is whole and its fit is the one that `key` stands for."""
-    record = path.with_suffix(".json")
-    if not record.exists():
-        return False
-    found = json.loads(record.read_text(encoding="utf-8"))
-    return found["key"] == key and _is_whole(path, found)
+    return record_of(path).get("key") == key
 
 
-def _is_whole(path: Path, record: dict) -> bool:
-    parts = {path: record["predictions_sha256"]}
-    if "valid_sha256" in record:
-        parts[valid_path(path)] = record["valid_sha256"]
-    return all(part.exists() and digest(part) == known for part, known in parts.items())
+def record_of(path: Path) -> dict:
+    """Return the record of a fit, empty where it or the predictions are damaged or missing.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV of the test part.
+    """
+    try:
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        parts = {path: record["predictions_sha256"]}
+        if "valid_sha256" in record:
+            parts[valid_path(path)] = record["valid_sha256"]
+        is_whole = all(digest(part) == known for part, known in parts.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return record if is_whole else {}
 
 
 def remove_others(paths: Iterable[Path]) -> None:
@@ -134,8 +142,8 @@ def _read(workspace, names, *, is_valid):
                 f"notebook {systems.system(name).notebook} of study {workspace.study!r} first."
             )
         for path in paths:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if not _is_whole(path.with_suffix(".csv"), record):
+            record = record_of(path.with_suffix(".csv"))
+            if not record:
                 raise GenrelibError(
                     f"reports/{workspace.study}/predictions/{name}/{path.parent.name}/{path.stem}"
                     ".csv is missing or was changed after the fit; run the study again: just this "

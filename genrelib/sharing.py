@@ -31,7 +31,11 @@ RIGHTS = (
 """What to know before a licence note is given."""
 
 _BLOCK = 2**20  # bytes that are copied at a time
-_FOLDERS = re.compile(r"""(?<![^\s'"(\[=])(?:/|[A-Za-z]:\\)(?:[^/\\\s]+[/\\])+""")
+_FOLDERS = re.compile(
+    r"""(?<![^\s'"(\[=])(?:/(?:[^/\\\s]+[/\\])+|(?:~[^/\\\s]*|[A-Za-z]:)[/\\](?:[^/\\\s]+[/\\])*)"""
+)
+_LOGIN = re.compile(r"(?<=://)[^/\s@]*@")
+_QUERY = re.compile(r"""\?[^\s'"()]*=[^\s'"()]*""")
 
 
 def pack(
@@ -149,14 +153,18 @@ def _matrices(features: store.Store, name: str, track_ids: Sequence[str]) -> np.
 
 
 def _without_folders(text: str) -> str:
-    """Take absolute folders out of a text: they are of one machine, and may name its user.
+    """Take absolute folders, logins and queries of links out of a text: they are of one user.
+
+    Of a folder with spaces in its name, what follows the first space stays.
 
     Examples
     --------
     >>> _without_folders("line 3: /data/songs/AC/DC.mp3 is no file")
     'line 3: DC.mp3 is no file'
+    >>> _without_folders("https://me:secret@host.org/a.mp3?token=secret can't be downloaded")
+    "https://host.org/a.mp3 can't be downloaded"
     """
-    return _FOLDERS.sub("", text)
+    return _FOLDERS.sub("", _QUERY.sub("", _LOGIN.sub("", text)))
 
 
 def _refuse(path: Path, licence: str) -> None:

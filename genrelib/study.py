@@ -23,11 +23,11 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from . import cards, page, parallel, report, systems, training
+from . import cards, page, parallel, predictions, report, systems, training
 from .codetrace import digests
 from .corpora.download import MIRROR
 from .errors import GenrelibError, unknown
-from .files import Workspace, digest, replacing, write_text
+from .files import Workspace, digest, locked, replacing, write_text
 from .packs import FOLDER
 from .parameters import declared_in, parameters_for, parameters_of, source_notebooks
 
@@ -63,7 +63,13 @@ def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print
     parameters = parameters_of(workspace)
     paths = source_notebooks(workspace)
     _check_numbers(only, paths)
-    _sweep(workspace)
+    with locked(workspace.data / name):  # two runs would delete each other's unfinished files
+        _sweep(workspace)
+        return _run(workspace, parameters, paths, only, n_jobs, say)
+
+
+def _run(workspace: Workspace, parameters: dict, paths: list[Path], only, n_jobs: int, say) -> Path:
+    """Do what :func:`run` promises, alone in the study."""
     started, runs = time.perf_counter(), report.read_run(workspace).get("notebooks", {})
     try:
         for position, path in enumerate(paths):
@@ -249,12 +255,13 @@ def _seconds_per_fit(workspace: Workspace) -> dict[str, str]:
     facts = {}
     for name, known in systems.SYSTEMS.items():
         records = [
-            json.loads(path.read_text(encoding="utf-8"))
+            predictions.record_of(path.with_suffix(".csv"))
             for path in (workspace.predictions / name).rglob("repeat*.json")
         ]
-        if records:
-            mean = sum(record["fit_seconds"] for record in records) / len(records)
-            facts[f"one fit of {known.title}"] = f"{mean:.2f} s, mean of {len(records)}"
+        seconds = [record["fit_seconds"] for record in records if record]
+        if seconds:
+            mean = sum(seconds) / len(seconds)
+            facts[f"one fit of {known.title}"] = f"{mean:.2f} s, mean of {len(seconds)}"
     return facts
 
 

@@ -39,6 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _send(self, content, fault):
         tag = f'"{hashlib.md5(content).hexdigest()}"'
         start = self._start(tag, len(content))
+        start = start and max(1, start - fault.get("before", 0))
         if start is None:
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(content)}")

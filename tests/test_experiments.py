@@ -73,12 +73,17 @@ def test_another_configuration_is_fitted_again(music, features, workspace, chang
 def test_damaged_lost_and_unfinished_files_are_fitted_again(music, features, workspace):
     run(music, features, workspace)
     before = contents(workspace)
-    one, two, three, _ = (workspace.predictions / name for name in sorted(before))
+    one, two, three, four = (workspace.predictions / name for name in sorted(before))
     one.write_text(one.read_text().replace("blues", "metal", 1))
     two.unlink()
     three.with_suffix(".json").unlink()
-    assert run(music, features, workspace) == {"fitted": 3, "kept": 1}
+    four.with_suffix(".json").write_text("")  # as after a power cut
+    with pytest.raises(GenrelibError, match="missing or was changed"):
+        predictions.read(workspace, [four.parent.parent.name])
+    assert run(music, features, workspace) == {"fitted": 4, "kept": 0}
     assert contents(workspace) == before
+    one.with_suffix(".json").write_text("{}")
+    assert run(music, features, workspace) == {"fitted": 1, "kept": 3}
 
 
 def test_folds_of_an_earlier_configuration_are_removed(music, features, workspace):

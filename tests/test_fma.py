@@ -1,5 +1,7 @@
 """FMA's audio end to end, on a tiny copy in its format: fetched, verified, split, never fatal."""
 
+import dataclasses
+import json
 import re
 import shutil
 from pathlib import Path
@@ -12,7 +14,7 @@ from conftest import ROOT
 from local_server import serving
 
 from genrelib import corpora, protocols, store, systems
-from genrelib.corpora import decoding, download, fma, fma_metadata, resuming, tracks
+from genrelib.corpora import archives, decoding, download, fma, fma_metadata, resuming, tracks
 from genrelib.errors import GenrelibError
 from genrelib.protocols import splits
 
@@ -189,6 +191,36 @@ def test_without_room_nothing_is_fetched(server, tmp_path, monkeypatch):
     with pytest.raises(GenrelibError, match=r"clips of FMA-small and their archive need .* GB"):
         corpora.load("fma_small", tmp_path)
     assert server.asked == []
+
+
+def test_room_is_asked_for_what_is_not_there_yet(tmp_path, monkeypatch):
+    """An edition that was accepted once can be gone on with on the same disk."""
+    edition = dataclasses.replace(fma.EDITIONS["fma_small"], n_bytes=1000)
+    target, raw = tmp_path / "clips", tmp_path / "raw"
+    kept = raw / "downloads" / download.layout(edition.url)
+
+    def is_refused(free):
+        usage = type("Usage", (), {"free": free})
+        monkeypatch.setattr("genrelib.files.shutil.disk_usage", lambda _: usage)
+        try:
+            fma._check_room(edition, target, raw)
+        except GenrelibError:
+            return True
+        return False
+
+    monkeypatch.delenv(download.MIRROR, raising=False)
+    assert is_refused(1999)
+    assert not is_refused(2000)
+    kept.parent.mkdir(parents=True)
+    kept.with_name(f"{kept.name}.part").write_bytes(bytes(900))
+    assert not is_refused(1100)
+    kept.write_bytes(bytes(1000))
+    target.mkdir()
+    (target / "a.mp3").write_bytes(bytes(900))
+    marker = {"identity": edition.checksum, "sizes": {"a.mp3": 900, "b.mp3": 100}}
+    (target / archives.MARKER).write_text(json.dumps(marker))
+    assert not is_refused(100)
+    assert is_refused(99)
 
 
 def test_what_is_needed_is_known_beforehand():

@@ -80,6 +80,32 @@ def test_a_part_without_a_tag_is_begun_anew(server, tmp_path):
     assert asked_from(server) == [0, 0]
 
 
+def test_without_a_tag_cuts_that_bring_nothing_new_come_to_an_end(server, tmp_path):
+    server.has_tags = False
+    server.faults[PLACE] = 9 * [{"cut_after": 300_000}, {"cut_after": 200_000}]
+    with pytest.raises(resuming.PassingError, match="without a byte gained"):
+        resuming.bring(server.url + PLACE, tmp_path / "a")
+    assert asked_from(server) == (1 + resuming.RETRIES) * [0]
+
+
+def test_another_range_than_asked_for_is_not_appended(server, tmp_path):
+    server.faults[PLACE] = [{"cut_after": 20 * CHUNK}, {"before": 5000}]
+    resuming.bring(server.url + PLACE, tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == CONTENT
+    assert asked_from(server) == [0, 20 * CHUNK, 0]
+
+
+def test_what_is_still_wanting_is_known(server, tmp_path):
+    url = server.url + PLACE
+    part = tmp_path / f"{download.layout(url)}.part"
+    assert resuming.wanting_bytes(url, tmp_path, 1000) == 1000
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(900))
+    assert resuming.wanting_bytes(url, tmp_path, 1000) == 100
+    part.rename(part.with_suffix(""))
+    assert resuming.wanting_bytes(url, tmp_path, 1000) == 0
+
+
 def test_a_part_that_is_whole_already_is_not_fetched_again(server, tmp_path):
     (tmp_path / "a.part").write_bytes(CONTENT)
     (tmp_path / "a.part.tag").write_text(f'"{hashlib.md5(CONTENT).hexdigest()}"')

@@ -79,7 +79,9 @@ def test_the_list_names_artists_and_titles(root):
         (b"file,artist,mood\na,b,c\n", "has the columns"),
         (b"file,artist\nrock/one.wav,A\nrock/one.wav,B\n", "twice"),
         (b"file,artist\nrock/\xff.wav,A\n", "UTF-8"),
-        (b"", "can't be read"),
+        (b"", "has the columns"),
+        (b"file,artist\nrock/one.wav,Ana,x\n", "line 2"),
+        (b"file,artist\n,Ana\n", "line 2"),
         (b'file,artist\n"a,b\n', "can't be read"),
     ],
 )
@@ -87,6 +89,13 @@ def test_a_malformed_list_is_refused(root, text, said):
     (root / "tracks.csv").write_bytes(text)
     with pytest.raises(GenrelibError, match=said):
         loaded(root)
+
+
+def test_trailing_commas_change_nothing(root):
+    """Spreadsheets write them, and lines of commas alone."""
+    (root / "tracks.csv").write_text("file,artist\nrock/one.wav,Ana,\nJazz/b.ogg,Bob,,\n,,\n,,\n")
+    tracks = loaded(root).tracks
+    assert tracks.loc[["rock.one", "Jazz.b"], "artist"].tolist() == ["Ana", "Bob"]
 
 
 def test_equal_files_stay_together(root):

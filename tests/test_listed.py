@@ -206,12 +206,67 @@ def test_a_failed_link_is_asked_for_again_after_a_day(corpus, forty, server, tmp
     server.files["/songs/3.mp3"] = song("late", sr=16000, form="MP3")
     del server.asked[:]
     for path in (tmp_path / "data").rglob("*.failed"):
-        old = time.time() - links.AGAIN_AFTER_S - 60
+        old = time.time() - links.AGAIN_AFTER_S["failed"] - 60
         os.utime(path, (old, old))
     again = corpora.load("list", tmp_path / "data", source=forty[0], pause_s=0.0)
     assert "00005.000" in again.usable.index
     asked = {where for where, _ in server.asked}
-    assert asked == {f"/songs/{n}.mp3" for n in (3, 5, 17, 31)}
+    assert asked == {*(f"/songs/{n}.mp3" for n in (3, 9, 17, 31)), "/songs/8.wav"}
+
+
+def test_a_link_whose_server_failed_is_asked_for_again_after_an_hour(
+    corpus, forty, server, tmp_path
+):
+    (reason,) = corpora.exclusions(corpus).loc[["00007"], "exclude"]
+    (path,) = (tmp_path / "data").rglob("*.passing")
+    assert reason.endswith(f"Asked for again after 1 h, or once {path.name} is deleted.")
+    del server.asked[:], server.faults["/songs/5.mp3"]
+    path.unlink()
+    again = corpora.load("list", tmp_path / "data", source=forty[0], pause_s=0.0)
+    assert "00007.000" in again.usable.index
+    assert [where for where, _ in server.asked] == ["/songs/5.mp3"]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("http://[bad/x.mp3", "is no address"),
+        ("http://h:abc/x.mp3", "is no address"),
+        ("http:///x.mp3", "is no address"),
+        ("http://exam..ple/x.mp3", "leads to no address"),
+        ("~nosuchuser/x.wav", "x.wav can't be read (Could not determine home directory"),
+        ("n" * 300 + ".wav", "can't be read (File name too long)"),
+        ("/absent/of me/x.wav", "line 3: x.wav is no file"),
+    ],
+)
+def test_one_odd_line_does_not_end_the_list(server, tmp_path, waits, place, said):
+    rows = []
+    for number in range(4):
+        server.files[f"/{number}.wav"] = song(f"song {number}", sr=8000)
+        rows.append([f"HTTP{server.url[4:]}/{number}.wav", GENRES[number % 2], f"a {number}", ""])
+    rows.insert(1, [place, "rock", "odd", "odd"])
+    path = write_list(tmp_path / "odd.csv", rows)
+    corpus = corpora.load("list", tmp_path / "data", source=path, pause_s=0.0)
+    assert len(corpus.usable) == 4
+    assert said in corpora.exclusions(corpus).loc["00003", "exclude"]
+
+
+def test_a_page_in_the_place_of_a_song_is_not_kept(corpus, forty, server, tmp_path):
+    """A hotel's login, say: the song comes when it is asked for again."""
+    server.files["/songs/8.wav"] = song("song 8", sr=8000)
+    for path in (tmp_path / "data").rglob("*.failed"):
+        path.unlink()
+    again = corpora.load("list", tmp_path / "data", source=forty[0], pause_s=0.0)
+    assert "00010.000" in again.usable.index
+
+
+def test_a_good_line_is_not_lost_to_a_bad_one(tmp_path):
+    path = write_list(
+        tmp_path / "l.csv",
+        [["a.wav", "", "A", ""], ["a.wav", "rock", "A", ""], ["a.wav", "rock", "A", ""]],
+    )
+    found = listed.read_list(path)["trouble"]
+    assert found.tolist() == ["no genre", "", "the same as line 3"]
 
 
 def test_a_cut_link_goes_on(corpus, server):

@@ -148,6 +148,8 @@ def test_no_folder_of_the_machine_is_in_a_pack(corpus, features, tmp_path):
     contents = packfile.read(tmp_path / "p.h5")
     assert contents.tracks["exclude"][reasons.index[0]] == "line 2: My Music/a.wav is no file"
     assert contents.notes == ("read from 'My Music/a.wav', as asked.",)
+    for named in ("~jane/music/x.wav", "C:/Users/jane/x.wav", "C:\\jane\\x.wav", "/a/x.wav"):
+        assert sharing._without_folders(f"{named} is no file") == "x.wav is no file"
     kept = "rock / pop, AC/DC, https://x.org/a/b, by folders <genre>/<artist>/."
     assert sharing._without_folders(kept) == kept
 

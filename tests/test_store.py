@@ -305,6 +305,30 @@ def test_a_track_whose_audio_changed_is_extracted_again(corpus, make, extracted,
     assert store.fingerprint(["c"], "chroma") != prints[1]
 
 
+@pytest.mark.parametrize("fault", ["vanished", "unreadable"])
+def test_a_disk_that_is_gone_for_a_while_is_no_fault_of_the_tracks(
+    corpus, make, monkeypatch, fault
+):
+    folder = corpus_folder(corpus)
+    for track_id in corpus.tracks.index:
+        known = digest(Path(corpus.tracks.loc[track_id, "path"]), "md5")
+        corpus.tracks.loc[track_id, "md5"] = known
+    with monkeypatch.context() as patched:
+        if fault == "vanished":
+            patched.setattr(parts, "read", lambda path: read(path.with_name("gone.wav")))
+            patched.setattr(parts, "digest", lambda *_: digest(folder / "gone.wav"))
+        else:
+            patched.setattr(parts, "digest", failing)
+            patched.setattr(parts, "read", failing)
+        with pytest.raises(GenrelibError, match=r"vanished or changed.*run again"):
+            make(corpus)
+    assert make(corpus).failures.empty
+
+
+def failing(*_):
+    raise OSError(5, "Input/output error")
+
+
 def test_failures_are_rows_with_a_reason(corpus, make, tmp_path, extracted):
     folder = corpus_folder(corpus)
     (folder / "f.wav").write_bytes(b"no music" * 100)

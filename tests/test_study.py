@@ -4,12 +4,16 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
+from conftest import ROOT
 
-from genrelib import study
+from genrelib import parameters, study
 from genrelib.errors import GenrelibError
 
 PARAMETERS = """
@@ -167,6 +171,50 @@ def test_malformed_studies_are_refused(project, text, message):
     with pytest.raises(GenrelibError, match=message):
         run()
     assert not (project / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("corpus_options", None),
+        ("clip_s", "30 s"),
+        ("clip_s", 0),
+        ("n_folds", 1),
+        ("n_repeats", 1.5),
+        ("epoch_share", 2),
+        ("image_size", 64),
+        ("image_size", [64, 0]),
+        ("seed", True),
+    ],
+)
+def test_values_that_cannot_be_are_refused_before_anything_runs(name, value):
+    given = yaml.safe_load((ROOT / "studies" / "demo.yaml").read_text())
+    parameters._check_values(given)
+    with pytest.raises(GenrelibError, match=rf"{name}: .* is given; allowed is"):
+        parameters._check_values({**given, name: value})
+
+
+def test_a_corpus_is_named_by_a_text():
+    given = yaml.safe_load((ROOT / "studies" / "demo.yaml").read_text())
+    with pytest.raises(GenrelibError, match="unknown corpus"):
+        parameters._check_values({**given, "corpus": {"name": "folder"}})
+
+
+def test_two_runs_of_a_study_take_turns(project, monkeypatch):
+    order = []
+
+    def noted(*_):
+        order.append("in")
+        time.sleep(0.3)
+        order.append("out")
+
+    monkeypatch.setattr(study, "_run", noted)
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert order == ["in", "out", "in", "out"]
 
 
 def test_unknown_studies_and_notebooks_list_the_known(project):

@@ -60,6 +60,14 @@ def is_extracted(folder: Path, identity: str) -> bool:
     )
 
 
+def extracted_bytes(folder: Path, identity: str) -> int:
+    """Return how many bytes of an archive's members `folder` holds already."""
+    marker = _marker(folder)
+    same = marker.get("identity") == identity
+    sizes = marker["sizes"] if same else {}
+    return sum(size for name, size in sizes.items() if _has(Path(folder) / name, size))
+
+
 def extract(archive: Path, folder: Path, *, identity: str) -> Path:
     """Extract an archive below `folder`, showing progress.
 

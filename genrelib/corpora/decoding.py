@@ -102,7 +102,8 @@ def verified(paths: Mapping[str, Path], record: Path, *, n_jobs: int, label: str
         new = pd.DataFrame.from_dict(rows, orient="index", columns=_FACTS).join(state)
         found = pd.concat([found, new[[*_STATE, *_FACTS]]]).sort_index()
         with replacing(record) as temporary:
-            found.to_csv(temporary, index_label="track_id")
+            readable = found[found["sha1"] != ""]  # what a disk did not give is asked for again
+            readable.to_csv(temporary, index_label="track_id")
     return found.loc[list(paths), _FACTS]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..errors import GenrelibError, unknown
 from ..files import check_room
-from . import archives, credits, download, fma_metadata, resuming
+from . import archives, credits, fma_metadata, resuming
 from .decoding import verified
 from .tracks import SHORTEST_S
 
@@ -203,13 +203,11 @@ def _check_room(edition: Edition, target: Path, raw: Path) -> None:
     """Refuse, before anything is fetched, an edition that the disk can't take."""
     if archives.is_extracted(target, edition.checksum):
         return
-    kept = raw / "downloads" / download.layout(edition.url)
-    mirror = os.environ.get(download.MIRROR, "").strip()
-    in_folder = mirror and not mirror.startswith(("http://", "https://"))
-    fetched = 0 if kept.is_file() or in_folder else edition.n_bytes
+    fetched = resuming.wanting_bytes(edition.url, raw / "downloads", edition.n_bytes)
+    there = archives.extracted_bytes(target, edition.checksum)
     check_room(
         raw,
-        edition.n_bytes + fetched,
+        max(0, edition.n_bytes - there) + fetched,
         what=f"the clips of FMA-{edition.subset} and their archive",
         remedy="take a smaller edition (fma_features needs no audio) or another data folder",
     )

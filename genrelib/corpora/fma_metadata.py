@@ -71,7 +71,10 @@ def folder(raw: Path) -> Path:
     target = raw / "fma_metadata" / checksum.partition(":")[2][:8]
     if not archives.is_extracted(target, checksum):
         what, remedy = "FMA's metadata", "choose another data folder"
-        check_room(raw, sum(METADATA_BYTES), what=what, remedy=remedy)
+        archived, content = METADATA_BYTES
+        fetched = resuming.wanting_bytes(url, raw / "downloads", archived)
+        there = archives.extracted_bytes(target, checksum)
+        check_room(raw, fetched + max(0, content - there), what=what, remedy=remedy)
         archive = resuming.fetch(url, checksum, raw / "downloads")
         archives.extract(archive, target, identity=checksum)
     return target / "fma_metadata"

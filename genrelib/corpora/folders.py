@@ -12,9 +12,9 @@ import pandas as pd
 
 from ..audio import SUFFIXES
 from ..errors import GenrelibError
-from . import credits
+from . import credits, sheets
 from .archives import is_stray
-from .tracks import measure
+from .tracks import alike, measure
 
 LIST = "tracks.csv"
 """Optional file in the root: columns `file` (below the root, with slashes), `artist`, `title`."""
@@ -159,29 +159,29 @@ def _search(root: Path) -> tuple[list[_Found], list[str]]:
         notes.append(f"{_some(loose)} lie outside a genre's folder and have no genre; not used.")
     if others:
         notes.append(f"{_some(others)} are no audio; not used.")
-    same = [name for name, n in Counter(genre.casefold() for genre in genres).items() if n > 1]
-    if same:
-        notes.append(f"genres differ only in capitals and count as different: {_some(same)}.")
-    return found, notes
+    return found, notes + alike(genres)
 
 
 def _listed(path: Path) -> pd.DataFrame:
     """Read ``tracks.csv``: index `file`, columns `artist`, `title`; empty when there is none."""
     if not path.exists():
         return pd.DataFrame(columns=["artist", "title"])
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
+    names, lines = sheets.read(path)
+    if not {"file", "artist"} <= set(names) <= {"file", "artist", "title"}:
         raise GenrelibError(
-            f"{path} can't be read as a CSV in UTF-8 ({error}); save it as one."
-        ) from error
-    if not {"file", "artist"} <= set(table) <= {"file", "artist", "title"}:
-        raise GenrelibError(
-            f"{path} has the columns {list(table)}; needed are file and artist, title may "
+            f"{path} has the columns {names}; needed are file and artist, title may "
             "be added, others not. A file is written as genre/name.wav, below that folder."
         )
+    file = names.index("file")
+    strange = [f"line {n}" for n, cells in lines if len(cells) != len(names) or not cells[file]]
+    if strange:
+        raise GenrelibError(
+            f"{path} has lines without a file, or with more or fewer cells than its columns "
+            f"{', '.join(names)}: {_some(strange)}. Put text that holds a comma into quotes."
+        )
+    table = pd.DataFrame([cells for _, cells in lines], columns=names, dtype=str)
     table = table.reindex(columns=["file", "artist", "title"], fill_value="")
-    table = table.apply(lambda column: column.str.strip().map(_plain))
+    table = table.apply(lambda column: column.map(_plain))
     table["file"] = table["file"].str.replace("\\", "/").map(lambda f: str(PurePosixPath(f)))
     twice = table["file"][table["file"].duplicated()]
     if len(twice):

@@ -1,16 +1,16 @@
 """A collection from a list: a CSV of links or paths becomes a corpus of 30-second segments."""
 
-import csv
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
+from urllib.parse import urlsplit
 
 import pandas as pd
 
 from ..errors import GenrelibError
 from ..files import digest
-from . import credits, links
+from . import credits, links, sheets
 from .cutting import SEGMENT_S, cut_songs
+from .tracks import alike
 
 COLUMNS = ("url_or_path", "genre", "artist", "title")
 """Of the CSV, in any order; artist and title may be empty. Paths are relative to the CSV."""
@@ -89,37 +89,24 @@ def read_list(path: Path) -> pd.DataFrame:
     GenrelibError
         When the file can't be read, is no UTF-8 text, has other columns, or lists nothing.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = list(_cells(csv.reader(file, strict=True)))
-    except (OSError, ValueError, csv.Error) as error:
-        raise GenrelibError(
-            f"{path} can't be read as a CSV in UTF-8 ({error}); save it as one."
-        ) from error
-    names = [cell.strip() for cell in lines[0][1]] if lines else []
+    names, lines = sheets.read(path)
     if sorted(names) != sorted(COLUMNS):
         raise GenrelibError(
             f"{path} has the columns {names}; needed are {', '.join(COLUMNS)}, in any order."
         )
-    if len(lines) < 2:
+    if not lines:
         raise GenrelibError(f"{path} lists no song below its header; add a line for each.")
     rows, seen = {}, {}
-    for number, cells in lines[1:]:
+    for number, cells in lines:
         fits = len(cells) == len(names)
-        row = dict(zip(names, map(str.strip, cells), strict=True)) if fits else {}
+        row = dict(zip(names, cells, strict=True)) if fits else {}
         row = dict.fromkeys(COLUMNS, "") | row
         trouble = _trouble(row, seen) if fits else f"{len(cells)} cells instead of {len(names)}"
-        seen.setdefault(row["url_or_path"], number)
+        if not trouble:
+            seen[row["url_or_path"]] = number
         rows[number] = {**row, "trouble": trouble}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=[*COLUMNS, "trouble"])
     return table.rename_axis("line")
-
-
-def _cells(lines) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each line that is not blank, and its number."""
-    for cells in lines:
-        if any(cell.strip() for cell in cells):
-            yield lines.line_num, cells
 
 
 def _trouble(row: dict[str, str], seen: dict[str, int]) -> str:
@@ -133,11 +120,21 @@ def _trouble(row: dict[str, str], seen: dict[str, int]) -> str:
         return f"the same as line {seen[place]}"
     if "://" in place and not _is_link(place):
         return f"{place.partition('://')[0]} is not fetched, http and https are"
+    if _is_link(place) and not _has_host(place):
+        return f"{place} is no address"
     return ""
 
 
 def _is_link(place: str) -> bool:
-    return place.startswith(("http://", "https://"))
+    return place.lower().startswith(("http://", "https://"))
+
+
+def _has_host(url: str) -> bool:
+    try:
+        split = urlsplit(url)
+        return bool(split.hostname) and (split.port or 1) > 0
+    except ValueError:  # as the port does, of what is no number
+        return False
 
 
 def _source(source: str | Path | None) -> Path:
@@ -154,15 +151,28 @@ def _songs(wanted: pd.DataFrame, fetched: dict, base: Path) -> tuple[pd.DataFram
     """Find each line's audio file: `path` and `md5`; or the reason why there is none."""
     rows, troubles = {}, {}
     for line, place in wanted["url_or_path"].items():
-        is_link = _is_link(place)
-        path = fetched[place] if is_link else base / Path(place).expanduser()
-        if isinstance(path, str):
-            troubles[line] = path
-        elif not path.is_file():
-            troubles[line] = f"{place} is no file"
-        else:
-            rows[line] = (path, links.md5_of(path) if is_link else digest(path, "md5"))
+        try:
+            path = fetched[place] if _is_link(place) else base / Path(place).expanduser()
+            if isinstance(path, str):
+                troubles[line] = path
+            elif not path.is_file():
+                troubles[line] = f"{_shown(place)} is no file"
+            else:
+                rows[line] = (path, _md5(place, path))
+        except (OSError, RuntimeError, ValueError) as error:  # no such user, too long, not allowed
+            reason = getattr(error, "strerror", None) or error
+            troubles[line] = f"{_shown(place)} can't be read ({reason})"
     return pd.DataFrame.from_dict(rows, orient="index", columns=["path", "md5"]), troubles
+
+
+def _md5(place: str, path: Path) -> str:
+    return links.md5_of(path) if _is_link(place) else digest(path, "md5")
+
+
+def _shown(place: str) -> str:
+    """Name a file as the list does, but without the folders of one machine."""
+    path = PurePath(place)
+    return path.name if path.is_absolute() or place.startswith(("~", "..")) else place
 
 
 def _song_names(rows: pd.DataFrame) -> pd.Series:
@@ -227,6 +237,7 @@ def _about(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         if len(same):
             shown = "; ".join("lines " + ", ".join(map(str, twins.index)) for _, twins in same)
             notes.append(f"{what}, and kept in one group: {shown}.")
+    notes += alike(good["genre"])
     unknown = (good["artist"] == "").sum()
     if unknown:
         notes.append(

@@ -24,12 +24,16 @@ _AGENT = f"genrelib/{__version__} (python-requests/{requests.__version__})"
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be others a little later
 
 
-class _PassingError(Exception):
+class _TryError(Exception):
     """A failure that may be gone at the next try, and after how many seconds to try again."""
 
     def __init__(self, reason: str, wait_s: float = 0.0):
         super().__init__(reason)
         self.wait_s = wait_s
+
+
+class PassingError(GenrelibError):
+    """What was tried failed too often, but may succeed another time."""
 
 
 def fetch(url: str, checksum: str, folder: Path) -> Path:
@@ -53,14 +57,22 @@ def fetch(url: str, checksum: str, folder: Path) -> Path:
         When it can't be downloaded, or the checksum differs.
     """
     kept = Path(folder) / download.layout(url)
-    mirror = os.environ.get(download.MIRROR, "").strip()
-    if mirror and not mirror.startswith(("http://", "https://")):
+    mirror = _mirror()
+    if _in_a_folder(mirror):
         return download.fetch(url, checksum, folder)
     with locked(kept):
         if not (kept.is_file() and _seen(kept, checksum) == checksum):
             address = f"{mirror.rstrip('/')}/{download.layout(url)}" if mirror else url
             bring(address, kept, checksum=checksum)
     return kept
+
+
+def wanting_bytes(url: str, folder: Path, n_bytes: int) -> int:
+    """Return how many bytes :func:`fetch` would still write of a file of `n_bytes`."""
+    kept = Path(folder) / download.layout(url)
+    if kept.is_file() or _in_a_folder(_mirror()):
+        return 0
+    return max(0, n_bytes - _size(_part(kept)))
 
 
 def bring(
@@ -92,22 +104,29 @@ def bring(
 
     Raises
     ------
+    PassingError
+        When the server fails too often, or is not reached.
     GenrelibError
-        When the server refuses, fails too often, or sends something larger or other than expected.
+        When the server refuses, or sends something larger or other than expected, and when it or
+        `url` names an address that is none.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    failures = 0
+    part = _part(path)
+    failures, most = 0, _size(part)
     while True:
-        before = _size(part)
         try:
             _go_on(url, part, most_bytes, shows_progress)
             break
-        except (_PassingError, requests.exceptions.RequestException) as error:
-            failures = 1 if _size(part) > before else failures + 1
+        except GenrelibError:
+            raise
+        except ValueError as error:  # of requests and of urllib3, for the address or a redirect
+            raise GenrelibError(f"{url} leads to no address ({error}); correct it.") from error
+        except (_TryError, requests.exceptions.RequestException) as error:
+            failures = 1 if _size(part) > most else failures + 1
+            most = max(most, _size(part))
             if failures > RETRIES:
-                raise GenrelibError(
+                raise PassingError(
                     f"{url} can't be downloaded, tried {failures} times without a byte gained: "
                     f"{error}. Check the connection and try again: what has come is kept."
                 ) from error
@@ -136,8 +155,11 @@ def _go_on(url: str, part: Path, most_bytes: int | None, shows_progress: bool) -
             return
         if answer.status_code == 416 or (answer.status_code == 206 and not offset):
             part.unlink(missing_ok=True)
-            raise _PassingError(f"the server's range does not fit (status {answer.status_code})")
+            raise _TryError(f"the server's range does not fit (status {answer.status_code})")
         _refuse_status(url, answer)
+        if answer.status_code == 206 and not _begins_at(offset, answer):
+            part.unlink()
+            raise _TryError("the server sent another range than was asked for")
         offset = offset if answer.status_code == 206 else 0
         known = answer.headers.get("ETag", "") or answer.headers.get("Last-Modified", "")
         if known and not known.startswith("W/"):  # a weak tag does not stand for the same bytes
@@ -147,7 +169,7 @@ def _go_on(url: str, part: Path, most_bytes: int | None, shows_progress: bool) -
         _refuse_large(url, total, most_bytes)
         _write(url, answer, part, offset, total, most_bytes, shows_progress)
     if total is not None and _size(part) != total:
-        raise _PassingError(f"{_size(part)} bytes came of {total}")
+        raise _TryError(f"{_size(part)} bytes came of {total}")
 
 
 def _write(url, answer, part: Path, offset, total, most_bytes, shows_progress) -> None:
@@ -159,6 +181,10 @@ def _write(url, answer, part: Path, offset, total, most_bytes, shows_progress) -
             file.write(chunk)
             bar.update(len(chunk))
             _refuse_large(url, file.tell(), most_bytes)
+
+
+def _begins_at(offset: int, answer: requests.Response) -> bool:
+    return answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
 
 
 def _total(answer: requests.Response) -> int | None:
@@ -176,7 +202,7 @@ def _refuse_status(url: str, answer: requests.Response) -> None:
     if answer.status_code in _PASSING:
         after = answer.headers.get("Retry-After", "")
         wait_s = min(float(after), LONGEST_WAIT_S) if after.isdigit() else 0.0
-        raise _PassingError(said, wait_s)
+        raise _TryError(said, wait_s)
     if answer.status_code not in (200, 206):
         raise GenrelibError(f"{url} can't be downloaded ({said}); correct the address.")
 
@@ -193,6 +219,18 @@ def _seen(path: Path, checksum: str) -> str:
     """Return the checksum that a file really has, written like the expected one."""
     algorithm = checksum.partition(":")[0]
     return f"{algorithm}:{digest(path, algorithm)}" if algorithm else ""
+
+
+def _mirror() -> str:
+    return os.environ.get(download.MIRROR, "").strip()
+
+
+def _in_a_folder(mirror: str) -> bool:
+    return bool(mirror) and not mirror.startswith(("http://", "https://"))
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _size(path: Path) -> int:

@@ -18,7 +18,8 @@ The controlled corpus adds what is planted and what it was made of, see :data:`P
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +79,21 @@ class Loaded(NamedTuple):
     tracks: pd.DataFrame
     notes: Sequence[str]
     pack: Pack | None = None
+
+
+def alike(genres: Iterable[str]) -> list[str]:
+    """Say in a note which genres differ only in capitals; nothing when none do.
+
+    Examples
+    --------
+    >>> alike(["rock", "Rock", "jazz"])
+    ['genres differ only in capitals and count as different: Rock, rock.']
+    """
+    genres = sorted(set(genres))
+    uses = Counter(genre.casefold() for genre in genres)
+    same = [genre for genre in genres if uses[genre.casefold()] > 1]
+    said = f"genres differ only in capitals and count as different: {', '.join(same)}."
+    return [said] if same else []
 
 
 def measure(paths: Mapping[str, Path], *, n_jobs: int, label: str) -> pd.DataFrame:
