@@ -231,7 +231,7 @@ def test_findings_answer_the_primary_comparisons_first():
     assert f"is {100 * worth['difference']:+.1f} points" in said[0]
     assert said[0].endswith("A loss is found.")
     (pair,) = table[(table["a"] == "nn") & (table["b"] == "mel_svm")].itertuples()
-    assert said[1].startswith("Comparison 2, network against classical: network with one hidden")
+    assert said[1].startswith("Comparison 2: network with one hidden")
     assert f"is {100 * pair.difference:+.1f} points [{100 * pair.low:+.1f}, " in said[1]
     assert not pair.distinguishable
     assert "A difference is not known: one of" in said[1]

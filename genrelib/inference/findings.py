@@ -93,7 +93,7 @@ def _network(scores, pairs, networks) -> Iterator[str]:
         for row in found.itertuples():
             sign = 1 if row.a == best else -1
             limits = sorted((sign * row.low, sign * row.high))
-            question = "" if number else "Comparison 2, network against classical: "
+            question = "Comparison 2, with equal data: " if number else "Comparison 2: "
             yield (
                 f"{question}{title(best, SYSTEMS)}, the best network with artists kept apart, less "
                 f"{title(yardstick, SYSTEMS)} is {_interval(sign * row.difference, *limits)} "

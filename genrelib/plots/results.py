@@ -43,7 +43,7 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     claimed = [(i, SYSTEMS[n].claim) for i, n in enumerate(names) if SYSTEMS[n].claim is not None]
     if claimed:
         place, claims = zip(*claimed, strict=True)
-        ax.plot(claims, place, "D", color="none", markeredgecolor="0.3", label="claimed on GTZAN")
+        ax.plot(claims, place, "D", color="none", markeredgecolor="0.3", label="claimed")
     ax.axvline(100 / n_genres, color="0.5", linestyle=":", label="chance")
     ax.set(yticks=range(len(names)), yticklabels=[SYSTEMS[n].title for n in names])
     ax.set(xlim=(0, 100), xlabel="accuracy [%], with 95 % interval over groups of artists")
