@@ -28,6 +28,11 @@ os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
 ROOT = Path(__file__).parents[1]
 GENRES = ("blues", "jazz", "metal", "rock")
 
+# real music is tested where a mirror of the public downloads, and a pack, lie beside the checkout
+for variable, folder in (("GENRELIB_MIRROR", "mirror"), ("GENRELIB_PACKS", "gtzan_mel")):
+    if (ROOT.parent / "shared" / folder).is_dir():
+        os.environ.setdefault(variable, str(ROOT.parent / "shared" / folder))
+
 
 LONGEST = (
     "test_whole_studies.py",
