@@ -6,10 +6,10 @@ import pandas as pd
 
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
+from .claims import STRICT
 from .frames import title
 from .intervals import ALPHA
 
-STRICT = "artist_grouped"
 YARDSTICKS = ("mel_svm", "mel_svm_train")
 """The classical system of the study protocol; the same, learning from as little as networks do."""
 
