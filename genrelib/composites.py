@@ -12,7 +12,7 @@ from .transformers import check_features
 
 
 class TrainingPartPipeline(Pipeline):
-    """A pipeline that learns from the training part alone, as networks do, whatever for."""
+    """A pipeline that leaves the validation part unused: it learns from as much as networks do."""
 
     def fit(self, X, y, is_valid):
         """Fit on the rows where `is_valid` is false; return `self`."""

@@ -67,12 +67,18 @@ def fetch(url: str, checksum: str, folder: Path) -> Path:
     kept = Path(folder) / layout(url)
     if kept.is_file() and _seen(kept, checksum) == checksum:
         return kept
-    mirror = os.environ.get(MIRROR, "").strip()
+    mirror, is_address = mirror_of_downloads()
     if not mirror:
         return _download(url, url, checksum, kept)
-    if mirror.startswith(("http://", "https://")):
+    if is_address:
         return _download(f"{mirror.rstrip('/')}/{layout(url)}", url, checksum, kept)
     return _from_folder(Path(mirror.removeprefix("file://")).expanduser(), url, checksum)
+
+
+def mirror_of_downloads() -> tuple[str, bool]:
+    """Return what :data:`MIRROR` says, perhaps nothing, and whether it is an address."""
+    mirror = os.environ.get(MIRROR, "").strip()
+    return mirror, mirror.startswith(("http://", "https://"))
 
 
 def obtain(url: str, checksum: str, downloads: Path, folder: Path) -> Path:

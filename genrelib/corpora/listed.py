@@ -132,8 +132,8 @@ def _is_link(place: str) -> bool:
 def _has_host(url: str) -> bool:
     try:
         split = urlsplit(url)
-        return bool(split.hostname) and (split.port or 1) > 0
-    except ValueError:  # as the port does, of what is no number
+        return bool(split.hostname) and split.port != 0
+    except ValueError:  # brackets, or a port that is no number
         return False
 
 

@@ -57,8 +57,8 @@ def fetch(url: str, checksum: str, folder: Path) -> Path:
         When it can't be downloaded, or the checksum differs.
     """
     kept = Path(folder) / download.layout(url)
-    mirror = _mirror()
-    if _in_a_folder(mirror):
+    mirror, is_address = download.mirror_of_downloads()
+    if mirror and not is_address:
         return download.fetch(url, checksum, folder)
     with locked(kept):
         if not (kept.is_file() and _seen(kept, checksum) == checksum):
@@ -70,7 +70,8 @@ def fetch(url: str, checksum: str, folder: Path) -> Path:
 def wanting_bytes(url: str, folder: Path, n_bytes: int) -> int:
     """Return how many bytes :func:`fetch` would still write of a file of `n_bytes`."""
     kept = Path(folder) / download.layout(url)
-    if kept.is_file() or _in_a_folder(_mirror()):
+    mirror, is_address = download.mirror_of_downloads()
+    if kept.is_file() or (mirror and not is_address):
         return 0
     return max(0, n_bytes - _size(_part(kept)))
 
@@ -219,14 +220,6 @@ def _seen(path: Path, checksum: str) -> str:
     """Return the checksum that a file really has, written like the expected one."""
     algorithm = checksum.partition(":")[0]
     return f"{algorithm}:{digest(path, algorithm)}" if algorithm else ""
-
-
-def _mirror() -> str:
-    return os.environ.get(download.MIRROR, "").strip()
-
-
-def _in_a_folder(mirror: str) -> bool:
-    return bool(mirror) and not mirror.startswith(("http://", "https://"))
 
 
 def _part(path: Path) -> Path:

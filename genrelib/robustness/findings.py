@@ -62,11 +62,13 @@ def _flips(done):
             f"{_share(most, 'flip_rate', 'flip')}: {_named(most)}, {SYSTEMS[most['system']].title}."
         )
     most = done.groupby("intervention", sort=False)["flip_rate"].max()
-    steady = [INTERVENTIONS[name].title.lower() for name in most.index[most == 0]]
+    steady = list(most.index[most == 0])
     if steady:
+        named = ", ".join(INTERVENTIONS[name].title.lower() for name in steady)
+        why = " (Gain changes no feature that is relative to its track's maximum.)"
         yield (
-            f"No answer of any system changes under {', '.join(steady)}, at any strength asked. "
-            "(Gain changes no feature that is relative to its track's maximum.)"
+            f"No answer of any system changes under {named}, at any strength asked."
+            f"{why * ('gain' in steady)}"
         )
 
 
