@@ -1,10 +1,12 @@
 """What a class does, as text: its code and all of this package that it names, directly or not.
 
-A fit is done again when this text changes; comments, docstrings and layout do not count.
+A fit is done again when this text changes. Comments, docstrings, layout, and the modules that
+definitions lie in do not count.
 """
 
 import ast
 import inspect
+import symtable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +14,6 @@ from types import ModuleType
 
 from .files import digest
 
-PACKAGE = __package__
 CODE = (".py", ".csv", ".yaml")
 
 
@@ -26,39 +27,101 @@ def digests(package: Path) -> list[tuple[str, str]]:
 def code_of(cls: type) -> str:
     """Return the syntax trees of a class and of the definitions that it depends on.
 
-    Methods called on objects that were handed over are not found this way; their classes have
-    to be traced too.
+    Each definition has a line; lines are sorted. Methods called on objects that were handed over
+    are not found this way; their classes have to be traced too.
 
     Parameters
     ----------
     cls : type
-        A class of this package.
+        A class or function of this package.
     """
-    found: dict[str, str] = {}
+    found: dict[tuple[str, str], str] = {}
     _collect(inspect.getmodule(cls), cls.__name__, found)
-    return "\n".join(found[name] for name in sorted(found))
+    return "\n".join(sorted(set(found.values())))
 
 
-def _collect(module: ModuleType, name: str, found: dict[str, str]) -> None:
+def code_of_modules(modules: list[ModuleType]) -> str:
+    """Return the syntax trees of all definitions of modules, sorted, without imports.
+
+    Parameters
+    ----------
+    modules : list of module
+        Of this package.
+    """
+    return "\n".join(sorted(_text(m, name) for m in modules for name in _names(m)[0]))
+
+
+def _collect(module: ModuleType, name: str, found: dict) -> None:
     """Add a definition and what it names; pass over what is not of this package."""
     definitions, imports = _names(module)
-    key = f"{module.__name__}.{name}"
-    if key in found:
+    if (module.__name__, name) in found:
         return
     if name in imports:
         origin, original = imports[name]
         if original:
             _collect(import_module(origin), original, found)
     elif name in definitions:
+        found[module.__name__, name] = _text(module, name)
         node = definitions[name]
-        found[key] = f"{key} {ast.dump(node)}"
+        for inner in _globals(node):
+            _collect(module, inner, found)
         for inner in ast.walk(node):
-            if isinstance(inner, ast.Name):
-                _collect(module, inner.id, found)
-            elif isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
-                origin, original = imports.get(inner.value.id, ("", "not a module"))
-                if not original:
-                    _collect(import_module(origin), inner.attr, found)
+            if origin := _module_named(inner, imports):
+                _collect(import_module(origin), inner.attr, found)
+
+
+@cache
+def _text(module: ModuleType, name: str) -> str:
+    """Return a definition's syntax tree, with imported names as they are where they come from."""
+    definitions, imports = _names(module)
+    return f"{name} {ast.dump(_Unaliased(imports).visit(definitions[name]))}"
+
+
+class _Unaliased(ast.NodeTransformer):
+    """Write ``module.name`` of this package as ``name``, and an alias as what it stands for."""
+
+    def __init__(self, imports):
+        self.imports = imports
+
+    def visit_Attribute(self, node):
+        if _module_named(node, self.imports):
+            return ast.Name(node.attr, node.ctx)
+        return ast.Attribute(self.visit(node.value), node.attr, node.ctx)
+
+    def visit_Name(self, node):
+        _, original = self.imports.get(node.id, ("", ""))
+        return ast.Name(original or node.id, node.ctx)
+
+    def generic_visit(self, node):
+        fields = {
+            name: [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
+            if isinstance(value, list)
+            else self.visit(value)
+            if isinstance(value, ast.AST)
+            else value
+            for name, value in ast.iter_fields(node)
+        }
+        return type(node)(**fields)  # a copy: definitions stay as they are
+
+
+def _module_named(node: ast.AST, imports: dict) -> str:
+    """Return the module of this package that ``module.name`` reads from; empty for other nodes."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        origin, original = imports.get(node.value.id, ("", "not a module"))
+        return "" if original else origin
+    return ""
+
+
+def _globals(node: ast.AST) -> set[str]:
+    """List the names that a definition takes from its module."""
+    top = symtable.symtable(ast.unparse(node), "definition", "exec")
+    names, tables = {s.get_name() for s in top.get_symbols() if s.is_referenced()}, [top]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        if table is not top:
+            names |= {s.get_name() for s in table.get_symbols() if s.is_global()}
+    return names
 
 
 @cache
@@ -93,5 +156,5 @@ def _resolved(origin: str, name: str) -> tuple[str, str]:
 def _without_docstrings(node: ast.AST) -> ast.AST:
     for inner in ast.walk(node):
         if isinstance(inner, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(inner):
-            inner.body = inner.body[1:]
+            inner.body = inner.body[1:] or [ast.Pass()]
     return node

@@ -1,5 +1,6 @@
 import filecmp
 import json
+from importlib import import_module
 from pathlib import Path
 
 import librosa
@@ -15,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from genrelib import codetrace
 from genrelib.errors import GenrelibError
 from genrelib.files import digest
 from genrelib.synthesis import SR, controlled
@@ -115,11 +117,23 @@ def test_nothing_stale_is_kept(tiny, tmp_path, monkeypatch):
 
 def test_the_recipe_covers_all_that_sounds():
     room = Path(controlled.__file__).parent
-    for name in controlled._RECIPE:
-        for line in (room / name).read_text(encoding="utf-8").splitlines():
-            own = line.startswith("from .") and not line.startswith("from ..")
-            if name.endswith(".py") and own:
-                assert f"{line.split()[1][1:]}.py" in controlled._RECIPE, line
+    for name in controlled._MODULES:
+        for line in (room / f"{name}.py").read_text(encoding="utf-8").splitlines():
+            if line.startswith("from .") and not line.startswith("from .."):
+                assert line.split()[1][1:] in controlled._MODULES, line
+
+
+def test_layout_and_imports_do_not_make_audio_stale(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    tree = "def f(x):\n    return x + {}\n"
+    texts = {"one": tree.format(1), "two": f"import math\n\n# why\n{tree.format('(1)')}"}
+    for name, text in (texts | {"three": tree.format(2)}).items():
+        (tmp_path / f"audio_{name}.py").write_text(text)
+    one, two, three = (
+        codetrace.code_of_modules([import_module(f"audio_{name}")])
+        for name in ("one", "two", "three")
+    )
+    assert one == two != three
 
 
 def test_foreign_audio_is_never_touched(tmp_path):

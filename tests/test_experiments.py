@@ -227,6 +227,7 @@ def test_code_counts_but_its_words_do_not(music, features, workspace, monkeypatc
     def forget():
         codetrace.code_of.cache_clear()
         codetrace._names.cache_clear()
+        codetrace._text.cache_clear()
 
     def key_with(text: str) -> str:
         monkeypatch.setattr(

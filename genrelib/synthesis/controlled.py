@@ -3,6 +3,7 @@
 import hashlib
 import json
 import numbers
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import numpy as np
 import pandas as pd
 import scipy
 import soundfile
+import yaml
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from .. import seeds
+from ..codetrace import code_of_modules
 from ..errors import GenrelibError
 from ..files import replacing, write_text
 from ..parallel import spread
@@ -23,16 +26,15 @@ from .rendering import SR
 from .styles import GENRES
 
 #: What the audio depends on: a change of any of these makes rendered files stale.
-_RECIPE = (
-    "styles.yaml",
-    "instruments.yaml",
-    "styles.py",
-    "composition.py",
-    "artists.py",
-    "arrangement.py",
-    "instruments.py",
-    "rendering.py",
-    "recordings.py",
+_TABLES = ("styles.yaml", "instruments.yaml")
+_MODULES = (
+    "styles",
+    "composition",
+    "artists",
+    "arrangement",
+    "instruments",
+    "rendering",
+    "recordings",
 )
 
 
@@ -99,10 +101,15 @@ def write_corpus(
 
 
 def _recipe() -> str:
-    """Return a digest of the code and the tables that the audio depends on."""
+    """Return a digest of the code and the tables that the audio depends on.
+
+    Imports, comments and layout don't count.
+    """
     package = files(__package__)
-    texts = [package.joinpath(name).read_bytes() for name in _RECIPE]
-    return hashlib.sha256(b"".join([*texts, Path(seeds.__file__).read_bytes()])).hexdigest()
+    tables = [yaml.safe_load(package.joinpath(name).read_text("utf-8")) for name in _TABLES]
+    modules = [import_module(f".{name}", __package__) for name in _MODULES]
+    text = json.dumps(tables, sort_keys=True) + code_of_modules([seeds, *modules])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _claim(folder: Path, configuration: dict) -> None:
