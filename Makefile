@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 .PHONY: study test notebooks bench lab lock clean
 
 study: $(READY)
-	@$(BIN)/python -m genrelib.study $(STUDY) $(if $(JOBS),--n-jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+	@$(BIN)/python -m genrelib run $(STUDY) $(if $(JOBS),--n-jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 test: $(READY)
 	$(BIN)/python -m ruff check .
@@ -58,6 +58,6 @@ $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint requirements.lock --editable '.[dev]'
-	@$(BIN)/python -c "import genrelib.compiled"
+	@$(BIN)/python -c "import genrelib.features.compiled"
 	@$(BIN)/python -m ipykernel install --sys-prefix --name genrelib --display-name "Python (genrelib)" >/dev/null
 	@touch $(READY)

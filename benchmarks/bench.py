@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 from measuring import Figure, machine
 
-from genrelib.files import replacing
+from genrelib.base.files import replacing
 
 HERE = Path(__file__).parent
 LIBRARIES = ("genrelib", "h5py", "joblib", "librosa", "numpy", "scipy", "skorch", "torch")

@@ -21,19 +21,19 @@ from measuring import Figure, least_seconds
 from threadpoolctl import threadpool_limits
 
 from genrelib import corpora
-from genrelib.audio import SR, excerpt, read
-from genrelib.constantq import cqt_magnitude, filter_bank
+from genrelib.base.files import Workspace
 from genrelib.corpora.download import MIRROR
-from genrelib.features import HOP_LENGTH, STACK_ROWS, extract
-from genrelib.files import Workspace
-from genrelib.spectra import Spectra
+from genrelib.features import HOP_LENGTH, SR, Spectra, extract
+from genrelib.features.audio import excerpt, read
+from genrelib.features.spectra import cqt_magnitude, filter_bank
+from genrelib.features.stack import STACK_ROWS
 
 CLIP_S = 30.0
 FEW = ("log_mel", "mfcc", "chroma", "tempogram")
 STACK_TITLE, FEW_TITLE = "87-row stack", "mel + MFCC + chroma + tempogram"
 ROUNDS = 5
 TOLERANCE, TOLERANCE_HZ = 1e-4, 0.1
-"""See :mod:`genrelib.stack`."""
+"""See :mod:`genrelib.features.stack`."""
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import pandas as pd
 from measuring import Figure, least_seconds
 
 from genrelib import features
-from genrelib.seeds import rng
-from genrelib.store import open_store
-from genrelib.storefile import DTYPE, STATE, write
+from genrelib.base.seeds import rng
+from genrelib.store import DTYPE, open_store
+from genrelib.store.file import STATE, write
 
 GOAL = 2.0
 SIZES = {3.0: 3000, 30.0: 300}  # tracks of so many seconds

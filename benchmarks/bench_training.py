@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from measuring import Figure, least_seconds
 
-from genrelib.seeds import rng
+from genrelib.base.seeds import rng
 from genrelib.systems import SYSTEMS, build
-from genrelib.training import GenreNet, half_precision
+from genrelib.systems.training import GenreNet, half_precision
 
 SYSTEMS_TIMED = ("cnn_2d", "cnn_lstm", "resnet18")
 SHAPES = {"cnn_2d": (64, 128), "cnn_lstm": (20, 387), "resnet18": (64, 128)}

@@ -26,14 +26,15 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from genrelib import corpora, experiments, fits, parts, store
+from genrelib import corpora, experiments, store
+from genrelib.base.files import Workspace
+from genrelib.base.seeds import rng
 from genrelib.corpora import Corpus
+from genrelib.experiments import planning as fits
 from genrelib.features import FEATURES, n_frames
-from genrelib.files import Workspace
-from genrelib.parts import Request
-from genrelib.seeds import rng
-from genrelib.store import Store
-from genrelib.storefile import stored
+from genrelib.store import Store, stored
+from genrelib.store import building as parts
+from genrelib.store.building import Request
 
 FMA = 106_574
 SMALLER = (1000, 10_000)

@@ -15,10 +15,10 @@ import yaml
 from threadpoolctl import threadpool_limits
 
 from genrelib import corpora, store
-from genrelib.audio import SR
-from genrelib.files import Workspace
-from genrelib.parallel import ONE_THREAD
-from genrelib.seeds import rng
+from genrelib.base.files import Workspace
+from genrelib.base.parallel import ONE_THREAD
+from genrelib.base.seeds import rng
+from genrelib.features import SR
 
 # small matrices: threads only wait for each other, here and in the processes that tests start
 torch.set_num_threads(1)

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from genrelib.corpora import fma, fma_metadata
-from genrelib.seeds import rng
+from genrelib.base.seeds import rng
+from genrelib.corpora import fma
+from genrelib.corpora import fma as fma_metadata
 from genrelib.synthesis.recordings import plan
 from genrelib.synthesis.rendering import SR
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genrelib.base.errors import GenrelibError
 from genrelib.corpora import archives
-from genrelib.errors import GenrelibError
 
 FILES = {"genres/blues/b.wav": b"b" * 5000, "genres/rock/r.wav": b"r" * 100, "README.md": b"read"}
 STRAY = {"genres/blues/._b.wav": b"x" * 211, "genres/.DS_Store": b"x", "__MACOSX/a.wav": b"x"}

@@ -6,8 +6,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrelib import audio
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
+from genrelib.features import audio
 
 
 def sine(frequency, sr, seconds=1.0):

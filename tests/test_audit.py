@@ -9,12 +9,15 @@ import pytest
 import soundfile
 from conftest import make_tracks
 
-from genrelib import audit, corpora, features, store
-from genrelib.audio import SR, excerpt
-from genrelib.audit import alignment, findings
+from genrelib import corpora, features, store
+from genrelib import inspection as audit
+from genrelib.base.errors import GenrelibError
+from genrelib.base.seeds import rng
 from genrelib.corpora import manifest
-from genrelib.errors import GenrelibError
-from genrelib.seeds import rng
+from genrelib.features import SR
+from genrelib.features.audio import excerpt
+from genrelib.inspection import alignment
+from genrelib.inspection import audit as findings
 from genrelib.synthesis.recordings import plan
 
 FRAME_S = 0.07

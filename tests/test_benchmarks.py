@@ -9,7 +9,7 @@ import soundfile
 from conftest import ROOT
 from joblib import Parallel
 
-from genrelib.audio import SR
+from genrelib.features import SR
 
 sys.path.insert(0, str(ROOT / "benchmarks"))  # scripts, not a package
 

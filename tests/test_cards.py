@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from genrelib import cards, report
-from genrelib.corpora import CORPORA, gtzan_index
-from genrelib.errors import GenrelibError
-from genrelib.files import Workspace
+from genrelib import report
+from genrelib.base.errors import GenrelibError
+from genrelib.base.files import Workspace
+from genrelib.corpora import CORPORA
+from genrelib.corpora import gtzan as gtzan_index
 from genrelib.protocols import PROTOCOLS
+from genrelib.report import cards
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 TEMPLATES = ROOT / "genrelib" / "templates"

@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import SVC, LinearSVC
 
-from genrelib.classifiers import (
+from genrelib.systems.estimators import (
     AvailableNeighbors,
     DuelClassifier,
     GaussianClassifier,

@@ -18,9 +18,13 @@ from distributed import Client, LocalCluster
 from test_experiments import plan
 from test_study import DECLARED, write_notebook
 
-from genrelib import cluster, experiments, files, fits, parallel, store, study
-from genrelib.errors import GenrelibError
-from genrelib.parallel import SCHEDULER, spread
+from genrelib import store
+from genrelib.base import cluster, files, parallel
+from genrelib.base.errors import GenrelibError
+from genrelib.base.parallel import SCHEDULER, spread
+from genrelib.experiments import fitting as experiments
+from genrelib.experiments import planning as fits
+from genrelib.study import runner as study
 
 FEATURES = ["log_mel", "mfcc", "chroma", "tempogram"]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
 from genrelib.synthesis.composition import SCALES, compose, held
 from genrelib.synthesis.instruments import INSTRUMENTS, KITS
 from genrelib.synthesis.styles import GENRES, Style, in_metre, style

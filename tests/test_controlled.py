@@ -16,9 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from genrelib import codetrace
-from genrelib.errors import GenrelibError
-from genrelib.files import digest
+from genrelib.base import codetrace
+from genrelib.base.errors import GenrelibError
+from genrelib.base.files import digest
 from genrelib.synthesis import SR, controlled
 from genrelib.synthesis.artists import make_artist
 from genrelib.synthesis.controlled import write_corpus

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from genrelib import corpora
+from genrelib.base.errors import GenrelibError
 from genrelib.corpora import tracks
-from genrelib.errors import GenrelibError
 
 SMALL = {"artists_per_genre": 2, "songs_per_artist": 2, "duration_s": 1.5, "seed": 3}
 

@@ -7,8 +7,8 @@ import zipfile
 import pooch
 import pytest
 
+from genrelib.base.errors import GenrelibError
 from genrelib.corpora import download
-from genrelib.errors import GenrelibError
 
 URL = "https://example.org/records/1/files/list.txt?download=1"
 PLACE = "example.org/records/1/files/list.txt"

@@ -14,9 +14,13 @@ import pandas as pd
 import pytest
 from conftest import GENRES
 
-from genrelib import codetrace, experiments, fits, predictions, transformers
-from genrelib.errors import GenrelibError
-from genrelib.networks import ResNet18
+from genrelib import experiments
+from genrelib.base import codetrace
+from genrelib.base.errors import GenrelibError
+from genrelib.experiments import planning as fits
+from genrelib.experiments import predictions
+from genrelib.systems import estimators as transformers
+from genrelib.systems.residual import ResNet18
 
 SETTINGS = {
     "n_folds": 2,

@@ -16,33 +16,35 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from genrelib import explain, plots, training
-from genrelib.classifiers import AvailableNeighbors
-from genrelib.composites import ClassifierOnNetwork, SegmentVoting
-from genrelib.errors import GenrelibError
-from genrelib.explain import causes, families
-from genrelib.explain.attributions import GRID
+from genrelib import explain, plots
+from genrelib.base.errors import GenrelibError
+from genrelib.base.seeds import rng
+from genrelib.explain import causes
+from genrelib.explain import shuffling as families
+from genrelib.explain.attributions import GRID, Layers
 from genrelib.explain.causes import neutral, produced_as, without
 from genrelib.explain.faithfulness import CONTROL, RANDOM
 from genrelib.explain.located import _dominant
-from genrelib.explain.modules import Layers
 from genrelib.features import SR, extract
-from genrelib.networks import (
-    Cnn2d,
-    CnnLstm,
-    FeatureCnn,
-    ResNet18,
-    SegmentCnn,
-    StackCnn,
-    VisionTransformer,
-    VolumeCnn,
-)
-from genrelib.seeds import rng
 from genrelib.synthesis import GENRES as CONTROLLED
 from genrelib.synthesis.arrangement import arrange
 from genrelib.synthesis.recordings import plan
-from genrelib.training import GenreNet, NetworkPipeline
-from genrelib.transformers import BandScaler, Checked, Flatten, MelStatistics
+from genrelib.systems import training
+from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn
+from genrelib.systems.estimators import (
+    AvailableNeighbors,
+    BandScaler,
+    Checked,
+    ClassifierOnNetwork,
+    Flatten,
+    MelStatistics,
+    SegmentVoting,
+)
+from genrelib.systems.recurrent import CnnLstm
+from genrelib.systems.residual import ResNet18
+from genrelib.systems.stacked import StackCnn, VolumeCnn
+from genrelib.systems.training import GenreNet, NetworkPipeline
+from genrelib.systems.transformer import VisionTransformer
 
 BAND = 3
 SHAPE = (16, 32)

@@ -13,13 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from genrelib.constantq import cqt_magnitude
-from genrelib.errors import GenrelibError
-from genrelib.features import FEATURES, HOP_LENGTH, N_FFT, SR, STACK_ROWS, extract, n_frames
-from genrelib.rhythm import beats, tempogram
-from genrelib.spectra import Spectra
-from genrelib.tuning import estimate_tuning
-from genrelib.windows import spectra_of_windows
+from genrelib.base.errors import GenrelibError
+from genrelib.features import FEATURES, HOP_LENGTH, N_FFT, SR, Spectra, extract, n_frames
+from genrelib.features.rhythm import beats, tempogram
+from genrelib.features.spectra import cqt_magnitude, estimate_tuning, spectra_of_windows
+from genrelib.features.stack import STACK_ROWS
 
 GOLDEN = Path(__file__).parent / "golden" / "features.npz"
 FAMILIES = np.array([family for family, _ in STACK_ROWS])
@@ -169,8 +167,8 @@ def test_only_what_is_asked_for_is_computed(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("not asked for")
 
-    monkeypatch.setattr("genrelib.spectra.cqt_magnitude", refuse)
-    monkeypatch.setattr("genrelib.spectra.estimate_tuning", refuse)
+    monkeypatch.setattr("genrelib.features.spectra.cqt_magnitude", refuse)
+    monkeypatch.setattr("genrelib.features.spectra.estimate_tuning", refuse)
     monkeypatch.setattr("librosa.onset.onset_strength", refuse)
     assert list(extract(SIGNALS["DC"], SR, ["mfcc", "log_mel"])) == ["mfcc", "log_mel"]
 

@@ -14,9 +14,11 @@ from conftest import ROOT
 from local_server import serving
 
 from genrelib import corpora, protocols, store, systems
-from genrelib.corpora import archives, decoding, download, fma, fma_metadata, resuming, tracks
-from genrelib.errors import GenrelibError
-from genrelib.protocols import splits
+from genrelib.base.errors import GenrelibError
+from genrelib.corpora import archives, download, fma, resuming, tracks
+from genrelib.corpora import fma as fma_metadata
+from genrelib.corpora import measuring as decoding
+from genrelib.protocols import registry as splits
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +189,7 @@ def test_a_wrong_archive_is_refused_before_anything_is_extracted(server, tmp_pat
 def test_without_room_nothing_is_fetched(server, tmp_path, monkeypatch):
     edition = fma.EDITIONS["fma_small"]
     usage = type("Usage", (), {"free": 2 * edition.n_bytes - 1})
-    monkeypatch.setattr("genrelib.files.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("genrelib.base.files.shutil.disk_usage", lambda _: usage)
     with pytest.raises(GenrelibError, match=r"clips of FMA-small and their archive need .* GB"):
         corpora.load("fma_small", tmp_path)
     assert server.asked == []
@@ -201,7 +203,7 @@ def test_room_is_asked_for_what_is_not_there_yet(tmp_path, monkeypatch):
 
     def is_refused(free):
         usage = type("Usage", (), {"free": free})
-        monkeypatch.setattr("genrelib.files.shutil.disk_usage", lambda _: usage)
+        monkeypatch.setattr("genrelib.base.files.shutil.disk_usage", lambda _: usage)
         try:
             fma._check_room(edition, target, raw)
         except GenrelibError:

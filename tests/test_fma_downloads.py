@@ -6,8 +6,8 @@ import os
 import pytest
 from local_server import serving
 
+from genrelib.base.errors import GenrelibError
 from genrelib.corpora import download, resuming
-from genrelib.errors import GenrelibError
 
 CHUNK = resuming._CHUNK
 CONTENT = os.urandom(700_000)

@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genrelib import audit, corpora, packs, store, systems
-from genrelib.corpora import download, fma_features, fma_metadata, tracks
-from genrelib.errors import GenrelibError
+from genrelib import corpora, store, systems
+from genrelib import inspection as audit
+from genrelib.base.errors import GenrelibError
+from genrelib.corpora import download, fma_features, tracks
+from genrelib.corpora import fma as fma_metadata
 from genrelib.features import FEATURES
+from genrelib.store import packs
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from genrelib.base.errors import GenrelibError
 from genrelib.corpora import folders, load
-from genrelib.errors import GenrelibError
 
 
 def sound(path, seed=0, duration_s=1.5, sr=22050):

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from genrelib import errors, parallel, seeds
-from genrelib.errors import GenrelibError, unknown
-from genrelib.files import Workspace, digest, replacing, write_text
-from genrelib.parallel import spread
-from genrelib.seeds import derive
+from genrelib.base import errors, parallel, seeds
+from genrelib.base.errors import GenrelibError, unknown
+from genrelib.base.files import Workspace, digest, replacing, write_text
+from genrelib.base.parallel import spread
+from genrelib.base.seeds import derive
 
 
 @pytest.mark.parametrize("module", [errors, seeds])
@@ -163,7 +163,7 @@ def test_librosa_is_compiled_by_one_process_once(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "import sys, genrelib.compiled; print('librosa.beat' in sys.modules)",
+        "import sys, genrelib.features.compiled; print('librosa.beat' in sys.modules)",
     ]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     first, second = (

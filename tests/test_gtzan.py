@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from genrelib import packs, store
-from genrelib.compiled import librosa
-from genrelib.corpora import credits, download, gtzan, gtzan_index, gtzan_mel, load, summary
+from genrelib import store
+from genrelib.base.errors import GenrelibError
+from genrelib.corpora import credits, download, gtzan, gtzan_mel, load, summary
+from genrelib.corpora import gtzan as gtzan_index
 from genrelib.corpora.gtzan import GENRES
-from genrelib.errors import GenrelibError
 from genrelib.features import HOP_LENGTH, SR, extract
+from genrelib.features.compiled import librosa
+from genrelib.store import packs
 
 PER_GENRE = 2
 TRACKS = [f"{genre}.{number:05d}" for genre in GENRES for number in range(PER_GENRE)]

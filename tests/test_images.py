@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrelib.errors import GenrelibError
-from genrelib.images import averaged
+from genrelib.base.errors import GenrelibError
+from genrelib.features.images import averaged
 
 LENGTHS = st.integers(1, 40)
 

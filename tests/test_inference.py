@@ -6,7 +6,8 @@ import pytest
 from conftest import GENRES, make_tracks
 from sklearn.metrics import f1_score, log_loss
 
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
+from genrelib.base.seeds import rng
 from genrelib.inference import (
     confusion,
     expected_ece,
@@ -17,7 +18,6 @@ from genrelib.inference import (
     overlap,
     scores,
 )
-from genrelib.seeds import rng
 
 TRACKS = make_tracks()
 GROUPS = TRACKS["group"]

@@ -9,7 +9,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 from test_inference import GROUPS, predictions
 
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
+from genrelib.base.seeds import rng
 from genrelib.inference import (
     abstention,
     aurc,
@@ -23,7 +24,6 @@ from genrelib.inference import (
     temperatures,
     threshold_for,
 )
-from genrelib.seeds import rng
 
 TRACKS = make_tracks(n_artists=60, n_songs=5)
 P = [f"p_{genre}" for genre in GENRES]

@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_table
 from statsmodels.stats.multitest import multipletests
 from test_inference import GROUPS, predictions
 
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
 from genrelib.inference import comparisons, corrected_t, findings, holm, leakage, mcnemar, ranking
 from genrelib.inference import scores as score
 

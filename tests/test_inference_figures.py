@@ -7,7 +7,7 @@ import pytest
 from test_inference import GROUPS, predictions
 
 from genrelib.inference import decomposition, reliability, risk_coverage
-from genrelib.plots import comparison
+from genrelib.plots import results as comparison
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
+from genrelib.base.seeds import rng
 from genrelib.inference import (
     DIFFERENCE,
     LOSS,
@@ -14,7 +15,6 @@ from genrelib.inference import (
     minimum_detectable_difference,
 )
 from genrelib.inference.intervals import effective_clusters
-from genrelib.seeds import rng
 
 
 def estimate(values, clusters, span=(0.0, 1.0)):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from test_inference import GROUPS, predictions
 
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
 from genrelib.inference import decomposition, findings, leakage, scores
 
 

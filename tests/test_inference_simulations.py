@@ -12,9 +12,9 @@ import pytest
 from scipy import stats
 from scipy.special import softmax
 
+from genrelib.base.seeds import rng
 from genrelib.inference import corrected_t, intervals, mcnemar, metrics
 from genrelib.inference.intervals import DIFFERENCE, ClusterBootstrap
-from genrelib.seeds import rng
 
 SIZES = np.repeat(
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 18, 19, 24, 28, 35],

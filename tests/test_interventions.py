@@ -13,15 +13,14 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrelib import audio as files
-from genrelib import interventions, plots
-from genrelib.audio import SR
-from genrelib.compiled import librosa
-from genrelib.errors import GenrelibError
-from genrelib.features import HOP_LENGTH, extract
-from genrelib.interventions import INTERVENTIONS, codecs, row, variants
-from genrelib.interventions.variants import KINDS, controlled_variants
-from genrelib.seeds import rng
+from genrelib import plots
+from genrelib.base.errors import GenrelibError
+from genrelib.base.seeds import rng
+from genrelib.features import HOP_LENGTH, SR, extract
+from genrelib.features import audio as files
+from genrelib.features.compiled import librosa
+from genrelib.robustness import INTERVENTIONS, codecs, interventions, row, variants
+from genrelib.robustness.variants import KINDS, controlled_variants
 from genrelib.synthesis import controlled
 from genrelib.synthesis.artists import make_artist
 from genrelib.synthesis.recordings import plan

@@ -9,9 +9,11 @@ import test_gtzan
 from conftest import ROOT, make_tracks, run, small_project
 
 from genrelib import corpora
-from genrelib.corpora import download, fma, fma_metadata, gtzan, gtzan_index, joined, tracks
+from genrelib.base.errors import GenrelibError
+from genrelib.corpora import download, fma, gtzan, joined, tracks
+from genrelib.corpora import fma as fma_metadata
+from genrelib.corpora import gtzan as gtzan_index
 from genrelib.corpora.tracks import Loaded
-from genrelib.errors import GenrelibError
 
 MAP = pd.DataFrame(
     [

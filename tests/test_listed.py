@@ -13,10 +13,12 @@ from conftest import run, small_project
 from local_server import serving
 
 from genrelib import corpora, protocols, store
-from genrelib.audio import SR
-from genrelib.corpora import cutting, download, links, listed, resuming, tracks
-from genrelib.errors import GenrelibError
-from genrelib.seeds import rng
+from genrelib.base.errors import GenrelibError
+from genrelib.base.seeds import rng
+from genrelib.corpora import download, listed, resuming, tracks
+from genrelib.corpora import listed as cutting
+from genrelib.corpora import listed as links
+from genrelib.features import SR
 
 GENRES = ("blues", "rock", "drone")
 HEADER = "url_or_path,genre,artist,title\n"
@@ -441,6 +443,6 @@ def test_a_pause_out_of_range_is_an_error(tmp_path, pause_s):
 def test_without_room_nothing_is_cut(tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     source = local_list(tmp_path)
-    monkeypatch.setattr("genrelib.files.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("genrelib.base.files.shutil.disk_usage", lambda _: usage)
     with pytest.raises(GenrelibError, match="segments of the list need"):
         corpora.load("list", tmp_path / "data", source=source)

@@ -5,8 +5,8 @@ import pytest
 from conftest import make_tracks, write_music
 
 from genrelib import corpora
+from genrelib.base.errors import GenrelibError
 from genrelib.corpora import manifest
-from genrelib.errors import GenrelibError
 
 HEADER = "track,action,with,reason,evidence\n"
 GOOD = (

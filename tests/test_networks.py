@@ -10,26 +10,18 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from genrelib import networks
-from genrelib.errors import GenrelibError
-from genrelib.networks import (
-    Cnn2d,
-    CnnLstm,
-    ColourMap,
-    FeatureCnn,
-    Perceptron,
-    ResNet18,
-    SegmentCnn,
-    StackCnn,
-    VisionTransformer,
-    VolumeCnn,
-    colour,
-    count_multiply_adds,
-    count_parameters,
-    layers,
-    shapes,
-    summary,
-)
+from genrelib import systems as networks
+from genrelib.base.errors import GenrelibError
+from genrelib.systems import residual as colour
+from genrelib.systems import row as shapes
+from genrelib.systems import summary
+from genrelib.systems.classical import Perceptron
+from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn
+from genrelib.systems.recurrent import CnnLstm
+from genrelib.systems.residual import ColourMap, ResNet18
+from genrelib.systems.stacked import StackCnn, VolumeCnn
+from genrelib.systems.summary import count_multiply_adds, count_parameters, layers
+from genrelib.systems.transformer import VisionTransformer
 
 N_CLASSES = 4
 SMALL = {  # options that make a network quick to run

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from conftest import ROOT, copied_project
 
-from genrelib.errors import GenrelibError
-from genrelib.files import Workspace
-from genrelib.parameters import parameters_of
+from genrelib.base.errors import GenrelibError
+from genrelib.base.files import Workspace
+from genrelib.study.parameters import parameters_of
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKED = {"keep_output", "nbval-check-output"}

@@ -15,12 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrelib import packs
+from genrelib.base.errors import GenrelibError
 from genrelib.corpora import Corpus
-from genrelib.errors import GenrelibError
 from genrelib.features import FEATURES
-from genrelib.packs import Pack
-from genrelib.store import build, open_store, size_bytes
+from genrelib.store import Pack, build, open_store, packs, size_bytes
 
 N_FRAMES = 24
 DURATION_S = 6.0

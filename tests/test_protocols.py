@@ -9,7 +9,7 @@ from conftest import GENRES, make_tracks
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
 from genrelib.protocols import GROWTH, PROTOCOLS, check, folds, located, overlap
 
 PUBLISHED = [name for name, row in PROTOCOLS.items() if row.is_published]

@@ -10,8 +10,10 @@ import os
 import numpy as np
 import pytest
 
-from genrelib import corpora, experiments, fits, inference, predictions, store
-from genrelib.files import Workspace
+from genrelib import corpora, experiments, inference, store
+from genrelib.base.files import Workspace
+from genrelib.experiments import planning as fits
+from genrelib.experiments import predictions
 
 pytestmark = pytest.mark.skipif(
     "GENRELIB_MIRROR" not in os.environ,

@@ -10,12 +10,13 @@ import pytest
 from conftest import GENRES, make_features, make_tracks
 from PIL import Image
 
-from genrelib import page, plots, report
+from genrelib import plots, report
+from genrelib.base.errors import GenrelibError
 from genrelib.corpora import Corpus, summary
-from genrelib.errors import GenrelibError
 from genrelib.features import FEATURES
 from genrelib.inference.claims import CLAIM
 from genrelib.protocols import PROTOCOLS
+from genrelib.report import page
 from genrelib.systems import SYSTEMS
 
 PARAMETERS = {

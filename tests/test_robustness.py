@@ -13,16 +13,19 @@ from conftest import make_tracks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrelib import corpora, experiments, fits, parallel, plots, predictions, robustness, store
+from genrelib import corpora, experiments, plots, robustness, store
+from genrelib.base import parallel
+from genrelib.base.errors import GenrelibError
+from genrelib.base.files import Workspace
+from genrelib.base.seeds import rng
 from genrelib.corpora import Corpus, gtzan_mel
-from genrelib.errors import GenrelibError
-from genrelib.files import Workspace
-from genrelib.interventions import INTERVENTIONS
-from genrelib.interventions.variants import KINDS
-from genrelib.packs import Pack
-from genrelib.robustness import UNCHANGED, asking
-from genrelib.robustness.pictures import Change, of_mel
-from genrelib.seeds import rng
+from genrelib.experiments import planning as fits
+from genrelib.experiments import predictions
+from genrelib.robustness import INTERVENTIONS, UNCHANGED
+from genrelib.robustness import trials as asking
+from genrelib.robustness.trials import Change, of_mel
+from genrelib.robustness.variants import KINDS
+from genrelib.store import Pack
 
 SETTINGS = {"n_folds": 2, "n_repeats": 1, "seed": 0, "epoch_share": 0.02, "image_size": (16, 16)}
 SYSTEMS = ["mel_svm", "cnn_2d"]

@@ -12,12 +12,15 @@ import pytest
 from conftest import ROOT, make_features
 from joblib import Parallel, delayed
 
-from genrelib import experiments, fits, segments, streaming
+from genrelib import experiments
 from genrelib import systems as registry
-from genrelib.errors import GenrelibError
-from genrelib.files import Workspace
-from genrelib.seeds import rng
-from genrelib.streaming import Rows
+from genrelib.base.errors import GenrelibError
+from genrelib.base.files import Workspace
+from genrelib.base.seeds import rng
+from genrelib.experiments import planning as fits
+from genrelib.experiments import streaming
+from genrelib.experiments.streaming import Rows
+from genrelib.features import segments
 
 BENCHMARK = runpy.run_path(str(ROOT / "benchmarks" / "scale.py"))
 N_TRACKS = 240

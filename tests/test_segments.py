@@ -6,10 +6,10 @@ from conftest import make_features
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrelib import segments
-from genrelib.composites import ClassifierOnNetwork, SegmentVoting
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
+from genrelib.features import segments
 from genrelib.systems import build
+from genrelib.systems.estimators import ClassifierOnNetwork, SegmentVoting
 
 Y = np.arange(24) % 4
 MASK = np.arange(24) >= 20

@@ -6,12 +6,13 @@ import pytest
 from conftest import GENRES, make_tracks
 from sklearn.metrics import roc_auc_score
 
-from genrelib import separability
-from genrelib.errors import GenrelibError
-from genrelib.features import FEATURES, STACK_ROWS
-from genrelib.images import averaged
-from genrelib.seeds import rng
-from genrelib.separability.summaries import LEVELS, parts_of, row_labels
+from genrelib import inspection as separability
+from genrelib.base.errors import GenrelibError
+from genrelib.base.seeds import rng
+from genrelib.features import FEATURES
+from genrelib.features.images import averaged
+from genrelib.features.stack import STACK_ROWS
+from genrelib.inspection.summaries import LEVELS, parts_of, row_labels
 
 
 def make_summaries(tracks, *, told=4, artist_rows=0, noise=12, effect=2.0, artist=1.0, seed=0):
@@ -286,7 +287,7 @@ def test_rows_of_genre_are_good_under_both(many, folds):
 def test_pairs_are_areas_under_the_curve_of_held_out_tracks(many, folds):
     X = make_summaries(many, told=3, noise=3, effect=1.0)
     probed = separability.probe(X, many, folds)
-    table = separability.pairs({"x": probed}, "artist_grouped")
+    table = separability.genre_pairs({"x": probed}, "artist_grouped")
     assert len(table) == 6
     assert (table["n_tests"] == 80).all()
     own = probed[probed["protocol"] == "artist_grouped"]
@@ -306,7 +307,7 @@ def test_two_genres_have_one_pair_and_one_direction():
     tracks = make_tracks(n_artists=4, n_songs=3, genres=("blues", "rock"))
     X = make_summaries(tracks, told=6, noise=2, effect=4.0, artist=0.2)
     folds = separability.fitted_folds(tracks, n_folds=3, seed=0)
-    table = separability.pairs({"x": separability.probe(X, tracks, folds)}, folds.strictest)
+    table = separability.genre_pairs({"x": separability.probe(X, tracks, folds)}, folds.strictest)
     assert table["auc"].tolist() == [1.0]
     plane = separability.lda_plane(X, tracks, folds.by_protocol["artist_grouped"][0])
     assert (plane["y"] == 0).all()
@@ -348,7 +349,7 @@ def test_a_genre_of_a_single_artist_counts_for_neither_side():
     scores = separability.probe_scores(probes, tracks, seed=0)
     assert (scores["n_tracks"] == 60).all()
     assert (scores["accuracy"] > 0.9).all()
-    table = separability.pairs(probes, "artist_grouped").set_index(["first", "second"])
+    table = separability.genre_pairs(probes, "artist_grouped").set_index(["first", "second"])
     assert np.isnan(table.loc[("blues", "jazz"), "auc"])
     assert table.loc[("blues", "rock"), "auc"] > 0.9
     assert_all_goes_on(X, tracks, folds)
@@ -362,7 +363,7 @@ def assert_all_goes_on(X, tracks, folds):
         rows,
         separability.probe_scores(probes, tracks, seed=0),
         separability.leak(probes, tracks, seed=0),
-        separability.pairs(probes, folds.strictest),
+        separability.genre_pairs(probes, folds.strictest),
         separability.alone_and_without(X, tracks, folds, seed=0),
         separability.importances(X, tracks, folds, seed=0),
         separability.lda_plane(X, tracks, folds.by_protocol[folds.strictest][0]),
@@ -519,7 +520,7 @@ def test_sentences_take_their_numbers_from_the_tables(many, folds):
     scores = separability.probe_scores(probes, many, seed=0)
     lost = separability.leak(probes, many, seed=0)
     rest = (
-        separability.pairs(probes, folds.strictest),
+        separability.genre_pairs(probes, folds.strictest),
         separability.alone_and_without(X, many, folds, seed=0),
         separability.importances(X, many, folds, seed=0),
         separability.lda_plane(X, many, folds.by_protocol["artist_grouped"][0]),

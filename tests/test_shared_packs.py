@@ -19,11 +19,13 @@ from conftest import GENRES, copied_project, make_tracks, write_music
 from test_experiments import SETTINGS
 from test_packs import Pack
 
-from genrelib import corpora, experiments, fits, packfile, packs, sharing, store
+from genrelib import corpora, experiments, store
+from genrelib.base.errors import GenrelibError
+from genrelib.base.files import Workspace
 from genrelib.corpora import Corpus
-from genrelib.errors import GenrelibError
-from genrelib.files import Workspace
-from genrelib.parameters import parameters_of
+from genrelib.experiments import planning as fits
+from genrelib.store import packfile, packs, sharing
+from genrelib.study.parameters import parameters_of
 
 NAMES = ["log_mel", "stack"]
 LICENCE = "Noise of our own, CC0."

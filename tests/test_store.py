@@ -21,14 +21,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import Parallel, delayed
 
-from genrelib import parts
-from genrelib.audio import SR, excerpt, read
-from genrelib.errors import GenrelibError
-from genrelib.features import FEATURES, extract, n_frames
-from genrelib.files import digest
-from genrelib.images import averaged
-from genrelib.store import build, open_store, size_bytes
-from genrelib.storefile import ABSOLUTE_ERROR, RELATIVE_ERROR, stored
+from genrelib.base.errors import GenrelibError
+from genrelib.base.files import digest
+from genrelib.features import FEATURES, SR, extract, n_frames
+from genrelib.features.audio import excerpt, read
+from genrelib.features.images import averaged
+from genrelib.store import build, open_store, size_bytes, stored
+from genrelib.store import building as parts
+from genrelib.store.file import ABSOLUTE_ERROR, RELATIVE_ERROR
 
 CLIP_S = 0.5
 NAMES = ("log_mel", "chroma")

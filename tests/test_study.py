@@ -13,8 +13,9 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from genrelib import parameters, study
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
+from genrelib.study import parameters
+from genrelib.study import runner as study
 
 PARAMETERS = """
 title: Trial

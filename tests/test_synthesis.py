@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
 from genrelib.synthesis.arrangement import performed_tempo
 from genrelib.synthesis.artists import make_artist
 from genrelib.synthesis.composition import compose

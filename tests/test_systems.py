@@ -7,11 +7,11 @@ import pytest
 from conftest import make_features
 from sklearn.base import clone
 
-from genrelib.errors import GenrelibError
+from genrelib.base.errors import GenrelibError
 from genrelib.features import FEATURES
-from genrelib.images import averaged
-from genrelib.packs import PACKED, described
+from genrelib.features.images import averaged
 from genrelib.protocols import PROTOCOLS
+from genrelib.store import PACKED, described
 from genrelib.systems import (
     SYSTEMS,
     available,

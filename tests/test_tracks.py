@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import soundfile
 
+from genrelib.base.errors import GenrelibError
 from genrelib.corpora import tracks
-from genrelib.errors import GenrelibError
 
 
 def table(**changes):

@@ -6,11 +6,13 @@ import torch
 from conftest import make_features
 from torch import nn
 
-from genrelib import training
-from genrelib.errors import GenrelibError
-from genrelib.networks import Cnn2d, Perceptron, count_parameters
-from genrelib.training import GenreNet, NetworkPipeline
-from genrelib.transformers import BandScaler
+from genrelib.base.errors import GenrelibError
+from genrelib.systems import training
+from genrelib.systems.classical import Perceptron
+from genrelib.systems.convolutional import Cnn2d
+from genrelib.systems.estimators import BandScaler
+from genrelib.systems.summary import count_parameters
+from genrelib.systems.training import GenreNet, NetworkPipeline
 
 Y = np.arange(24) % 4
 X = make_features(Y, n_bands=16, n_frames=16)

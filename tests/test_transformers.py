@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from conftest import make_features
 
-from genrelib.errors import GenrelibError
-from genrelib.transformers import (
+from genrelib.base.errors import GenrelibError
+from genrelib.systems.estimators import (
     AvailablePCA,
     BandScaler,
     Checked,

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import GenrelibError, unknown
-from ..packs import Pack, lacking_in_audio
-from . import manifest as manifests
+from ..base.errors import GenrelibError, unknown
+from ..store import Pack
+from ..store.packs import lacking_in_audio
 from .fma import load_fma_large, load_fma_medium, load_fma_small
 from .fma_features import load_fma_features
 from .folders import load_folder
@@ -24,6 +24,7 @@ from .gtzan import load_gtzan, load_gtzan_mini
 from .gtzan_mel import load_gtzan_mel_dev
 from .joined import load_gtzan_fma
 from .listed import load_list
+from .manifest import applied
 from .shared import load_pack
 from .tracks import Loaded, checked, measure
 
@@ -86,7 +87,7 @@ class Corpus:
         Raises
         ------
         GenrelibError
-            When no feature of that name is known, see :func:`genrelib.packs.described`.
+            When no feature of that name is known, see :func:`genrelib.store.packs.described`.
         """
         return lacking_in_audio(feature) if self.pack is None else self.pack.lacks(feature)
 
@@ -211,7 +212,7 @@ def load(
     loaded = Loaded(*CORPORA[name](Path(data), n_jobs=n_jobs, **options))
     loaded = loaded._replace(tracks=checked(loaded.tracks))
     if manifest is not None:
-        tracks, done = manifests.applied(loaded.tracks, Path(manifest))
+        tracks, done = applied(loaded.tracks, Path(manifest))
         loaded = loaded._replace(tracks=tracks, notes=[*loaded.notes, done])
     return _corpus(name, loaded)
 

@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
-from ..errors import GenrelibError
-from ..files import check_room, replacing, write_text
+from ..base.errors import GenrelibError
+from ..base.files import check_room, replacing, write_text
 
 MARKER = ".extracted.json"
 """File in an extracted folder: which archive it came from and the size of each member."""

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pooch
 import requests
 
-from ..errors import GenrelibError
-from ..files import digest
+from ..base.errors import GenrelibError
+from ..base.files import digest
 from . import archives
 
 MIRROR = "GENRELIB_MIRROR"

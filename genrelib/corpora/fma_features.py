@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import packs
-from ..storefile import DTYPE
-from . import credits, fma_metadata
+from ..store import DTYPE, packs
+from . import credits
+from .fma import N_FEATURES, NO_GENRE, about, annotations, features, folder, read_features
 from .tracks import Loaded
 
 NAME = "fma_features"
@@ -49,10 +49,10 @@ def load_fma_features(data: Path, *, subset: str = "small", n_jobs: int = 1) -> 
     GenrelibError
         When there is no room, the download fails, or what comes is not in FMA's format.
     """
-    metadata = fma_metadata.folder(Path(os.path.abspath(data)) / "raw")
-    table = fma_metadata.annotations(metadata, subset)
-    path = fma_metadata.features(metadata)
-    held = fma_metadata.read_features(path)
+    metadata = folder(Path(os.path.abspath(data)) / "raw")
+    table = annotations(metadata, subset)
+    path = features(metadata)
+    held = read_features(path)
     table["exclude"] = [_reason(held.get(track), genre) for track, genre in table["genre"].items()]
     table["md5"] = [
         hashlib.md5(held[track].tobytes()).hexdigest() if track in held else ""
@@ -70,11 +70,11 @@ def load_fma_features(data: Path, *, subset: str = "small", n_jobs: int = 1) -> 
         revision=REVISION,
         duration_s=DURATION_S,
         n_frames=1,
-        content=f"{fma_metadata.N_FEATURES} statistics of each whole track",
-        read=fma_metadata.read_features,
+        content=f"{N_FEATURES} statistics of each whole track",
+        read=read_features,
         makers={NAME: column},
     )
-    notes = [*fma_metadata.about(table), *_about(table, subset, cut_off)]
+    notes = [*about(table), *_about(table, subset, cut_off)]
     return Loaded(table.drop(columns="licence"), notes, pack)
 
 
@@ -95,7 +95,7 @@ def column(held: np.ndarray) -> np.ndarray:
 
 def _reason(values: np.ndarray | None, genre: str) -> str:
     """Return why a track is excluded, or nothing."""
-    if genre == fma_metadata.NO_GENRE:
+    if genre == NO_GENRE:
         return "no top genre in FMA's metadata"
     if values is None:
         return "missing: tracks.csv lists it, features.csv lacks it"

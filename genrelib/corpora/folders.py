@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from ..audio import SUFFIXES
-from ..errors import GenrelibError
+from ..base.errors import GenrelibError
+from ..features.audio import SUFFIXES
 from . import credits, sheets
 from .archives import is_stray
 from .tracks import alike, measure

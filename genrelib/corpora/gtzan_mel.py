@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import packs
-from ..compiled import librosa
-from ..errors import GenrelibError
-from . import gtzan_index
+from ..base.errors import GenrelibError
+from ..features.compiled import librosa
+from ..store import packs
+from .gtzan import about, annotations
 from .tracks import Loaded
 
 NAME = "gtzan_mel_dev"
@@ -36,7 +36,7 @@ _SHOWN = 5  # track ids that an error names
 
 
 def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
-    """Load the pack from the folder that :data:`genrelib.packs.FOLDER` names.
+    """Load the pack from the folder that :data:`genrelib.store.packs.FOLDER` names.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
     """
     path = packs.find(f"{NAME}.npz")
     levels = read_levels(path)
-    known = gtzan_index.annotations(Path(os.path.abspath(data)) / "raw" / "downloads")
+    known = annotations(Path(os.path.abspath(data)) / "raw" / "downloads")
     _refuse(path, [t for t in levels if t not in known.index], "are no tracks of GTZAN")
     sealed = known.index[known["official_split"] == "test"]
     _refuse(path, [t for t in levels if t in sealed], "are sealed (fault-filtered test split)")
@@ -76,7 +76,7 @@ def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
         read=read_levels,
         makers={"log_mel": log_mel, "mfcc": mfcc},
     )
-    return Loaded(tracks, [*_about(pack, list(levels), known), *gtzan_index.about(known)], pack)
+    return Loaded(tracks, [*_about(pack, list(levels), known), *about(known)], pack)
 
 
 def log_mel(levels: np.ndarray) -> np.ndarray:

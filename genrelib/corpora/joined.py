@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import GenrelibError, unknown
-from . import credits, fma, fma_metadata, gtzan
+from ..base.errors import GenrelibError, unknown
+from . import credits, fma, gtzan
+from .fma import NO_GENRE
 from .tracks import Loaded
 
 GENRE_MAP = "gtzan_fma_genres.csv"
@@ -185,7 +186,7 @@ def _usable_genres(table: pd.DataFrame) -> set[str]:
 def _left_out(name: str, table: pd.DataFrame) -> list[str]:
     """Say which genres of a collection are not used for want of a counterpart."""
     lost = table[~table["genre"].isin(_usable_genres(table))]
-    lost = lost[lost["genre"] != fma_metadata.NO_GENRE]
+    lost = lost[lost["genre"] != NO_GENRE]
     counts = [
         f"{genre} ({len(rows)}: {rows['exclude'].mode()[0]})"
         for genre, rows in lost.groupby("genre")

@@ -1,16 +1,222 @@
 """A collection from a list: a CSV of links or paths becomes a corpus of 30-second segments."""
 
+import hashlib
+import json
 import os
-from pathlib import Path, PurePath
+import time
+from collections.abc import Iterable
+from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import urlsplit
 
+import numpy as np
 import pandas as pd
+import soundfile
+from tqdm import tqdm
 
-from ..errors import GenrelibError
-from ..files import digest
-from . import credits, links, sheets
-from .cutting import SEGMENT_S, cut_songs
-from .tracks import alike
+from ..base.errors import GenrelibError
+from ..base.files import check_room, digest, locked, replacing, write_text
+from ..base.parallel import spread
+from ..features import SR
+from ..features.audio import SUFFIXES, inspect, read
+from . import credits, resuming, sheets
+from .measuring import quiet
+from .tracks import SHORTEST_S, alike
+
+SEGMENT_S = 30.0
+"""Seconds of a segment; what is left over at the end of a song is not used."""
+
+_MARKER = "segments.json"
+_BYTES_PER_S = 2 * SR  # of a segment: mono, 16 bit
+
+
+def cut_songs(
+    songs: pd.DataFrame, folder: Path, *, n_jobs: int
+) -> tuple[dict[int, list[dict]], dict[int, str]]:
+    """Cut songs into segments of :data:`SEGMENT_S`, once.
+
+    Equal songs are cut once. A song shorter than a segment is one segment.
+
+    Parameters
+    ----------
+    songs : pd.DataFrame
+        `path` and `md5`, by any index.
+    folder : Path
+        Where segments are kept, in a folder for each song named by its md5: WAV, mono, 22050 Hz.
+    n_jobs : int
+        Worker processes.
+
+    Returns
+    -------
+    segments : dict
+        By the index of `songs`: `file` (its name), `duration_s`, `size` and `md5` of each segment.
+    troubles : dict
+        By the index, in words, why a song has none.
+
+    Raises
+    ------
+    GenrelibError
+        When there is no room for the segments.
+    """
+    once = songs.drop_duplicates("md5").set_index("md5")["path"]
+    done = {md5: segments for md5 in once.index if (segments := _cut_before(folder / md5))}
+    todo = [(md5, path, folder / md5) for md5, path in once.items() if md5 not in done]
+    troubles = {}
+    needed = 0.0
+    for md5, path, _ in todo:
+        try:
+            with quiet():
+                needed += inspect(path).duration_s * _BYTES_PER_S
+        except GenrelibError as error:
+            troubles[md5] = str(error).replace(f"{path} ", "")
+    check_room(folder, round(needed), what="the segments of the list", remedy="shorten the list")
+    tasks = [task for task in todo if task[0] not in troubles]
+    for md5, segments, trouble in spread(_cut, tasks, n_jobs=n_jobs, label="cutting songs"):
+        if trouble:
+            troubles[md5] = trouble
+        else:
+            done[md5] = segments
+    md5s = list(songs["md5"].items())
+    segments = {key: done[md5] for key, md5 in md5s if md5 in done}
+    return segments, {key: troubles[md5] for key, md5 in md5s if md5 in troubles}
+
+
+def _cut_before(folder: Path) -> list[dict]:
+    """Return what :func:`_cut` left of a song, if all of it is there."""
+    try:
+        segments = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        whole = all((folder / s["file"]).stat().st_size == s["size"] for s in segments)
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return segments if whole else []
+
+
+def _cut(md5: str, path: Path, folder: Path) -> tuple[str, list[dict], str]:
+    """Cut a song: its md5, what each segment is, and why there is none, if there is none."""
+    segments = []
+    try:
+        with quiet():
+            for number in range(max(1, int(inspect(path).duration_s // SEGMENT_S))):
+                y = read(path, offset_s=number * SEGMENT_S, duration_s=SEGMENT_S)
+                duration_s = len(y) / SR
+                # a header may promise more than there is
+                if duration_s < SEGMENT_S - 0.01 and number:
+                    break
+                if duration_s < SHORTEST_S:
+                    reason = f"lasts {duration_s:.2f} s, at least {SHORTEST_S:g} s are needed"
+                    return md5, [], reason
+                segments.append(_write(y, folder / f"{number:03d}.wav"))
+    except (GenrelibError, OSError) as error:
+        return md5, [], str(error).replace(f"{path} ", "")
+    write_text(folder / _MARKER, json.dumps(segments, indent=0))
+    return md5, segments, ""
+
+
+def _write(y: np.ndarray, path: Path) -> dict:
+    with replacing(path) as temporary:
+        soundfile.write(temporary, y, SR, subtype="PCM_16")
+    facts = {"file": path.name, "duration_s": len(y) / SR, "size": path.stat().st_size}
+    return {**facts, "md5": digest(path, "md5")}
+
+
+MOST_BYTES = 200_000_000
+"""What is larger is no song: a radio station never ends."""
+
+AGAIN_AFTER_S = {"failed": 24 * 3600.0, "passing": 3600.0}
+"""Seconds for which a link is not asked for again: refused, or failed as any may for a while."""
+
+
+def fetch_all(urls: Iterable[str], folder: Path, *, pause_s: float) -> dict[str, Path | str]:
+    """Fetch links in their order, one at a time.
+
+    What is there is not fetched again; what was cut goes on where it ended. A link that was refused
+    or holds no audio is not asked for again within a day, one whose server could not be reached or
+    failed within an hour, unless its ``.failed`` or ``.passing`` file in `folder` is deleted.
+
+    Parameters
+    ----------
+    urls : iterable of str
+        Addresses (http or https); repeated ones are fetched once.
+    folder : Path
+        Where they are kept, each under a digest of its address.
+    pause_s : float >= 0
+        Seconds between the end of one download and the next request to the same host.
+
+    Returns
+    -------
+    dict of str to (Path or str)
+        For each link its file, or why there is none, in words.
+    """
+    urls = list(dict.fromkeys(urls))
+    found: dict[str, Path | str] = {}
+    ended: dict[str, float] = {}
+    with locked(Path(folder) / "links"):
+        for url in tqdm(urls, desc="fetching links", disable=not urls):
+            path = place(url, folder)
+            known = _known(path)
+            if known is None:
+                host = urlsplit(url).netloc
+                time.sleep(max(0.0, ended.get(host, -pause_s) + pause_s - time.monotonic()))
+                known = _fetch(url, path)
+                ended[host] = time.monotonic()
+            found[url] = known
+    return found
+
+
+def place(url: str, folder: Path) -> Path:
+    """Return where the file of a link is kept."""
+    suffix = PurePosixPath(urlsplit(url).path).suffix.lower()
+    name = hashlib.sha256(url.encode()).hexdigest()[:20]
+    return Path(folder) / f"{name}{suffix if suffix in SUFFIXES else ''}"
+
+
+def md5_of(path: Path) -> str:
+    """Return the md5 of a fetched file, as it was when it came."""
+    return _beside(path, "md5").read_text(encoding="utf-8")
+
+
+def _known(path: Path) -> Path | str | None:
+    """Return what earlier calls found, or None when the link is to be asked for."""
+    if path.is_file() and _beside(path, "md5").is_file():
+        return path
+    for ending, seconds in AGAIN_AFTER_S.items():
+        failed = _beside(path, ending)
+        if failed.is_file() and time.time() - failed.stat().st_mtime < seconds:
+            return failed.read_text(encoding="utf-8")
+    return None
+
+
+def _fetch(url: str, path: Path) -> Path | str:
+    """Ask for a link, and write down what came of it."""
+    for ending in AGAIN_AFTER_S:
+        _beside(path, ending).unlink(missing_ok=True)
+    try:
+        resuming.bring(url, path, most_bytes=MOST_BYTES, shows_progress=False)
+        _refuse_other_than_audio(url, path)
+    except GenrelibError as error:
+        ending = "passing" if isinstance(error, resuming.PassingError) else "failed"
+        again = _beside(path, ending)
+        hours = AGAIN_AFTER_S[ending] / 3600
+        reason = f"{error} Asked for again after {hours:g} h, or once {again.name} is deleted."
+        write_text(again, reason)
+        return reason
+    write_text(_beside(path, "md5"), digest(path, "md5"))
+    return path
+
+
+def _refuse_other_than_audio(url: str, path: Path) -> None:
+    """Keep no page that a server sent in the place of a song."""
+    try:
+        with quiet():
+            inspect(path)
+    except GenrelibError as error:
+        reason = str(error).replace(f"{path} ", "")
+        path.unlink()
+        raise GenrelibError(f"{url} holds no song that can be read: it {reason}") from error
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f"{path.name}.{ending}")
+
 
 COLUMNS = ("url_or_path", "genre", "artist", "title")
 """Of the CSV, in any order; artist and title may be empty. Paths are relative to the CSV."""
@@ -57,7 +263,7 @@ def load_list(data: Path, *, source: str | Path | None = None, pause_s: float = 
     folder = Path(os.path.abspath(data)) / "raw" / "list"
     wanted = rows[rows["trouble"] == ""]
     urls = [place for place in wanted["url_or_path"] if _is_link(place)]
-    fetched = links.fetch_all(urls, folder / "songs", pause_s=pause_s)
+    fetched = fetch_all(urls, folder / "songs", pause_s=pause_s)
     songs, troubles = _songs(wanted, fetched, path.parent)
     segments, broken = cut_songs(songs, folder / "segments", n_jobs=n_jobs)
     rows["md5"] = songs["md5"].reindex(rows.index, fill_value="")
@@ -166,7 +372,7 @@ def _songs(wanted: pd.DataFrame, fetched: dict, base: Path) -> tuple[pd.DataFram
 
 
 def _md5(place: str, path: Path) -> str:
-    return links.md5_of(path) if _is_link(place) else digest(path, "md5")
+    return md5_of(path) if _is_link(place) else digest(path, "md5")
 
 
 def _shown(place: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import GenrelibError
+from ..base.errors import GenrelibError
 from . import credits
 
 COLUMNS = ("track", "action", "with", "reason", "evidence")

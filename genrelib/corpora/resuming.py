@@ -9,8 +9,8 @@ import requests
 from tqdm import tqdm
 
 from .. import __version__
-from ..errors import GenrelibError
-from ..files import digest, locked, write_text
+from ..base.errors import GenrelibError
+from ..base.files import digest, locked, write_text
 from . import download
 
 RETRIES = 3

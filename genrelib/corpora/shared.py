@@ -1,6 +1,5 @@
 """A corpus that somebody shared as a feature pack: the same tracks and features, no audio."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import packfile, packs
-from ..errors import GenrelibError
-from ..storefile import seconds_per_frame
+from ..base.errors import GenrelibError
+from ..store import packfile, packs
+from ..store.file import seconds_per_frame
 from .tracks import Loaded
 
-UNPACK = "python -m genrelib.store unpack"
+UNPACK = "python -m genrelib unpack"
 """The command that verifies a pack and puts it where :func:`load_pack` finds it."""
 
 
@@ -80,7 +79,7 @@ def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded
         The data folder.
     file : str
         The pack's name. What is not in ``packs/`` is looked for in the folder that
-        :data:`genrelib.packs.FOLDER` names.
+        :data:`genrelib.store.packs.FOLDER` names.
     n_jobs : int
         Not used: there is no audio to read.
 
@@ -93,9 +92,9 @@ def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded
     Raises
     ------
     GenrelibError
-        When the pack is not found, or :func:`genrelib.packfile.read` refuses it.
+        When the pack is not found, or :func:`genrelib.store.packfile.read` refuses it.
     """
-    contents = packfile.read(_found(installed(data), file))
+    contents = packfile.read(_found(packs.installed(data), file))
     tracks = contents.tracks.copy()
     tracks["path"] = np.where(tracks["exclude"] == "", str(contents.path), "")
     pack = SharedPack(
@@ -112,11 +111,6 @@ def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded
         made_with=contents.configuration,
     )
     return Loaded(tracks, [*about(contents), *contents.notes], pack)
-
-
-def installed(data: Path) -> Path:
-    """Return the folder in the data folder that holds packs."""
-    return Path(os.path.abspath(data)) / "packs"
 
 
 def about(contents: packfile.Contents) -> list[str]:
@@ -150,5 +144,5 @@ def _found(folder: Path, file: str | None) -> Path:
 
 
 def _matrix(feature: str, held: Callable[[str], np.ndarray]) -> np.ndarray:
-    """Read a feature of what is held of a track, see :class:`genrelib.packfile.Held`."""
+    """Read a feature of what is held of a track, see :class:`genrelib.store.packfile.Held`."""
     return held(feature).astype(np.float32)

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import GenrelibError
+from ..base.errors import GenrelibError
 
 
 def read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

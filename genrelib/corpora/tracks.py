@@ -25,11 +25,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ..audio import inspect
-from ..errors import GenrelibError
-from ..files import digest
-from ..packs import Pack
-from ..parallel import spread
+from ..base.errors import GenrelibError
+from ..base.files import digest
+from ..base.parallel import spread
+from ..features.audio import inspect
+from ..store import Pack
 
 COLUMNS = (
     "genre",
@@ -73,7 +73,7 @@ class Loaded(NamedTuple):
     notes : sequence of str
         What a reader of the results should know, in sentences.
     pack : Pack, optional
-        What stands in for the audio, see :mod:`genrelib.packs`.
+        What stands in for the audio, see :mod:`genrelib.store.packs`.
     """
 
     tracks: pd.DataFrame

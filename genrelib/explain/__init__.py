@@ -9,10 +9,10 @@ randomised weights. Classical systems are asked by shuffling families of their i
 from .attributions import METHODS, Explainer, why_not
 from .causes import CHANGES, Renditions, effects, renditions
 from .faithfulness import areas, cascade, deletion
-from .families import importance, octaves, stack_families, statistics_families
 from .findings import findings
 from .located import SOURCES, attention, dominant, located, stems
 from .means import means
+from .shuffling import importance, octaves, stack_families, statistics_families
 
 __all__ = [
     "CHANGES",

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from ..base.parallel import spread
+from ..base.seeds import rng
 from ..features import SR, extract
-from ..interventions.variants import Variant, controlled_variants
-from ..parallel import spread
-from ..seeds import rng
-from ..storefile import DTYPE
+from ..robustness.variants import Variant, controlled_variants
+from ..store import DTYPE
 from ..synthesis.artists import Artist
 
 PARTS = {"drums": ("drums",), "bass": ("bass",), "chords": ("comp", "pad"), "melody": ("lead",)}

@@ -8,7 +8,7 @@ from scipy.integrate import trapezoid
 from scipy.special import softmax
 from scipy.stats import spearmanr
 
-from ..seeds import derive, rng
+from ..base.seeds import derive, rng
 from .attributions import Explainer
 from .means import means
 

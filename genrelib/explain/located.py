@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..compiled import librosa
-from ..features import SR
-from ..images import averaged
-from ..interventions.row import FLOOR_DB
-from ..interventions.variants import controlled_variants
-from ..seeds import derive
-from ..spectra import Spectra
+from ..base.seeds import derive
+from ..features import SR, Spectra
+from ..features.compiled import librosa
+from ..features.images import averaged
+from ..robustness.row import FLOOR_DB
+from ..robustness.variants import controlled_variants
 from ..synthesis.recordings import Recording
 from .attributions import Explainer
 from .causes import PARTS, without

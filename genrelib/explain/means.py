@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from ..inference import DIFFERENCE, cluster_interval
-from ..seeds import rng
+from ..base.seeds import rng
+from ..inference.intervals import DIFFERENCE, cluster_interval
 
 
 def means(

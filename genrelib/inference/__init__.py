@@ -21,16 +21,7 @@ from .intervals import (
     minimum_detectable_difference,
 )
 from .leakage import decomposition, leakage
-from .scores import (
-    confusion,
-    costs,
-    expected_ece,
-    hardest,
-    measures,
-    overlap,
-    recalls,
-    scores,
-)
+from .scores import confusion, costs, expected_ece, hardest, measures, overlap, recalls, scores
 
 __all__ = [
     "DIFFERENCE",

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ..errors import GenrelibError
-from ..seeds import rng
+from ..base.errors import GenrelibError
+from ..base.seeds import rng
 from .frames import FIT, answerable, by_system, checked, groups_of, is_right, probabilities
 from .intervals import ClusterBootstrap
 

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from ..errors import GenrelibError
-from ..seeds import rng
+from ..base.errors import GenrelibError
+from ..base.seeds import rng
 from . import metrics
 from .frames import (
     FIT,
@@ -90,7 +90,7 @@ def temperatures(valid: pd.DataFrame) -> pd.DataFrame:
     ----------
     valid : pd.DataFrame
         Predictions of each fit on its validation part, with the columns of
-        :func:`genrelib.predictions.read`.
+        :func:`genrelib.experiments.predictions.read`.
 
     Returns
     -------

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..protocols import PROTOCOLS
-from ..seeds import rng
+from ..base.seeds import rng
+from ..protocols.registry import PROTOCOLS
 from .corrections import holm
 from .frames import answerable, checked, groups_of, is_right, title, tracks_of
 from .intervals import ALPHA, LEVEL, SHARE, ClusterBootstrap
@@ -183,7 +183,7 @@ def claims(
     Parameters
     ----------
     predictions : pd.DataFrame
-        From :func:`genrelib.predictions.read`.
+        From :func:`genrelib.experiments.predictions.read`.
     groups : pd.Series, index track_id
         Group of artists of every track.
     systems : iterable of System

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..errors import GenrelibError
-from ..seeds import rng
+from ..base.errors import GenrelibError
+from ..base.seeds import rng
 from ..systems import SYSTEMS
 from .corrections import holm
 from .frames import FIT, checked, genres_of, groups_of, is_right, ordered, places, tracks_of
@@ -115,7 +115,7 @@ def comparisons(
     Parameters
     ----------
     predictions, records : pd.DataFrame
-        From :func:`genrelib.predictions.read`; those of other protocols don't count.
+        From :func:`genrelib.experiments.predictions.read`; those of other protocols don't count.
     groups : pd.Series, index track_id
         Group of artists of every track.
     protocol : str

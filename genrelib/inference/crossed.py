@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from ..base.seeds import rng
 from ..corpora.joined import collections
-from ..seeds import rng
 from ..systems import SYSTEMS
 from .frames import ordered, rate_by_track
 from .intervals import DIFFERENCE, ClusterBootstrap
@@ -31,7 +31,7 @@ def cross_collection(
     Parameters
     ----------
     predictions, records : pd.DataFrame
-        From :func:`genrelib.predictions.read`; only ``cross_collection`` and ``artist_grouped``
+        From :func:`.predictions.read`; only ``cross_collection`` and ``artist_grouped``
         count.
     groups : pd.Series, index track_id
         Group of artists of every track, the unit of resampling.

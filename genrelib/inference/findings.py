@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import pandas as pd
 
-from ..protocols import PROTOCOLS
+from ..protocols.registry import PROTOCOLS
 from ..systems import SYSTEMS
 from .claims import STRICT
 from .frames import title

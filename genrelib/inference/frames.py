@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from .. import segments
-from ..errors import GenrelibError
-from ..protocols import PROTOCOLS
+from ..base.errors import GenrelibError
+from ..features import segments
+from ..protocols.registry import PROTOCOLS
 from ..systems import SYSTEMS
 
 FIT = ["system", "protocol", "repeat", "fold"]
@@ -20,7 +20,7 @@ def checked(rows: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     rows : pd.DataFrame
-        Should be like those of :func:`genrelib.predictions.read`.
+        Should be like those of :func:`genrelib.experiments.predictions.read`.
 
     Raises
     ------

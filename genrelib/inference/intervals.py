@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ..errors import GenrelibError
+from ..base.errors import GenrelibError
 
 N_RESAMPLES = 2000
 LEVEL = 0.95

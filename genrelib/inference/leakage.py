@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ..protocols import PROTOCOLS
-from ..seeds import rng
+from ..base.seeds import rng
+from ..protocols.registry import PROTOCOLS
 from ..systems import SYSTEMS
 from .corrections import holm
 from .frames import answerable, groups_of, is_right, ordered, rate_by_track, title
@@ -146,7 +146,7 @@ def decomposition(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) ->
     Parameters
     ----------
     predictions : pd.DataFrame
-        From :func:`genrelib.predictions.read`; protocols outside :data:`CHAIN` don't count.
+        From :func:`.predictions.read`; protocols outside :data:`CHAIN` don't count.
     groups : pd.Series, index track_id
         The unit of resampling, the same on both sides of a step.
     seed : int

@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from ..errors import GenrelibError
-from ..seeds import rng
-from . import metrics
-from .frames import answerable, by_system, checked, groups_of, is_right, tracks_of
+from ..base.errors import GenrelibError
+from ..base.seeds import rng
+from .frames import answerable, by_system, checked, groups_of, is_right, probabilities, tracks_of
 from .intervals import ClusterBootstrap, Estimate, minimum_detectable_difference
-from .metrics import METRICS
+from .metrics import METRICS, N_BINS, bins_of, estimate
 
 TEST = ["repeat", "fold", "track_id"]
 
@@ -19,7 +18,7 @@ def measures(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.D
     Parameters
     ----------
     predictions : pd.DataFrame
-        From :func:`genrelib.predictions.read`.
+        From :func:`genrelib.experiments.predictions.read`.
     groups : pd.Series, index track_id
         Group of artists of every track.
     seed : int
@@ -52,13 +51,11 @@ def _of_protocol(rows, groups, seed):
     drawn = {key: _bootstraps(parts[name], groups, seed) for name, key in tests.items()}
     for metric in METRICS.values():
         found = {
-            system: metrics.estimate(metric.name, part, drawn[tests[system]][0])
+            system: estimate(metric.name, part, drawn[tests[system]][0])
             for system, part in parts.items()
         }
         for system, part in parts.items():
-            track_low, track_high = metrics.estimate(
-                metric.name, part, drawn[tests[system]][1]
-            ).interval
+            track_low, track_high = estimate(metric.name, part, drawn[tests[system]][1]).interval
             low, high = found[system].interval
             others = [e for n, e in found.items() if n != system and tests[n] == tests[system]]
             yield {
@@ -168,9 +165,9 @@ def expected_ece(
     kept = rows[answerable(rows)]
     if kept.empty:
         return float("nan")
-    confidence = metrics.probabilities(kept).max(axis=1)
+    confidence = probabilities(kept).max(axis=1)
     _, track = np.unique(tracks_of(kept), return_inverse=True)
-    bins = np.eye(metrics.N_BINS)[metrics.bins_of(confidence)]
+    bins = np.eye(N_BINS)[bins_of(confidence)]
     luck = generator.random((n_draws, track.max() + 1))[:, track]
     gaps = (confidence - (luck < confidence)) @ bins
     return float(np.abs(gaps).sum(axis=1).mean() / len(kept))
@@ -182,7 +179,7 @@ def overlap(records: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     records : pd.DataFrame
-        From :func:`genrelib.predictions.read`.
+        From :func:`genrelib.experiments.predictions.read`.
 
     Returns
     -------
@@ -264,7 +261,7 @@ def costs(scores: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     scores : pd.DataFrame
         From :func:`scores`, of one protocol.
     records : pd.DataFrame
-        From :func:`genrelib.predictions.read`.
+        From :func:`genrelib.experiments.predictions.read`.
 
     Returns
     -------

@@ -3,7 +3,6 @@
 Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the data beside it.
 """
 
-from .comparison import cross_collection, leakage_steps, ranking, reliability, risk_coverage
 from .explanations import (
     attention,
     attributions,
@@ -11,6 +10,8 @@ from .explanations import (
     deletion_curves,
     family_drops,
     randomisation,
+    recordings,
+    robustness,
 )
 from .look import genre_colours, style
 from .music import band_means, corpus_counts, gallery, show_feature
@@ -18,12 +19,16 @@ from .results import (
     accuracies,
     confusions,
     costs,
+    cross_collection,
     growth,
+    leakage_steps,
     learning_curves,
     pictures,
+    ranking,
     recalls,
+    reliability,
+    risk_coverage,
 )
-from .robustness import recordings, robustness
 from .separability import (
     family_scores,
     pair_separation,

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 
-from ..protocols import PROTOCOLS
+from ..protocols.registry import PROTOCOLS
 
 _ORDER = dict.fromkeys(["track_random", "artist_grouped", *PROTOCOLS])  # the main two first
 _PALETTE = [*sns.color_palette("colorblind"), (0.2, 0.2, 0.2), (0.5, 0.3, 0.1)]

@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..compiled import librosa
-from ..features import FEATURES, HOP_LENGTH, SR, STACK_ROWS
-from ..images import averaged
+from ..features import FEATURES, HOP_LENGTH, SR
+from ..features.compiled import librosa
+from ..features.images import averaged
+from ..features.stack import STACK_ROWS
 from .look import genre_colours
 
 MOST_BINS, MOST_FRAMES = 257, 400  # about the pixels that a panel of the gallery has

@@ -6,8 +6,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ..packs import PACKED
-from ..protocols import PROTOCOLS
+from ..protocols.registry import PROTOCOLS
+from ..store import PACKED
 from .look import PROTOCOL_COLOURS, genre_colours
 
 STATISTIC_COLOURS = {"mean": "C0", "deviation": "C1", "value": "C0"}
@@ -22,7 +22,7 @@ def row_effects(rows: pd.DataFrame) -> Figure:
     Parameters
     ----------
     rows : pd.DataFrame
-        Results of :func:`genrelib.separability.row_tests`, the feature as first index level.
+        Results of :func:`genrelib.inspection.row_tests`, the feature as first index level.
     """
     features = list(rows.index.unique("feature"))
     statistics = rows.index.unique("statistic")
@@ -65,7 +65,7 @@ def probe_accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     Parameters
     ----------
     scores : pd.DataFrame
-        From :func:`genrelib.separability.probe_scores`.
+        From :func:`genrelib.inspection.probe_scores`.
     n_genres : int
         Chance is one over it.
     """
@@ -84,7 +84,7 @@ def pair_separation(pairs: pd.DataFrame) -> Figure:
     Parameters
     ----------
     pairs : pd.DataFrame
-        From :func:`genrelib.separability.pairs`.
+        From :func:`genrelib.inspection.pairs`.
     """
     features = list(dict.fromkeys(pairs["feature"]))
     genres = sorted({*pairs["first"], *pairs["second"]})
@@ -121,7 +121,7 @@ def family_scores(families: pd.DataFrame) -> Figure:
     Parameters
     ----------
     families : pd.DataFrame
-        From :func:`genrelib.separability.alone_and_without`.
+        From :func:`genrelib.inspection.alone_and_without`.
     """
     names = list(dict.fromkeys(families["family"]))
     n_rows = families.drop_duplicates("family").set_index("family")["n_rows"]
@@ -145,7 +145,7 @@ def row_importances(importances: pd.DataFrame, alone: pd.DataFrame) -> Figure:
     Parameters
     ----------
     importances : pd.DataFrame
-        From :func:`genrelib.separability.importances`.
+        From :func:`genrelib.inspection.importances`.
     alone : pd.DataFrame
         Of the same feature's summaries, rows in the same order: columns ``statistic``,
         ``eta_squared`` and ``mutual_information``.
@@ -191,7 +191,7 @@ def planes(
     Parameters
     ----------
     points : pd.DataFrame
-        From :func:`genrelib.separability.pca_planes` or :func:`genrelib.separability.lda_plane`.
+        From :func:`genrelib.inspection.pca_planes` or :func:`genrelib.inspection.lda_plane`.
     panel : str
         Column that tells the panels apart.
     genres : tuple of str

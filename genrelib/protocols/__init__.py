@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .. import segments
-from ..errors import GenrelibError
-from ..seeds import derive
+from ..base.errors import GenrelibError
+from ..base.seeds import derive
+from ..features import segments
 from .registry import DECOMPOSITION, GROWTH, PROTOCOLS, Protocol, protocol
 
 __all__ = [

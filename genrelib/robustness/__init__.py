@@ -1,19 +1,21 @@
 """Robustness: what trained systems answer when a recording is changed and its genre is not.
 
 The test tracks of the fits whose estimators are kept are changed in every way of
-:mod:`genrelib.interventions`, and the system that has not seen the track is asked again
+:mod:`genrelib.robustness.interventions`, and the system that has not seen the track is asked again
 (:func:`answers`). Of the controlled corpus, songs are also recorded anew: covers, live versions,
 and the manner of another genre (:func:`rerecorded`). Tables (:func:`by_strength`,
 :func:`by_kind`, :func:`swaps`) and sentences (:func:`findings`) follow from these answers.
 """
 
-from .asking import answers, chosen_tracks, rerecorded, strengths, unavailable
 from .findings import findings
-from .pictures import UNCHANGED
+from .interventions import INTERVENTIONS, Intervention
 from .tables import by_kind, by_strength, swaps
+from .trials import UNCHANGED, answers, chosen_tracks, rerecorded, strengths, unavailable
 
 __all__ = [
+    "INTERVENTIONS",
     "UNCHANGED",
+    "Intervention",
     "answers",
     "by_kind",
     "by_strength",

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from ..interventions import INTERVENTIONS
-from ..interventions.variants import KINDS
 from ..systems import SYSTEMS
-from .pictures import UNCHANGED
+from .interventions import INTERVENTIONS
 from .tables import SWAP
+from .trials import UNCHANGED
+from .variants import KINDS
 
 _NAMED = 3  # interventions that a sentence names
 _TAIL = 0.025  # of intervals of 95 % that lie below a true zero

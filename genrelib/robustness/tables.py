@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ..inference import DIFFERENCE, SHARE, ClusterBootstrap
-from ..interventions import INTERVENTIONS
-from ..interventions.variants import KINDS
-from ..seeds import rng
-from .pictures import UNCHANGED
+from ..base.seeds import rng
+from ..inference.intervals import DIFFERENCE, SHARE, ClusterBootstrap
+from .interventions import INTERVENTIONS
+from .trials import UNCHANGED
+from .variants import KINDS
 
 DIFFERENCES = ("difference", "difference_low", "difference_high")
 MEASURES = (

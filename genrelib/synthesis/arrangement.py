@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..seeds import rng
+from ..base.seeds import rng
 from .artists import Artist
 from .composition import Song, held
 from .styles import Style, in_metre, style

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import GenrelibError
-from ..seeds import derive, rng
+from ..base.errors import GenrelibError
+from ..base.seeds import derive, rng
 from .styles import Style, in_metre, style
 
 #: Names of the pitch classes, as keys are written.

@@ -15,11 +15,11 @@ import yaml
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .. import seeds
-from ..codetrace import code_of_modules
-from ..errors import GenrelibError
-from ..files import replacing, write_text
-from ..parallel import spread
+from ..base import seeds
+from ..base.codetrace import code_of_modules
+from ..base.errors import GenrelibError
+from ..base.files import replacing, write_text
+from ..base.parallel import spread
 from .arrangement import performed_tempo
 from .recordings import Recording, check, fingerprints, plan
 from .rendering import SR

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.signal
 import yaml
 
-from ..seeds import rng
+from ..base.seeds import rng
 
 _TABLE = 2048
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ..errors import GenrelibError
-from ..seeds import derive, rng
+from ..base.errors import GenrelibError
+from ..base.seeds import derive, rng
 from .artists import Artist, make_artist
 from .composition import Song, compose
 from .rendering import adapt, distort, render

@@ -16,8 +16,8 @@ import numpy as np
 import scipy.fft
 import scipy.signal
 
-from ..errors import GenrelibError
-from ..seeds import rng
+from ..base.errors import GenrelibError
+from ..base.seeds import rng
 from .arrangement import Score, arrange
 from .artists import Artist
 from .composition import Song

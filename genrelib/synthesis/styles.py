@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 import yaml
 
-from ..errors import unknown
+from ..base.errors import unknown
 
 #: Genres in GTZAN's order.
 GENRES = (

@@ -1,8 +1,12 @@
 """Systems: every classifier of the study, with its source, its claim and what was chosen.
 
 A system is one row of :data:`SYSTEMS`: a feature of the store and a function that builds a
-scikit-learn estimator on it. Adding a row to :mod:`.classical`, :mod:`.convolutional`,
-:mod:`.deep` or :mod:`.published` is all that a new system needs.
+scikit-learn estimator on it. A family is one file: its networks, their estimators and the rows. A
+row is all that a new system needs.
+
+Networks are plain torch: every module takes ``input_shape``, the shape of one example without its
+batch axis, and ``n_classes``, and returns logits of shape ``(batch, n_classes)``. Each keeps what
+its source says and names in its docstring what the source leaves unsaid and what was chosen.
 """
 
 from collections.abc import Iterable
@@ -10,10 +14,9 @@ from collections.abc import Iterable
 import pandas as pd
 from sklearn.base import ClassifierMixin
 
-from ..corpora import Corpus
-from ..errors import GenrelibError, unknown
+from ..base.errors import GenrelibError, unknown
 from ..features import FEATURES
-from . import classical, convolutional, deep, published
+from . import classical, convolutional, published, recurrent, residual, stacked, transformer
 from .row import Recipe, System
 
 __all__ = [
@@ -30,9 +33,9 @@ __all__ = [
     "system",
 ]
 
-SYSTEMS: dict[str, System] = {
-    row.name: row for row in (*classical.ROWS, *convolutional.ROWS, *deep.ROWS, *published.ROWS)
-}
+_FAMILIES = (classical, convolutional, stacked, recurrent, residual, transformer, published)
+
+SYSTEMS: dict[str, System] = {row.name: row for family in _FAMILIES for row in family.ROWS}
 """Every system by name, in the order of the notebooks."""
 
 
@@ -73,7 +76,7 @@ def of_notebook(number: str, names: str | Iterable[str]) -> list[str]:
     return [name for name in chosen(names) if system(name).notebook == number]
 
 
-def available(names: Iterable[str], corpus: Corpus) -> tuple[list[str], pd.DataFrame]:
+def available(names: Iterable[str], corpus) -> tuple[list[str], pd.DataFrame]:
     """Tell the systems whose feature a corpus has from those that it lacks.
 
     Returns

@@ -1,16 +1,59 @@
 """Systems of notebook 03: neighbours, Gaussians, margins and small networks."""
 
+import torch
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from torch import nn
 
-from ..classifiers import AvailableNeighbors, DuelClassifier, GaussianClassifier
-from ..composites import TrainingPartPipeline
-from ..networks import Perceptron
-from ..training import GenreNet, NetworkPipeline
-from ..transformers import AvailablePCA, BandScaler, Flatten, MelStatistics
+from .estimators import (
+    AvailableNeighbors,
+    AvailablePCA,
+    BandScaler,
+    DuelClassifier,
+    Flatten,
+    GaussianClassifier,
+    MelStatistics,
+    TrainingPartPipeline,
+)
 from .row import System, image
+from .training import GenreNet, NetworkPipeline
+
+
+class Perceptron(nn.Module):
+    """Fully connected layers on a flat vector.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        ``(n_features,)``.
+    n_classes : int
+        Number of logits.
+    hidden : tuple of int
+        Width of each hidden layer.
+    activation : type
+        Class of the activation module.
+    batch_norm : bool
+        Normalise each hidden layer over the batch, before its activation.
+    dropout : float
+        Probability of dropping a hidden unit, in ``[0, 1)``.
+    """
+
+    def __init__(self, input_shape, n_classes, *, hidden, activation, batch_norm, dropout):
+        super().__init__()
+        layers, width = [], input_shape[0]
+        for next_width in hidden:
+            layers.append(nn.Linear(width, next_width))
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(next_width))
+            layers += [activation(), nn.Dropout(dropout)]
+            width = next_width
+        self.layers = nn.Sequential(*layers, nn.Linear(width, n_classes))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``(batch, n_features)`` to logits ``(batch, n_classes)``."""
+        return self.layers(x)
+
 
 SOURCE_003 = {
     "source": "003_e74a875cd7974701",

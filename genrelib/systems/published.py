@@ -7,11 +7,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from torch import nn
 
-from ..classifiers import AvailableNeighbors, MarginClassifier
-from ..training import NetworkPipeline
-from ..transformers import Flatten
 from .classical import perceptron, support_vectors
+from .estimators import AvailableNeighbors, Flatten, MarginClassifier
 from .row import System
+from .training import NetworkPipeline
 
 FEATURE = "fma_features"
 COMMON = {"notebook": "03", "feature": FEATURE, "claim": None, "claim_n": None, "split": "official"}

@@ -1,0 +1,211 @@
+"""A dask cluster in the place of this machine's processes: joined, checked, given work.
+
+What is sent is small: arguments that name files on storage that all machines share. Workers write
+files of their own, whole or not at all, so that a task can be done twice: by a worker that is
+killed and by the one that takes over.
+
+Tasks go to ``distributed`` itself, not by way of joblib's backend for it. That backend would send
+a scikit-learn estimator's own parallel steps over the cluster too, beyond the one thread of a fit;
+and it places larger arguments on one worker, with which they are lost.
+"""
+
+import contextlib
+import json
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from uuid import uuid4
+
+from distributed import CancelledError, Client, Future, KilledWorker, Worker, get_worker
+from distributed.comm import get_address_host_port
+
+from .codetrace import digests
+from .errors import GenrelibError
+
+LIBRARIES = (
+    *("genrelib", "librosa", "numpy", "pandas", "scikit-learn", "scipy", "skorch"),
+    *("soundfile", "torch"),
+)
+"""What features and predictions depend on: the same versions on every worker."""
+
+WAIT_S = 30.0
+"""Seconds in which a scheduler has to answer, and a worker to appear."""
+
+_BATCH = 1000  # tasks that are sent at once
+
+
+def check(address: str, folder: Path) -> None:
+    """Refuse a cluster that can't do a study's work, before anything is sent.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, ``tcp://host:port``.
+    folder : Path
+        The study's data, which all workers must see. Is created.
+
+    Raises
+    ------
+    GenrelibError
+        When no scheduler answers within :data:`WAIT_S` or no worker appears; when a worker has
+        other versions or other code than this process, more than one thread, or does not see
+        `folder`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".{uuid4().hex}.tmp"
+    with _joined(address) as client:
+        probe.touch()
+        try:
+            found = client.run(_fault, _installed(), probe, on_error="return")  # brings dask_worker
+        finally:
+            probe.unlink()
+    faults = [f"{worker}: {fault}" for worker, fault in sorted(found.items()) if fault]
+    if faults:
+        raise GenrelibError(
+            f"{len(faults)} of {len(found)} workers of {address} can't do this study's work; "
+            "each is to be started from the project, with its environment:\n" + "\n".join(faults)
+        )
+
+
+def answers(address: str, function: Callable, tasks: Sequence[tuple]) -> Iterator[object]:
+    """Yield ``function(*task)`` for each task, computed by the workers, in the order of finishing.
+
+    A task whose worker dies is done by another one.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, ``tcp://host:port``.
+    function : callable
+        Of a module that workers can import.
+    tasks : sequence of tuple
+        Small arguments.
+
+    Yields
+    ------
+    object
+        The results.
+
+    Raises
+    ------
+    GenrelibError
+        As :func:`check` does, but for the folder; when the scheduler or all workers are gone, and
+        for a task that killed one worker after the other. What a task raises is raised here.
+    """
+    with _joined(address) as client:
+        done = SimpleQueue()
+        work = partial(_answer, function, _installed())
+        for future in client.map(work, tasks, pure=False, batch_size=_BATCH):
+            future.add_done_callback(done.put)
+        for _ in tasks:
+            yield _result(_finished(done, client, address), address)
+
+
+@contextlib.contextmanager
+def _joined(address: str) -> Iterator[Client]:
+    """Connect to a scheduler that has a worker."""
+    try:
+        get_address_host_port(address)  # what it refuses would leave a client half made, to hang
+        client = Client(address, timeout=WAIT_S, set_as_default=False)
+    except (OSError, ValueError, ImportError) as error:  # the last: another version of distributed
+        raise GenrelibError(
+            f"no dask scheduler answers at {address!r} ({error}); start one with `dask scheduler`, "
+            "which says its address, tcp://host:8786, and see that this machine reaches it."
+        ) from error
+    with client:
+        _await_worker(client, address)
+        yield client
+
+
+def _await_worker(client: Client, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=WAIT_S)
+    except TimeoutError as error:
+        raise GenrelibError(
+            f"the scheduler {address} has had no worker for {WAIT_S:g} s; start one with "
+            f"`dask worker {address} --nthreads 1 --memory-limit 0` and run the study again: what "
+            "is finished is kept."
+        ) from error
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Describe what results depend on, in this process."""
+    major, minor, _ = platform.python_version_tuple()
+    code = digests(Path(__file__).parents[1])
+    return {
+        "Python": f"{major}.{minor}",
+        **{name: _version(name) for name in LIBRARIES},
+        "genrelib's code": sha256(json.dumps(code).encode()).hexdigest()[:12],
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _fault(wanted: dict[str, str], probe: Path | None, dask_worker: Worker) -> str:
+    """Say why a worker can't do the work of a client, in its process; empty when it can."""
+    found, n_threads = _installed(), dask_worker.state.nthreads
+    others = [
+        f"{name} {found[name]}, not {wanted[name]}"
+        for name in wanted
+        if found[name] != wanted[name]
+    ]
+    if others:
+        return (
+            f"has {'; '.join(others)}. Install what requirements.lock names, from the same "
+            "checkout, and start the worker again."
+        )
+    if n_threads != 1:
+        return (
+            f"has {n_threads} threads, which would change each other's results; start it with "
+            "--nthreads 1, and several of them with --nworkers."
+        )
+    if probe and not probe.exists():
+        return (
+            f"does not see {probe.parent}; all machines need the project on shared storage, at "
+            "the same path."
+        )
+    return ""
+
+
+def _answer(function: Callable, wanted: dict[str, str], task: tuple) -> object:
+    """Do one task in a worker, which may have come after the check."""
+    if fault := _fault(wanted, None, get_worker()):
+        raise GenrelibError(f"{get_worker().address}: {fault}")
+    return function(*task)
+
+
+def _finished(done: SimpleQueue, client: Client, address: str) -> Future:
+    """Wait for the next task that is done, as long as there is someone to do it."""
+    while True:
+        try:
+            return done.get(timeout=WAIT_S)
+        except Empty:
+            _await_worker(client, address)
+
+
+def _result(future: Future, address: str) -> object:
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise GenrelibError(
+            f"{error.allowed_failures + 1} workers of {address} died one after the other at the "
+            "same task, perhaps for want of memory; start fewer on each machine and run the study "
+            "again: what is finished is kept."
+        ) from error
+    except CancelledError as error:
+        raise GenrelibError(
+            f"the scheduler {address} is gone; start it and its workers again and run the study "
+            "again: what is finished is kept."
+        ) from error
+    finally:
+        future.release()

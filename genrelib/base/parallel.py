@@ -1,0 +1,120 @@
+"""Work spread over processes, here or on a cluster, with a progress bar; results come as ready."""
+
+import os
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from threading import Thread
+
+from joblib import Parallel, delayed, effective_n_jobs
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+SCHEDULER = "GENRELIB_SCHEDULER"
+"""Environment variable with the address of a dask scheduler; without it, work stays here."""
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Environment variables that make a process compute on one thread, when set to 1 as it starts."""
+
+ALONE_S = 4.0
+"""Seconds that are worked in this process before others are started: about what starting costs."""
+
+LOOK_S = 1.0
+"""Seconds between a worker's looks whether the process that started it is still there."""
+
+_END = object()
+
+
+def spread(
+    function: Callable, tasks: Iterable[tuple], *, n_jobs: int, label: str
+) -> Iterator[object]:
+    """Yield ``function(*task)`` for each task, in the order in which they finish.
+
+    Each task computes on one thread, wherever it is done: sums do not depend on the number of cores
+    then. What is done here within :data:`ALONE_S` seconds needs no other process, and starts none.
+
+    Parameters
+    ----------
+    function : callable
+        A picklable function of module level.
+    tasks : iterable of tuple
+        Arguments; paths rather than arrays, so that little travels.
+    n_jobs : int
+        Worker processes; -1 takes every core, or all workers of the cluster where there is one.
+    label : str
+        What the progress bar says.
+
+    Yields
+    ------
+    object
+        The results; their order depends on timing, so each must say which task it answers.
+
+    Raises
+    ------
+    GenrelibError
+        When a cluster is named that can't do it, see :func:`genrelib.base.cluster.answers`.
+    """
+    tasks = deque(tasks)
+    with tqdm(total=len(tasks), desc=label, disable=not tasks) as bar:
+        for result in _results(function, tasks, n_jobs):
+            bar.update()
+            yield result
+
+
+def is_sent(n_jobs: int) -> bool:
+    """Tell whether :func:`spread` sends work to a cluster."""
+    return n_jobs < 0 and bool(os.environ.get(SCHEDULER))
+
+
+def _results(function, tasks, n_jobs) -> Iterator[object]:
+    work = partial(_on_one_thread, function)
+    if tasks and is_sent(n_jobs):
+        from .cluster import answers  # takes half a second to import, and most runs need none
+
+        yield from answers(os.environ[SCHEDULER], work, list(tasks))
+    else:
+        is_alone, started = effective_n_jobs(n_jobs) == 1, time.monotonic()
+        while tasks and (is_alone or time.monotonic() - started < ALONE_S):
+            yield work(*tasks.popleft())
+        yield from _from_workers(work, tasks, n_jobs)
+
+
+def _on_one_thread(function, *task) -> object:
+    with threadpool_limits(1):
+        return function(*task)
+
+
+def _from_workers(function, tasks, n_jobs) -> Iterator[object]:
+    if tasks:
+        work = delayed(partial(_in_worker, os.getpid(), function))
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
+        results = parallel(work(*task) for task in tasks)
+        yield from iter(partial(_next, results), _END)
+
+
+def _in_worker(parent: int, function, *task) -> object:
+    if os.getpid() != parent:  # joblib may work here after all, in threads
+        _follow(parent)
+    return function(*task)
+
+
+@cache
+def _follow(parent: int) -> None:
+    """Let this process end when the one that started it is gone, once per worker."""
+    Thread(target=_end_without, args=(parent,), daemon=True).start()
+
+
+def _end_without(parent: int) -> None:
+    # joblib's worker that is being renewed waits for its parent's lock, for ever if that was killed
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    os._exit(1)
+
+
+def _next(results: Iterator) -> object:
+    with warnings.catch_warnings():
+        # joblib renews a worker that has grown, as after loading torch, and says so each time
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+        return next(results, _END)

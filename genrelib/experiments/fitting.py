@@ -1,0 +1,290 @@
+"""Experiments: systems fitted on folds, one small file of predictions per fit.
+
+A fit that is present and matches what is asked for is not done again: this is how a study resumes
+after an interruption, and the unit that is spread over processes.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from uuid import uuid4
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from threadpoolctl import threadpool_limits
+
+from .. import protocols, systems
+from ..base.files import await_files, replacing
+from ..base.parallel import is_sent, spread
+from ..corpora import Corpus
+from ..store import Store, open_store
+from ..systems.summary import count_multiply_adds, count_parameters, layers
+from ..systems.training import GenreNet, device, half_precision
+from . import predictions, streaming
+from .planning import LIBRARIES, Fit, recipe_of
+
+
+def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[str, int]:
+    """Do the fits that are not done yet.
+
+    Interrupting loses at most the fits in progress. Predictions in the same folders that belong
+    to none of `fits` (an earlier configuration) are removed.
+
+    Parameters
+    ----------
+    fits : list of Fit
+        From :func:`genrelib.experiments.planning.plan`.
+    corpus : Corpus
+        The tracks table of the fits.
+    store : Store
+        Its features. Only paths travel to the workers: of the store, and of a file with the fits.
+    n_jobs : int
+        Processes, see :func:`~genrelib.base.parallel.spread`; each fit runs on one thread, so that
+        its result does not depend on `n_jobs`. Networks on this machine's GPU are trained one after
+        the other; a worker of a cluster uses the GPU that it sees.
+
+    Returns
+    -------
+    dict
+        ``{"fitted": ..., "kept": ...}``, the number of fits.
+    """
+    predictions.remove_others(fit.path for fit in fits)
+    missing = [fit for fit in fits if not fit.done]
+    if missing:
+        with _written(missing, _columns(corpus)) as plan:
+            _spread(missing, plan, store.path, n_jobs)
+        await_files(fit.path.with_suffix(".json") for fit in missing)
+        predictions.remove_others(fit.path for fit in fits)  # of workers that died at it
+    return {"fitted": len(missing), "kept": len(fits) - len(missing)}
+
+
+def _spread(fits: list[Fit], plan: Path, store_path: Path, n_jobs: int) -> None:
+    on_gpu = device()[0] == "cuda" and not is_sent(n_jobs)
+    for alone in (True, False):
+        tasks = [
+            (plan, number, store_path)
+            for number, fit in enumerate(fits)
+            if (on_gpu and systems.system(fit.system).validates) == alone
+        ]
+        for _ in spread(_fit, tasks, n_jobs=1 if alone else n_jobs, label="fits"):
+            pass
+
+
+@contextmanager
+def _written(fits: list[Fit], tracks: pd.DataFrame) -> Iterator[Path]:
+    """Write down what the fits of a run share: ids of 100,000 tracks are too much to send each."""
+    path = fits[0].path.with_name(f".fits.{uuid4().hex}.tmp")  # swept with others if it stays
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        joblib.dump((fits, tracks), path)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _read(plan: Path) -> tuple[list[Fit], pd.DataFrame]:
+    return joblib.load(plan)
+
+
+def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
+    """Return the fitted estimator of `fit`: the one that was kept, or fitted anew.
+
+    Parameters
+    ----------
+    fit : Fit
+        One whose `model` is not None.
+    corpus, store : Corpus, Store
+        As for :func:`run`.
+    """
+    if fit.model is not None and fit.model.exists():
+        try:
+            key, estimator = joblib.load(fit.model)
+        except Exception:  # damaged, in whatever way: it is made again
+            key = ""
+        if key == fit.key:
+            return estimator
+    estimator = _trained(fit, _columns(corpus), store)
+    _keep(fit, estimator)
+    return estimator
+
+
+def _columns(corpus: Corpus) -> pd.DataFrame:
+    return corpus.usable[["genre", "artist", "group"]]
+
+
+def _keep(fit: Fit, estimator: BaseEstimator) -> None:
+    with replacing(fit.model) as temporary:
+        joblib.dump((fit.key, estimator), temporary)
+
+
+@contextmanager
+def _one_thread():
+    """Compute on one thread: sums do not depend on the machine's number of cores then."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fit(plan: Path, number: int, store_path: Path) -> None:
+    """Do one of the fits that :func:`_written` wrote down: write its predictions."""
+    fits, tracks = _read(plan)
+    fit = fits[number]
+    protocols.check(fit.fold, tracks)
+    store = open_store(store_path)
+    with _one_thread():
+        started = time.perf_counter()
+        estimator = _trained(fit, tracks, store)
+        seconds = time.perf_counter() - started
+        record = _record(fit, tracks, estimator, seconds)
+        valid = _validated(fit, tracks, estimator, store)
+        test = _predicted(fit, tracks, estimator, store, fit.fold.test)
+    if fit.model is not None:
+        _keep(fit, estimator)
+    predictions.write(fit.path, test, valid, record)
+
+
+def _trained(fit: Fit, tracks: pd.DataFrame, store: Store) -> BaseEstimator:
+    """Fit on the training part, with the validation part's help or joined to it."""
+    parts = fit.fold.train, fit.fold.valid
+    ids = [*parts[0], *parts[1]]
+    arguments = {}
+    if systems.system(fit.system).validates:
+        arguments["is_valid"] = np.arange(len(ids)) >= len(parts[0])
+    with _one_thread():
+        return _fitted_on(fit, tracks, store, ids, **arguments)
+
+
+def _fitted_on(fit: Fit, tracks, store, ids, **arguments) -> BaseEstimator:
+    y = _labels(fit, tracks, ids)
+    if fit.streamed:
+        return streaming.fit(fit.build(), fit.rows(store, ids), y, **arguments)
+    return fit.build().fit(fit.read(store, ids), y, **arguments)
+
+
+def _validated(fit, tracks, estimator, store) -> pd.DataFrame | None:
+    """Predict the validation part by a system that has not been fitted on it; None without one.
+
+    A system that joins the validation part to its training part is fitted once more without it.
+    """
+    fold = fit.fold
+    if not fold.valid:
+        return None
+    if not systems.system(fit.system).validates:
+        estimator = _fitted_on(fit, tracks, store, fold.train)
+    return _predicted(fit, tracks, estimator, store, fold.valid)
+
+
+def _labels(fit, tracks, ids) -> np.ndarray:
+    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    return pd.Categorical(genre, fit.genres).codes.astype(np.int64)
+
+
+def _predicted(fit, tracks, estimator, store, ids) -> pd.DataFrame:
+    """Lay out what is predicted for units, see :func:`genrelib.experiments.predictions.write`."""
+    if not fit.streamed:
+        return _predicted_at_once(fit, tracks, estimator, store, ids)
+    blocks = [tuple(ids[i] for i in block) for block in fit.rows(store, ids).blocks()]
+    return pd.concat([_predicted_at_once(fit, tracks, estimator, store, i) for i in blocks])
+
+
+def _predicted_at_once(fit, tracks, estimator, store, ids) -> pd.DataFrame:
+    X = fit.read(store, ids)
+    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    table = predicted(estimator, X, genre, fit.genres)
+    if hasattr(estimator, "majority"):
+        table.insert(2, "majority", np.array(fit.genres)[estimator.majority(X)])
+    return table
+
+
+def predicted(
+    estimator: BaseEstimator, X: np.ndarray, genre: pd.Series, genres: tuple[str, ...]
+) -> pd.DataFrame:
+    """Lay out an estimator's predictions as contract 4 has them.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Fitted; its classes are positions in `genres`, of which some may be absent.
+    X : np.ndarray, shape (n, n_bands, n_frames)
+        Features.
+    genre : pd.Series, index track_id
+        True genres of the rows of `X`.
+    genres : tuple of str
+        In the corpus's order.
+
+    Returns
+    -------
+    pd.DataFrame, index track_id
+        ``genre, predicted, p_<genre>...``
+    """
+    probabilities = np.zeros((len(X), len(genres)))
+    probabilities[:, estimator.classes_] = estimator.predict_proba(X)
+    columns = {f"p_{g}": p for g, p in zip(genres, probabilities.T, strict=True)}
+    best = np.array(genres)[probabilities.argmax(axis=1)]
+    return pd.DataFrame({"genre": genre, "predicted": best, **columns})
+
+
+def architecture(fit: Fit) -> pd.DataFrame:
+    """List the layers of a network, for the shape of input that it had in a fit that is done.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``system``, and the columns of :func:`genrelib.systems.layers`.
+    """
+    record = json.loads(fit.path.with_suffix(".json").read_text(encoding="utf-8"))
+    shape = tuple(record["input_shape"])
+    net = next(v for v in fit.build().get_params(deep=True).values() if isinstance(v, GenreNet))
+    net.input_shape_ = shape
+    table = layers(net.initialize().module_, shape)
+    table.insert(0, "system", fit.system)
+    return table
+
+
+def _record(fit, tracks, estimator, fit_seconds):
+    """Describe a fit for the JSON beside its predictions."""
+    seen = protocols.located(
+        protocols.protocol(fit.fold.protocol), [*fit.fold.train, *fit.fold.valid], tracks
+    )
+    return {
+        "key": fit.key,
+        "system": fit.system,
+        **protocols.overlap(fit.fold, tracks),
+        "genres": fit.genres,
+        "genres_trained": sorted(set(seen["genre"])),
+        "seed": fit.recipe.seed,
+        "data": fit.data,
+        "size": fit.size,
+        "streamed": fit.streamed,
+        "recipe": recipe_of(fit.build()),
+        "fit_seconds": round(fit_seconds, 3),
+        **_network(getattr(estimator, "net_", None), getattr(estimator, "n_segments", 1)),
+        "device": device()[0],
+        "half_precision": half_precision(),
+        "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
+    }
+
+
+def _network(net: GenreNet | None, n_segments: int) -> dict:
+    """Describe a trained network; multiply-adds are those of a whole example."""
+    if net is None:
+        return {"n_parameters": None, "multiply_adds": None, "input_shape": None, "curve": []}
+    return {
+        "n_parameters": count_parameters(net.module_),
+        "multiply_adds": n_segments * count_multiply_adds(net.module_, net.input_shape_),
+        "input_shape": net.input_shape_,
+        "curve": net.curve,
+    }

@@ -1,0 +1,202 @@
+"""Predictions: one CSV per fit and a JSON beside it; all that follows reads only these.
+
+The CSV holds ``track_id, genre, predicted, p_<genre>...``, one row per tested track (or segment,
+where a protocol tests these); a second one holds the same of the validation part. The JSON says
+what was fitted, on which data, with which seed and versions, and holds the CSVs' digests: it is
+written last, so that a CSV without it never counts.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from .. import systems
+from ..base.errors import GenrelibError
+from ..base.files import Workspace, digest, replacing, write_text
+
+TEXT = {"track_id": str, "genre": str, "predicted": str, "majority": str}
+
+
+def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: dict) -> None:
+    """Write the predictions of one fit.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV of the test part; that of the validation part is ``<stem>.valid.csv`` beside it.
+    test, valid : pd.DataFrame, index track_id
+        ``genre, predicted, p_<genre>...``, and ``majority`` where segments vote; probabilities in
+        ``[0, 1]``, each row with sum 1. `valid` is None where there is no validation part.
+    record : dict
+        What was fitted; holds ``key``.
+    """
+    path.with_suffix(".json").unlink(missing_ok=True)  # the old one must not vouch for the new
+    for part, table in ((path, test), (valid_path(path), valid)):
+        if table is None:
+            part.unlink(missing_ok=True)
+            continue
+        with replacing(part) as temporary:
+            columns = {"float_format": "%.6g", "lineterminator": "\n", "index_label": "track_id"}
+            table.to_csv(temporary, **columns)
+    digests = {"predictions_sha256": digest(path)}
+    if valid is not None:
+        digests["valid_sha256"] = digest(valid_path(path))
+    write_text(path.with_suffix(".json"), json.dumps({**record, **digests}, indent=1) + "\n")
+
+
+def valid_path(path: Path) -> Path:
+    """Return where the predictions of the validation part lie, beside those of the test part."""
+    return path.with_suffix(".valid.csv")
+
+
+def matches(path: Path, key: str) -> bool:
+    """Tell whether the CSV at `path` is whole and its fit is the one that `key` stands for."""
+    return record_of(path).get("key") == key
+
+
+def record_of(path: Path) -> dict:
+    """Return the record of a fit, empty where it or the predictions are damaged or missing.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV of the test part.
+    """
+    try:
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        parts = {path: record["predictions_sha256"]}
+        if "valid_sha256" in record:
+            parts[valid_path(path)] = record["valid_sha256"]
+        is_whole = all(digest(part) == known for part, known in parts.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return record if is_whole else {}
+
+
+def remove_others(paths: Iterable[Path]) -> None:
+    """Remove what lies in the same systems' folders and does not belong to `paths`.
+
+    That is predictions of an earlier configuration, which would be read together with the new
+    ones, and what a killed process left half-written.
+    """
+    wanted = set(paths)
+    wanted |= {path.with_suffix(".json") for path in wanted} | {valid_path(p) for p in wanted}
+    for folder in {path.parent.parent for path in wanted}:
+        for path in [*folder.glob("*/repeat*"), *folder.glob("*/.*.tmp*")]:
+            if path not in wanted:
+                path.unlink()
+
+
+def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read what was predicted for the test parts; nothing is fitted here.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the study.
+    names : list of str
+        The systems wanted.
+
+    Returns
+    -------
+    predictions : pd.DataFrame
+        One row per test and fit: ``system, protocol, repeat, fold, track_id, genre, predicted,
+        p_<genre>...``; ``genre_trained``, whether the track's genre was in the training data; and
+        ``majority``, the vote of segments, empty for systems without.
+    records : pd.DataFrame
+        One row per fit: the JSON beside it.
+
+    Raises
+    ------
+    GenrelibError
+        When there is nothing to read, a file is damaged or alone, or systems were tested on
+        different folds of one protocol.
+    """
+    rows, records = _read(workspace, names, is_valid=False)
+    _check_same_folds(rows)
+    return rows, records
+
+
+def read_valid(workspace: Workspace, names: list[str]) -> pd.DataFrame:
+    """Read what was predicted for the validation parts, by fits that did not train on them.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns as from :func:`read`; without rows of fits that have no validation part.
+    """
+    return _read(workspace, names, is_valid=True)[0]
+
+
+def _read(workspace, names, *, is_valid):
+    if not names:
+        raise GenrelibError("no system to read predictions of; name at least one.")
+    tables, records = [], []
+    for name in names:
+        paths = sorted((workspace.predictions / systems.system(name).name).glob("*/repeat*.json"))
+        if not paths:
+            raise GenrelibError(
+                f"no predictions of {name!r} in reports/{workspace.study}/predictions; run "
+                f"notebook {systems.system(name).notebook} of study {workspace.study!r} first."
+            )
+        for path in paths:
+            record = record_of(path.with_suffix(".csv"))
+            if not record:
+                raise GenrelibError(
+                    f"reports/{workspace.study}/predictions/{name}/{path.parent.name}/{path.stem}"
+                    ".csv is missing or was changed after the fit; run the study again: just this "
+                    "fit is repeated."
+                )
+            records.append(record)
+            source = path.with_suffix(".csv")
+            if is_valid and "valid_sha256" not in record:
+                continue
+            tables.append(_table(valid_path(source) if is_valid else source, record))
+    return pd.concat(tables, ignore_index=True), pd.DataFrame(records)
+
+
+def _table(path, record):
+    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False)
+    if "majority" not in table:
+        table["majority"] = ""
+    where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}
+    return table.assign(**where, genre_trained=table["genre"].isin(record["genres_trained"]))
+
+
+def curves(records: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the learning curves of the networks.
+
+    Parameters
+    ----------
+    records : pd.DataFrame
+        From :func:`read`.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per fit and epoch: ``system, protocol, repeat, fold, epoch, train_loss, valid_loss``
+        (nats) and ``valid_acc``, in ``[0, 1]``. Empty when no system trains by epochs.
+    """
+    where = ["system", "protocol", "repeat", "fold"]
+    long = records[[*where, "curve"]].explode("curve").dropna(subset="curve")
+    names = ["epoch", "train_loss", "valid_loss", "valid_acc"]
+    epochs = pd.DataFrame(long.pop("curve").tolist(), index=long.index, columns=names)
+    return pd.concat([long.reset_index(drop=True), epochs.reset_index(drop=True)], axis=1)
+
+
+def _check_same_folds(rows):
+    """Refuse a mixture of configurations: one protocol's systems have the same folds."""
+    columns = ["repeat", "fold", "track_id"]
+    for protocol, part in rows.groupby("protocol"):
+        tested = {
+            name: frozenset(map(tuple, tests[columns].to_numpy()))
+            for name, tests in part.groupby("system")
+        }
+        if len(set(tested.values())) > 1:
+            sizes = ", ".join(f"{name} {len(ids)}" for name, ids in tested.items())
+            raise GenrelibError(
+                f"systems were tested on different folds of {protocol} (tests: {sizes}); "
+                "run all notebooks of the study again with the same parameters."
+            )

@@ -1,0 +1,181 @@
+"""Permutation importance: what a system loses when a family of its inputs is another track's."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.inspection import permutation_importance
+
+from ..base.errors import GenrelibError
+from ..features import FEATURES, SR
+from ..features.compiled import librosa
+from ..features.images import averaged
+from ..features.stack import STACK_ROWS
+from ..systems.estimators import MelStatistics
+
+N_REPEATS = 3
+_OCTAVES = (0, 250, 500, 1000, 2000, 4000, SR // 2)  # Hz
+
+
+def importance(
+    estimator: BaseEstimator,
+    X: np.ndarray,
+    y: np.ndarray,
+    families: Mapping[str, Sequence[int]],
+    *,
+    track_ids: Sequence[str],
+    seed: int,
+) -> pd.DataFrame:
+    """Shuffle families of rows among test tracks, and count the answers that become wrong.
+
+    All rows of a family move together, from the same other track. Families that say the same
+    share the credit: each alone then seems to matter little. Breiman (2001), by scikit-learn.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; not seen `X` before. A later part of a pipeline, ``pipeline[1:]``, does as well,
+        with what ``pipeline[:1].transform`` gives.
+    X : np.ndarray, shape (n_tracks, n_rows, ...)
+        Its inputs; families are of the second axis.
+    y : np.ndarray of int, shape (n_tracks,)
+        True labels.
+    families : mapping of str to sequence of int
+        Rows by the family's name, such as from :func:`octaves`.
+    track_ids : sequence of str
+        Of the rows of `X`.
+    seed : int
+        Of the shuffling.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per track and family: ``track_id, family, n_rows``, and ``drop``: 1 where a right
+        answer always becomes wrong, -1 where a wrong one always becomes right, the mean of
+        :data:`N_REPEATS` shufflings. For :func:`genrelib.explain.means`.
+
+    Raises
+    ------
+    GenrelibError
+        When lengths disagree, there are fewer than two tracks, or a row is not there.
+    """
+    rows = [np.asarray(members) for members in families.values()]
+    if not len(X) == len(y) == len(track_ids) or len(X) < 2:
+        raise GenrelibError(
+            f"{len(X)} inputs, {len(y)} labels and {len(track_ids)} track ids; equally many are "
+            "needed, at least 2."
+        )
+    if not rows or max(part.max() for part in rows) >= X.shape[1]:
+        raise GenrelibError(
+            f"{len(rows)} families of {X.shape[1]} rows; at least one is needed, of rows 0 to "
+            f"{X.shape[1] - 1}."
+        )
+    sources = np.repeat(np.arange(len(X))[:, None], len(rows), axis=1)
+    found = permutation_importance(
+        _Assembled(estimator, X, rows),
+        sources,
+        y,
+        scoring=_right_by_track,
+        n_repeats=N_REPEATS,
+        random_state=seed,
+    )
+    drops = np.array([found[row]["importances_mean"] for row in range(len(X))])
+    table = pd.DataFrame(drops, columns=list(families), index=pd.Index(track_ids, name="track_id"))
+    long = table.melt(var_name="family", value_name="drop", ignore_index=False).reset_index()
+    sizes = {name: len(members) for name, members in families.items()}
+    long.insert(2, "n_rows", long["family"].map(sizes))
+    return long
+
+
+class _Assembled(ClassifierMixin, BaseEstimator):
+    """A fitted system whose inputs are put together from several tracks, one per family.
+
+    scikit-learn shuffles single columns; here a column says whose rows a family has.
+    """
+
+    def __init__(self, estimator, X, rows):
+        self.estimator = estimator
+        self.X = X
+        self.rows = rows
+
+    def fit(self, X, y):
+        """Be fitted already; scikit-learn asks for the method."""
+        return self
+
+    def predict(self, sources):
+        """Predict tracks whose family `f` is that of track ``sources[:, f]``."""
+        X = self.X.copy()
+        for members, source in zip(self.rows, sources.T, strict=True):
+            X[:, members] = self.X[np.ix_(source, members)]
+        return self.estimator.classes_[self.estimator.predict_proba(X).argmax(axis=1)]
+
+
+def _right_by_track(assembled, sources, y) -> dict[int, float]:
+    """Score each track by itself, so that intervals can resample artists."""
+    return dict(enumerate((assembled.predict(sources) == y).astype(float)))
+
+
+def octaves(n_bands: int = FEATURES["log_mel"].n_bands) -> dict[str, np.ndarray]:
+    """Group the bands of a log-mel by octaves of their centre; the lowest group spans several.
+
+    Parameters
+    ----------
+    n_bands : int
+        To which the log-mel is averaged; all its bands by default.
+
+    Examples
+    --------
+    >>> families = octaves(32)
+    >>> list(families)[:2], families["250 to 500 Hz"].tolist()
+    (['0 to 250 Hz', '250 to 500 Hz'], [2, 3, 4])
+    """
+    n_all = FEATURES["log_mel"].n_bands
+    centres = librosa.mel_frequencies(n_mels=n_all + 2, fmax=SR / 2)[1:-1]
+    places = np.searchsorted(_OCTAVES, averaged(centres[:, None], n_bands, None)[:, 0]) - 1
+    return {
+        f"{low} to {high} Hz": np.flatnonzero(places == number)
+        for number, (low, high) in enumerate(pairwise(_OCTAVES))
+        if (places == number).any()
+    }
+
+
+def stack_families() -> dict[str, np.ndarray]:
+    """Group the rows of the stack by the ten families of :data:`genrelib.features.STACK_ROWS`.
+
+    Examples
+    --------
+    >>> len(stack_families()), stack_families()["beat"].tolist()
+    (10, [40])
+    """
+    names = np.array([family for family, _ in STACK_ROWS])
+    return {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
+
+
+def statistics_families(statistics: MelStatistics) -> dict[str, np.ndarray]:
+    """Group the columns of :class:`~genrelib.systems.estimators.MelStatistics` by their kind.
+
+    Parameters
+    ----------
+    statistics : MelStatistics
+        Fitted.
+    """
+    n_bands, n_mfcc = statistics.shape_[0], statistics.n_mfcc
+    n_mfcc = min(n_mfcc, n_bands)
+    sizes = {
+        "10th and 90th percentile of bands": 2 * n_bands,
+        "mean of bands": n_bands,
+        "deviation of bands": n_bands,
+        "mean of MFCC": n_mfcc,
+        "deviation of MFCC": n_mfcc,
+        "mean change of MFCC": n_mfcc,
+        "deviation of change of MFCC": n_mfcc,
+    }
+    n_all = statistics.transform(np.zeros((1, *statistics.shape_), np.float32)).shape[1]
+    sizes["modulation"] = n_all - sum(sizes.values())
+    ends = np.cumsum(list(sizes.values()))
+    return {
+        name: np.arange(end - size, end)
+        for (name, size), end in zip(sizes.items(), ends, strict=True)
+    }

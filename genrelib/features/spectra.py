@@ -1,0 +1,273 @@
+"""What several features are made from, computed once per clip: STFT, mel, tuning, CQT, onsets."""
+
+from collections.abc import Iterator
+from functools import cache, cached_property
+from typing import NamedTuple
+
+import numpy as np
+import scipy.fft
+import scipy.sparse
+
+from .audio import SR
+from .compiled import librosa
+
+OCTAVES = 7
+BINS_PER_OCTAVE = 36
+
+
+def cqt_magnitude(y: np.ndarray, *, hop_length: int, tuning: float) -> np.ndarray:
+    """Compute the magnitude of the constant-Q transform over seven octaves from C1.
+
+    Equal to ``abs(librosa.cqt(y=y, sr=22050, hop_length=hop_length, n_bins=252,
+    bins_per_octave=36, tuning=tuning))`` to the last bit, in a third of its time: each octave
+    halves the sample rate, so one filter bank serves all seven (librosa builds it seven times), and
+    only the FFT bins it touches are kept.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n_samples,), dtype=float32]
+        Mono audio at ``SR``.
+    hop_length : int > 0
+        Samples from one frame to the next; a multiple of 64.
+    tuning : float in [-0.5, 0.5]
+        Deviation from A440 in bins, 36 to the octave.
+
+    Returns
+    -------
+    np.ndarray [shape=(252, n_frames), dtype=float32]
+        Magnitudes, lowest note first.
+    """
+    bank = filter_bank(tuning)
+    octaves = []
+    for octave in range(OCTAVES):
+        if octave:
+            y = librosa.resample(y=y, orig_sr=2, target_sr=1, res_type="soxr_hq", scale=True)
+        blocks = spectra_of_windows(
+            y, n_fft=bank.n_fft, hop_length=hop_length >> octave, bins=bank.bins
+        )
+        octaves.insert(0, bank.filters[octave].dot(np.concatenate(list(blocks)).T))
+    # decimation rounds lengths up, so that lower octaves may have a frame more
+    n_frames = octaves[-1].shape[1]
+    response = np.concatenate([octave[:, :n_frames] for octave in octaves])
+    response /= np.sqrt(bank.lengths)[:, np.newaxis]
+    return np.abs(response)
+
+
+class FilterBank(NamedTuple):
+    """The filters of an octave, which serve all octaves.
+
+    Parameters
+    ----------
+    filters : tuple of scipy.sparse.csr_matrix [shape=(36, n_bins), dtype=complex64]
+        In the frequency domain, for the highest octave first: each lower one is louder, for having
+        been decimated once more.
+    n_fft : int
+        Samples of a window.
+    bins : slice
+        The FFT bins that the filters touch.
+    lengths : np.ndarray [shape=(252,)]
+        Of all octaves' filters in samples at full rate, lowest first.
+    """
+
+    filters: tuple[scipy.sparse.csr_matrix, ...]
+    n_fft: int
+    bins: slice
+    lengths: np.ndarray
+
+
+@cache
+def filter_bank(tuning: float) -> FilterBank:
+    """Build the filters of a tuning, or return those built before.
+
+    There are a hundred tunings, so that a collection of music uses each again and again.
+    """
+    freqs = librosa.interval_frequencies(
+        n_bins=OCTAVES * BINS_PER_OCTAVE,
+        fmin=librosa.note_to_hz("C1") * 2.0 ** (tuning / BINS_PER_OCTAVE),
+        intervals="equal",
+        bins_per_octave=BINS_PER_OCTAVE,
+        sort=True,
+    )
+    # one filter more, then dropped: bandwidths come from both neighbours' frequencies
+    wavelets, lengths = librosa.filters.wavelet(freqs=freqs[-BINS_PER_OCTAVE - 1 :], sr=SR)
+    n_fft = wavelets.shape[1]
+    wavelets = wavelets[1:]
+    wavelets *= lengths[1:, np.newaxis] / float(n_fft)
+    spectrum = scipy.fft.fft(wavelets, axis=1)[:, : n_fft // 2 + 1]
+    filters = librosa.util.sparsify_rows(spectrum, quantile=0.01, dtype=np.complex64)
+    bins = slice(int(filters.indices.min()), int(filters.indices.max()) + 1)
+    return FilterBank(
+        tuple(
+            (filters[:, bins] * np.sqrt(2.0**octave)).astype(np.complex64)
+            for octave in range(OCTAVES)
+        ),
+        n_fft,
+        bins,
+        librosa.filters.wavelet_lengths(freqs=freqs, sr=SR)[0],
+    )
+
+
+LOWEST_HZ, HIGHEST_HZ = 150.0, 4000.0
+"""Where peaks count as pitches, as in :func:`librosa.piptrack`."""
+
+LOUD = 0.1
+"""Least height of a peak, as a share of its frame's maximum."""
+
+
+def estimate_tuning(spectrogram: np.ndarray, *, bins_per_octave: int) -> float:
+    """Estimate the tuning from the louder half of all peaks.
+
+    Equal to ``librosa.estimate_tuning(S=spectrogram, sr=22050, bins_per_octave=bins_per_octave)``,
+    which interpolates at every bin; here only at peaks.
+
+    Parameters
+    ----------
+    spectrogram : np.ndarray [shape=(1 + n_fft // 2, n_frames), dtype=float32]
+        Magnitude or power.
+    bins_per_octave : int > 0
+        Unit of the result.
+
+    Returns
+    -------
+    float in [-0.5, 0.5)
+        Deviation from A440 in bins, in steps of 0.01; 0, with a warning, when there is no peak.
+    """
+    pitches, heights = _peaks(spectrogram)
+    if len(pitches):
+        pitches = pitches[heights >= np.median(heights)]
+    return librosa.pitch_tuning(frequencies=pitches, bins_per_octave=bins_per_octave)
+
+
+def _peaks(spectrogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return frequency, in Hz, and height of all peaks, both interpolated by a parabola."""
+    frames = np.ascontiguousarray(spectrogram.T)
+    n_bins = frames.shape[1]
+    n_fft = 2 * (n_bins - 1)
+    first, last = np.searchsorted(
+        librosa.fft_frequencies(sr=SR, n_fft=n_fft), [LOWEST_HZ, HIGHEST_HZ]
+    )
+    here = frames[:, first:last]
+    is_peak = here > frames[:, first - 1 : last - 1]
+    is_peak &= here >= frames[:, first + 1 : last + 1]
+    is_peak &= here > LOUD * frames.max(axis=1, keepdims=True)
+    frame, offset = np.nonzero(is_peak)
+    place = frame * n_bins + offset + first
+    peak, below, above = (frames.ravel()[place + step] for step in (0, -1, 1))
+    # single and double precision alternate as in librosa, or else the last bits would differ
+    slope = (above - below) / 2
+    curvature = (above + below).astype(np.float64) - 2.0 * peak
+    is_steep = np.abs(slope) >= np.abs(curvature)
+    shift = np.where(is_steep, 0.0, -slope / np.where(is_steep, 1.0, curvature))
+    shift = shift.astype(np.float32)
+    pitch = ((offset + first + shift) * float(SR) / n_fft).astype(np.float32)
+    return pitch, peak + 0.5 * slope * shift
+
+
+BLOCK = 64
+"""Windows that are transformed at a time."""
+
+
+def spectra_of_windows(
+    y: np.ndarray,
+    *,
+    n_fft: int,
+    hop_length: int,
+    shape: np.ndarray | None = None,
+    bins: slice = slice(None),
+) -> Iterator[np.ndarray]:
+    """Yield the short-time Fourier transform, block by block.
+
+    Concatenated and transposed equal to ``librosa.stft(y=y, n_fft=n_fft, hop_length=hop_length,
+    window=shape)[bins]``, to the last bit.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n_samples,), dtype=float32]
+        Mono audio.
+    n_fft : int > 0
+        Samples of a window, an even number. Windows are centred, with zeros beyond both ends.
+    hop_length : int > 0
+        Samples from one window to the next.
+    shape : np.ndarray [shape=(n_fft,), dtype=float64], optional
+        What each window is multiplied by; by default ones.
+    bins : slice
+        Frequency bins to keep, of ``1 + n_fft // 2``.
+
+    Yields
+    ------
+    np.ndarray [shape=(n_windows, n_bins), dtype=complex64]
+        Of the next at most :data:`BLOCK` windows, of ``1 + n_samples // hop_length`` in all.
+    """
+    padded = np.pad(y, n_fft // 2).astype(np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
+    for start in range(0, len(windows), BLOCK):
+        block = windows[start : start + BLOCK]
+        spectra = np.fft.rfft(block if shape is None else block * shape, axis=1)
+        yield spectra[:, bins].astype(np.complex64)
+
+
+N_FFT = 2048
+HOP_LENGTH = 512
+
+mel_filters = cache(librosa.filters.mel)
+_chroma_filters = cache(librosa.filters.chroma)
+
+
+class Spectra:
+    """The intermediate results that the features of one clip share, each computed when asked for.
+
+    Every one of them is the array that librosa computes inside the separate calls, to the last
+    bit. That matters for tuning, beats and CENS, which take decisions on it. Spectra are transposed
+    views, each frame contiguous in memory.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n_samples,), dtype=float32]
+        Mono audio at ``SR``.
+    """
+
+    def __init__(self, y: np.ndarray):
+        self.y = y
+
+    @cached_property
+    def magnitude(self) -> np.ndarray:
+        """STFT magnitude, ``abs(stft)`` [shape=(1025, n_frames)]."""
+        blocks = spectra_of_windows(
+            self.y,
+            n_fft=N_FFT,
+            hop_length=HOP_LENGTH,
+            shape=librosa.filters.get_window("hann", N_FFT),
+        )
+        return np.concatenate([np.abs(block) for block in blocks]).T
+
+    @cached_property
+    def power(self) -> np.ndarray:
+        """STFT power, ``abs(stft) ** 2`` [shape=(1025, n_frames)]."""
+        return np.square(self.magnitude)
+
+    @cached_property
+    def mel_db(self) -> np.ndarray:
+        """Mel spectrogram in dB re 1, at most 80 dB below its maximum [shape=(128, n_frames)]."""
+        return librosa.power_to_db(S=mel_filters(sr=SR, n_fft=N_FFT) @ self.power)
+
+    @cached_property
+    def cqt(self) -> np.ndarray:
+        """Constant-Q magnitude at the clip's own tuning [shape=(252, n_frames)]."""
+        return cqt_magnitude(
+            self.y,
+            hop_length=HOP_LENGTH,
+            tuning=estimate_tuning(self.magnitude, bins_per_octave=BINS_PER_OCTAVE),
+        )
+
+    @cached_property
+    def chroma(self) -> np.ndarray:
+        """Chroma of the STFT at the clip's own tuning, maximum 1 [shape=(12, n_frames)]."""
+        tuning = estimate_tuning(self.power, bins_per_octave=12)
+        filters = _chroma_filters(sr=SR, n_fft=N_FFT, tuning=tuning)
+        # in this order librosa's einsum multiplies, so that the last bit is the same
+        raw = (self.power.T @ filters.T).T
+        return librosa.util.normalize(S=raw, norm=np.inf, axis=0)
+
+    def onset_envelope(self, aggregate) -> np.ndarray:
+        """Return the onset strength, mel bands joined by `aggregate` [shape=(n_frames,)]."""
+        return librosa.onset.onset_strength(S=self.mel_db, sr=SR, aggregate=aggregate)

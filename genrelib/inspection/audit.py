@@ -1,0 +1,232 @@
+"""What an audit finds: one table for all detectors, held against what is known, made a manifest."""
+
+import itertools
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from ..base.errors import GenrelibError, unknown
+from ..corpora.manifest import COLUMNS as MANIFEST_COLUMNS
+
+COLUMNS = ("track", "other", "fault", "score", "evidence")
+"""Of a table of findings: track ids (`other` is empty for a fault of one track), kind, strength,
+and what was measured, in words."""
+
+PAIRED = ("duplicate", "excerpt", "version")
+"""Faults that tie two tracks, the closest tie first."""
+
+SIGNAL = ("truncated", "silent", "distorted", "format", "bandwidth")
+"""Faults of one track that its sound shows."""
+
+FAULTS = (*PAIRED, *SIGNAL, "mislabel")
+"""Every kind of fault that a detector reports."""
+
+ACTIONS = {
+    "duplicate": "exclude",
+    "excerpt": "group",
+    "version": "group",
+    "truncated": "exclude",
+    "silent": "exclude",
+    "distorted": "exclude",
+}
+"""What a manifest does about a fault. The others are to be looked at: a track of another format or
+bandwidth can still be good music, and of the suspected mislabels many are rightly labelled."""
+
+_CONFIDENCE = 0.95
+
+
+def table(rows: Iterable[tuple]) -> pd.DataFrame:
+    """Return findings in the columns and the order that all detectors share.
+
+    Parameters
+    ----------
+    rows : iterable of tuple
+        ``(track, other, fault, score, evidence)``. The two tracks of a pair are put in order: the
+        alphabetically later one is `track`, that is, the copy.
+
+    Returns
+    -------
+    pd.DataFrame
+        By kind of fault, as in :data:`FAULTS`, then by falling score.
+
+    Examples
+    --------
+    >>> table([("a", "b", "duplicate", 1.0, "equal md5")])[["track", "other"]].values.tolist()
+    [['b', 'a']]
+    """
+    found = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    strange = set(found["fault"]) - set(FAULTS)
+    if strange:
+        raise unknown("fault", min(strange), FAULTS)
+    swapped = (found["other"] != "") & (found["track"] < found["other"])
+    found.loc[swapped, ["track", "other"]] = found.loc[swapped, ["other", "track"]].to_numpy()
+    found["score"] = found["score"].astype(float)
+    kind = found["fault"].map(FAULTS.index)
+    order = np.lexsort((found["other"], found["track"], -found["score"], kind))
+    return found.iloc[order].reset_index(drop=True)
+
+
+def gathered(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Put the findings of several detectors together, each pair under its closest tie.
+
+    Equal findings become one row, with the evidence of both and the larger score. A pair that is a
+    duplicate is not an excerpt or a version besides.
+
+    Parameters
+    ----------
+    *tables : pd.DataFrame
+        From the detectors.
+
+    Returns
+    -------
+    pd.DataFrame
+        As from :func:`table`.
+    """
+    kept: dict[tuple, list] = {}
+    for row in table(itertools.chain(*(t[list(COLUMNS)].to_numpy() for t in tables))).itertuples():
+        pair = (row.track, row.other)
+        ties = [(*pair, fault) for fault in PAIRED]
+        key = (*pair, row.fault)
+        if key in kept:
+            score, evidence = kept[key]
+            kept[key] = [max(score, row.score), f"{evidence}; {row.evidence}"]
+        elif row.fault not in PAIRED or not any(tie in kept for tie in ties):
+            kept[key] = [row.score, row.evidence]
+    return table((*key, score, evidence) for key, (score, evidence) in kept.items())
+
+
+def evaluate(
+    found: pd.DataFrame, tracks: pd.DataFrame, *, faults: Iterable[str] = FAULTS
+) -> pd.DataFrame:
+    """Hold findings against the faults that are known, those planted in the controlled corpus.
+
+    A finding is right when exactly this track, or this pair of tracks, has exactly this fault: a
+    version that is reported as an excerpt is a miss and a false alarm.
+
+    Parameters
+    ----------
+    found : pd.DataFrame
+        Findings.
+    tracks : pd.DataFrame
+        Tracks table with the columns `fault` and `fault_of`.
+    faults : iterable of str
+        Kinds that were searched for.
+
+    Returns
+    -------
+    pd.DataFrame, index fault
+        ``planted``, ``found``, ``hits``; ``recall`` and ``precision`` in ``[0, 1]``, each with its
+        exact 95 % interval [1]_; NaN where there is nothing to divide by. One row per fault that is
+        planted or found; empty when the corpus has no list of its faults.
+
+    References
+    ----------
+    .. [1] C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in
+       the case of the binomial", Biometrika 26(4), 1934.
+    """
+    rows = {}
+    for fault in faults if "fault" in tracks else ():
+        planted = tracks[tracks["fault"] == fault]
+        truth = {frozenset((row.Index, row.fault_of)) - {""} for row in planted.itertuples()}
+        mine = found[found["fault"] == fault]
+        said = {frozenset((row.track, row.other)) - {""} for row in mine.itertuples()}
+        if truth or said:
+            hits = len(truth & said)
+            shares = _share("recall", hits, len(truth)) | _share("precision", hits, len(said))
+            rows[fault] = {"planted": len(truth), "found": len(said), "hits": hits} | shares
+    columns = ["planted", "found", "hits"]
+    columns += [*_share("recall", 0, 0), *_share("precision", 0, 0)]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("fault")
+
+
+def _share(name: str, hits: int, n: int) -> dict[str, float]:
+    """Return a share with its exact interval."""
+    if not n:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
+    interval = binomtest(hits, n).proportion_ci(_CONFIDENCE, method="exact")
+    return {name: hits / n, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def against_titles(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
+    """Count the pairs found by what the tracks table says of the two tracks.
+
+    Two tracks of one title need not be one recording, nor overlap; and whoever wrote the titles
+    could err. So this shows agreement, not precision.
+
+    Parameters
+    ----------
+    found : pd.DataFrame
+        Findings; those of one track don't count.
+    tracks : pd.DataFrame
+        Tracks table.
+
+    Returns
+    -------
+    pd.DataFrame, index relation
+        ``same artist and title``, ``same artist``, ``other artists``: all ``pairs`` of the corpus,
+        and how many of them were found as `duplicate`, `excerpt`, `version`.
+    """
+    pairs = found[found["fault"].isin(PAIRED)]
+    one, two = (tracks.loc[pairs[end]].reset_index() for end in ("track", "other"))
+    by_artist = one["artist"] == two["artist"]
+    by_title = by_artist & (one["title"] == two["title"]) & (one["title"] != "")
+    relation = np.select([by_title, by_artist], [0, 1], 2)
+    titled = tracks[tracks["title"] != ""]
+    n_title = _n_pairs(titled.groupby(["artist", "title"]).size())
+    n_artist = _n_pairs(tracks.groupby("artist").size())
+    n_all = _n_pairs(pd.Series([len(tracks)]))
+    names = ("same artist and title", "same artist", "other artists")
+    counts = {"pairs": [n_title, n_artist - n_title, n_all - n_artist]}
+    for fault in PAIRED:
+        mine = relation[(pairs["fault"] == fault).to_numpy()]
+        counts[fault] = np.bincount(mine, minlength=3)
+    return pd.DataFrame(counts, index=pd.Index(names, name="relation"))
+
+
+def _n_pairs(sizes: pd.Series) -> int:
+    """Return how many pairs there are within groups of these sizes."""
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+def manifest(found: pd.DataFrame) -> pd.DataFrame:
+    """Turn findings into a manifest, which :func:`genrelib.corpora.load` obeys.
+
+    Of a set of duplicates all but the alphabetically first are excluded; excerpts and versions are
+    grouped, as nothing is wrong with either of them; see :data:`ACTIONS`.
+
+    Parameters
+    ----------
+    found : pd.DataFrame
+        Findings.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns `track`, `action`, `with`, `reason`, `evidence`, see
+        :mod:`genrelib.corpora.manifest`; a track is excluded once, for its first fault.
+    """
+    rows, excluded = [], set()
+    for row in found.itertuples():
+        action = ACTIONS.get(row.fault)
+        if action == "exclude" and row.track not in excluded:
+            excluded.add(row.track)
+            reason = f"{row.fault} of {row.other}" if row.other else row.fault
+            rows.append((row.track, "exclude", "", reason, row.evidence))
+        if action == "group":
+            rows.append((row.track, "group", row.other, row.fault, row.evidence))
+    listed = pd.DataFrame(rows, columns=list(MANIFEST_COLUMNS))
+    return listed.sort_values(["track", "action", "with"], ignore_index=True)
+
+
+def check_matrices(matrices: np.ndarray, track_ids: Iterable[str], frame_s: float) -> None:
+    """Refuse what no detector can compare."""
+    n = len(list(track_ids))
+    if matrices.ndim != 3 or len(matrices) != n or not frame_s > 0:
+        raise GenrelibError(
+            f"matrices of shape {matrices.shape} for {n} tracks with frame_s={frame_s!r}; give "
+            "(n_tracks, n_bands, n_frames), one id each, and the seconds per frame, above 0."
+        )
+    if not np.isfinite(matrices).all():
+        raise GenrelibError("matrices hold values that are not finite; build the store again.")

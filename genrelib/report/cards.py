@@ -1,0 +1,257 @@
+"""Cards: a model card of a study's best system and a datasheet of its corpus, from the tables.
+
+The headings are those of Mitchell et al. [1]_ and Gebru et al. [2]_; the prose is in
+``templates/``. What a study has no table for is said not to be measured.
+
+.. [1] M. Mitchell et al., "Model cards for model reporting", FAT* 2019.
+.. [2] T. Gebru et al., "Datasheets for datasets", Communications of the ACM 64(12), 2021.
+"""
+
+import functools
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from ..base.errors import unknown
+from ..base.files import Workspace, write_text
+from ..protocols.registry import PROTOCOLS
+from ..robustness import INTERVENTIONS
+from ..robustness.variants import KINDS
+from ..systems import SYSTEMS
+from .tables import read_table
+
+STRICT = "artist_grouped"
+"""The protocol under which the best system is the best."""
+
+ORIGINS = {
+    "synthetic": ("rendered",),
+    "gtzan": ("gtzan",),
+    "gtzan_mini": ("gtzan",),
+    "gtzan_mel_dev": ("gtzan",),
+    "fma_features": ("fma",),
+    "fma_small": ("fma",),
+    "fma_medium": ("fma",),
+    "fma_large": ("fma",),
+    "gtzan_fma": ("gtzan", "fma"),
+    "folder": ("own",),
+    "list": ("links", "own"),
+    "pack": ("shared",),
+}
+"""Where the music of each corpus comes from, which decides what there is to say of consent."""
+
+_ALL = "(all)"
+_SHOWN = 10  # reasons of exclusion; the table has the others
+
+
+def write(workspace: Workspace, parameters: dict) -> tuple[Path, Path]:
+    """Write ``model_card.md`` and ``datasheet.md`` into the study's report.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the study; tables that it lacks are said to be lacking.
+    parameters : dict
+        The study's parameters, ``title`` among them.
+
+    Returns
+    -------
+    (Path, Path)
+        Of the model card and the datasheet. The same tables and parameters give the same bytes.
+
+    Raises
+    ------
+    GenrelibError
+        When nothing is known of where the corpus comes from.
+    """
+    if parameters["corpus"] not in ORIGINS:
+        raise unknown("origin of the corpus", parameters["corpus"], ORIGINS)
+    shared = {
+        "study": workspace.study,
+        "parameters": parameters,
+        "origins": ORIGINS[parameters["corpus"]],
+        "known": {path.stem for path in workspace.tables.glob("*.csv")},
+        "music": _music(workspace),
+    }
+    facts = {"model_card": _model(workspace, parameters), "datasheet": _corpus(workspace)}
+    for name, found in facts.items():
+        text = _templates().get_template(f"{name}.md").render({**shared, **found})
+        write_text(workspace.report / f"{name}.md", _spaced(text))
+    return tuple(workspace.report / f"{name}.md" for name in facts)
+
+
+def _music(workspace):
+    """Count the corpus: one row per genre, and the row of all."""
+    lines = _rows(workspace, "02_counts") or _rows(workspace, "01_counts")
+    genres = [line for line in lines if line["genre"] != _ALL]
+    return {
+        "genres": genres,
+        "used": [line["genre"] for line in genres if line["usable"]],
+        "all": next((line for line in lines if line["genre"] == _ALL), None),
+    }
+
+
+def _model(workspace, parameters):
+    """Gather what the tables say of the best system; nothing but ``best: None`` without one."""
+    scores = _rows(workspace, "09_all_scores") or _rows(workspace, "09_scores")
+    strict = [row for row in scores if row["protocol"] == STRICT and row["accuracy"] is not None]
+    if not strict:
+        return {"best": None}
+    best = max(strict, key=lambda row: row["accuracy"])  # the first of equals, as in the ranking
+    name = best["system"]
+    row = SYSTEMS.get(name)
+    own = {"system": name}
+    apart = {**own, "protocol": STRICT}
+    pairs = [
+        pair
+        for pair in _rows(workspace, "09_pairs", protocol=STRICT)
+        if name in (pair["a"], pair["b"])
+    ]
+    return {
+        "best": best,
+        "title": row.title if row else name,
+        "feature": row.feature if row else None,
+        "n_systems": len(strict),
+        "scores": [score for score in scores if score["system"] == name],
+        "n_pairs": len(pairs),
+        "n_alike": sum(str(pair["distinguishable"]) != "True" for pair in pairs),
+        "said": _one(workspace, f"{row.notebook}_systems", **own) if row else None,
+        "architecture": row and _one(workspace, f"{row.notebook}_architectures", **own),
+        "cost": _one(workspace, "09_costs", **own),
+        "claim": _one(workspace, "09_claims", **own),
+        "lost": _one(workspace, "09_leakage", **own),
+        "overlap": _one(workspace, "09_overlap", protocol=STRICT),
+        "recall": _recall(workspace, name, parameters),
+        "calibration": _rows(workspace, "09_calibration", **apart),
+        "abstention": _rows(workspace, "09_abstention", **apart),
+        "interventions": _worst(_rows(workspace, "08_robustness", **own)),
+        "recordings": _rows(workspace, "08_recordings", **own),
+        "causes": _rows(workspace, "08_causes", **own),
+    }
+
+
+def _recall(workspace, name, parameters):
+    """Read each genre's share of right answers."""
+    if parameters["protocols"][-1] != STRICT:  # notebook 09 shows those of the last protocol
+        return []
+    line = _one(workspace, "09_recalls", system=name) or {}
+    return [(genre, share) for genre, share in line.items() if genre != "system"]
+
+
+def _worst(rows):
+    """Pick for each intervention the strength at which the fewest answers are right."""
+    worst = {}
+    for row in rows:
+        name = row["intervention"]
+        neutral = INTERVENTIONS[name].neutral if name in INTERVENTIONS else None
+        if row["accuracy"] is None or row["strength"] == neutral:
+            continue
+        if name not in worst or row["accuracy"] < worst[name]["accuracy"]:
+            worst[name] = row
+    return list(worst.values())
+
+
+def _corpus(workspace):
+    """Gather what the tables say of the corpus."""
+    excluded = _rows(workspace, "02_exclusions") or _rows(workspace, "01_exclusions")
+    reasons = _counts(row["exclude"] for row in excluded)
+    provenance = {row["name"]: row["value"] for row in _rows(workspace, "01_provenance")}
+    audit = [row for row in _rows(workspace, "01_audit") if row["fault"]]
+    return {
+        "reasons": reasons[:_SHOWN],
+        "n_more": len(reasons) - _SHOWN,
+        "fingerprint": provenance.get("fingerprint"),
+        "notes": [row["note"] for row in _rows(workspace, "01_notes")],
+        "planted": _counts(row["fault"] for row in _rows(workspace, "01_planted_faults")),
+        "audited": _counts(row["fault"] for row in audit),
+        "detectors": _rows(workspace, "01_audit_score"),
+        "features": _rows(workspace, "02_features"),
+    }
+
+
+def _counts(values):
+    """Count equal values, the most frequent first."""
+    counts = pd.Series(list(values), dtype=object).value_counts()
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _one(workspace, name, **where):
+    return next(iter(_rows(workspace, name, **where)), None)
+
+
+def _rows(workspace: Workspace, name: str, **where: str) -> list[dict]:
+    """Read the rows of a table that have these values; none when it is missing.
+
+    Cells that hold nothing, and columns that there are not, are None.
+    """
+    if not (workspace.tables / f"{name}.csv").exists():
+        return []
+    rows = read_table(workspace, name).to_dict("records")
+    return [
+        defaultdict(lambda: None, {k: None if _is_gap(v) else v for k, v in row.items()})
+        for row in rows
+        if all(row[column] == value for column, value in where.items())
+    ]
+
+
+def _is_gap(value) -> bool:
+    return value == "" or (isinstance(value, float) and np.isnan(value))
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("genrelib"),
+        autoescape=False,  # Markdown; what comes from a corpus goes through `text`
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    templates.filters |= {
+        "text": _text,
+        "percent": lambda share: _number(share, "{:.1f}%", 100),
+        "points": lambda share: _number(share, "{:.1f}", 100),
+        "number": lambda value: _number(value, "{:.3f}"),
+        "whole": lambda value: _number(value, "{:.0f}"),
+        "millions": lambda value: _number(value, "{:.3f}", 1e-6),
+        "strength": lambda value: _number(value, "{:g}"),
+    }
+    registries = {"intervention": INTERVENTIONS, "protocol": PROTOCOLS}
+    templates.filters |= {kind: _titled(rows) for kind, rows in registries.items()}
+    templates.filters["kind"] = _titled(KINDS)
+    return templates
+
+
+def _titled(registry):
+    """Return a filter from a name to its title; a name that the registry lacks stays."""
+
+    def title(name):
+        row = registry.get(name, name)
+        return _text(getattr(row, "title", row) if not isinstance(row, str) else row)
+
+    return title
+
+
+def _number(value, form: str, scale: float = 1.0) -> str:
+    return "–" if value is None else form.format(scale * float(value)).replace("-", "−")
+
+
+def _text(value: object) -> str:
+    r"""Escape what Markdown or HTML would take for a mark; one line, whatever `value` holds.
+
+    Examples
+    --------
+    >>> print(_text("R&B | <b>soul</b>"))
+    R&amp;B \| &lt;b&gt;soul&lt;/b&gt;
+    """
+    line = " ".join(str(value).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", line)
+
+
+def _spaced(text: str) -> str:
+    """Leave at most one empty line where a template's blocks gave several."""
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

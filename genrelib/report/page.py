@@ -1,0 +1,224 @@
+"""The page: one report of a study, made from its tables and figures; notebooks as HTML."""
+
+import json
+from collections.abc import Iterable
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import jinja2
+import nbformat
+import numpy as np
+import pandas as pd
+from nbconvert import HTMLExporter
+from PIL import Image
+from pygments.formatters import HtmlFormatter
+
+from ..base.files import Workspace, digest, write_text
+from ..protocols.registry import PROTOCOLS
+from ..systems import SYSTEMS, chosen
+from .tables import lacking_systems, read_table
+
+LIBRARIES = (
+    "genrelib",
+    "h5py",
+    "librosa",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "skorch",
+    "soundfile",
+    "torch",
+)
+
+SECTIONS = {
+    "What leaks": ["09_leakage_steps"],
+    "Which systems can be told apart": ["09_ranking"],
+    "Calibration and abstention": ["09_reliability", "09_risk_coverage"],
+    "Robustness": ["08_robustness", "08_flips", "08_recordings"],
+    "What a system listens to": [
+        *("08_attributions", "08_deletion", "08_randomisation"),
+        *("08_importances", "08_causes", "08_attention"),
+    ],
+}
+"""Figures that the page shows first, under their headings."""
+
+
+def build(
+    workspace: Workspace, parameters: dict, runs: list[dict], *, outdated: Iterable[str] = ()
+) -> Path:
+    """Write ``index.html``, the notebooks as HTML beside their executed copies, and ``run.html``.
+
+    Everything in ``index.html`` is the same for the same data, code and parameters; what differs
+    from run to run (times, machine) is in ``run.html``.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the study; its figures, tables and executed notebooks exist.
+    parameters : dict
+        The study's parameters, ``title`` and ``about`` among them.
+    runs : list of dict
+        Facts of this run for ``run.html``, each with ``name`` and ``value``.
+    outdated : iterable of str
+        Notebooks whose results are not of the present parameters, code or data; the page says so.
+
+    Returns
+    -------
+    Path
+        Of the page.
+    """
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("genrelib"), autoescape=True, trim_blocks=True
+    )
+    notebooks = [
+        _notebook_page(path, templates)
+        for path in sorted((workspace.report / "notebooks").glob("[0-9]*.ipynb"))
+    ]
+    context = {
+        "study": workspace.study,
+        "outdated": list(outdated),
+        "parameters": parameters,
+        "notebooks": notebooks,
+        "findings": _read(workspace, "09_findings", ["finding"])["finding"].tolist(),
+        "corpus": _html(_latest(workspace, "counts")),
+        "exclusions": _html(_latest(workspace, "exclusions")),
+        "notes": _read(workspace, "01_notes", ["note"])["note"].tolist(),
+        "claims": _claims(_read(workspace, "09_claims")),
+        "scores": _scores(_read(workspace, "09_scores")),
+        "not_available": lacking_systems(workspace),
+        "figures": {path.stem: _figure(path) for path in sorted(workspace.figures.glob("*.png"))},
+        "tables": sorted(path.name for path in workspace.tables.glob("[0-9]*.csv")),
+        "sections": SECTIONS,
+        "placed": ["09_scores", *(name for names in SECTIONS.values() for name in names)],
+        "audio": {folder: _audio(workspace, folder) for folder in ("genres", "errors")},
+        "systems": [SYSTEMS[name] for name in chosen(parameters["systems"])],
+        "protocols": [PROTOCOLS[name] for name in parameters["protocols"]],
+        "provenance": _read(workspace, "01_provenance"),
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+    page = workspace.report / "index.html"
+    write_text(page, templates.get_template("report.html").render(context))
+    run = templates.get_template("run.html").render(study=workspace.study, runs=runs)
+    write_text(workspace.report / "run.html", run)
+    return page
+
+
+def _read(workspace: Workspace, name: str, columns: Iterable[str] = ()) -> pd.DataFrame:
+    if not (workspace.tables / f"{name}.csv").exists():  # its notebook was not run: --only
+        return pd.DataFrame(columns=list(columns))
+    return read_table(workspace, name)
+
+
+def _latest(workspace: Workspace, name: str) -> pd.DataFrame:
+    """Read a table that notebook 02 writes anew, after decoding, or else the one of 01."""
+    decoded = _read(workspace, f"02_{name}")
+    return decoded if len(decoded.columns) else _read(workspace, f"01_{name}")
+
+
+def _html(table: pd.DataFrame) -> str:
+    return table.to_html(index=False, border=0, na_rep="–") if len(table) else ""
+
+
+def _scores(scores: pd.DataFrame) -> str:
+    """Lay the scores out as systems x protocols."""
+    if scores.empty:
+        return ""
+    rows = {}
+    for row in scores.to_dict("records"):
+        known = SYSTEMS[row["system"]]
+        line = rows.setdefault(known.title, {"n": row["n_tracks"], "claimed": _claim(known)})
+        title = PROTOCOLS[row["protocol"]].title
+        line[title] = _interval(row, "accuracy")
+        line[f"{title}: macro F1"] = f"{100 * row['macro_f1']:.1f}"
+        if row["n_answerable"] < row["n_tests"]:
+            line[f"{title}: without the unanswerable"] = f"{100 * row['accuracy_answerable']:.1f}"
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("accuracy in %")
+    return _html(table.reset_index())
+
+
+def _audio(workspace: Workspace, folder: str) -> list[dict]:
+    """List what there is to hear: where it lies, and of which track it is."""
+    return [
+        {"path": f"audio/{folder}/{path.name}", "title": path.stem.partition("-")[2]}
+        for path in sorted((workspace.report / "audio" / folder).glob("*.mp3"))
+    ]
+
+
+def _claims(claims: pd.DataFrame) -> str:
+    """Lay the claims out as a line per system: claimed, rerun, rerun with artists kept apart."""
+    rows = []
+    gaps = claims.replace("", np.nan)  # a column without any number is read as text
+    for row in gaps.to_dict("records"):
+        line = {"system": row["title"], "claimed": _percent(row["claimed"])}
+        line["its split"] = PROTOCOLS[row["split"]].title
+        for title, part in (("rerun so", "split"), ("artists kept apart", "artist")):
+            line[title] = _interval(row, "accuracy", f"_{part}")
+            line[f"n, {title}"] = _whole(row[f"n_{part}"])
+        rows.append({**line, "verdict": row["verdict"]})
+    return _html(pd.DataFrame(rows))
+
+
+def _interval(row: dict, name: str, part: str = "") -> str:
+    low, high = row[f"low{part}"], row[f"high{part}"]
+    if pd.isna(row[f"{name}{part}"]):
+        return "–"
+    return f"{100 * row[f'{name}{part}']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _percent(share: float) -> str:
+    return "–" if pd.isna(share) else f"{100 * share:.1f}"
+
+
+def _whole(number: float) -> str:
+    return "–" if pd.isna(number) else f"{number:.0f}"
+
+
+def _claim(known) -> str:
+    return "–" if known.claim is None else f"{known.claim:g}"
+
+
+def _figure(path: Path) -> dict:
+    with Image.open(path) as image:
+        return {
+            "path": f"figures/{path.name}",
+            "data": f"tables/{path.stem}.csv",
+            "caption": image.info["Description"],
+            "width": image.width,
+            "height": image.height,
+        }
+
+
+def _notebook_page(path: Path, templates: jinja2.Environment) -> dict:
+    """Render an executed notebook with the report's own style, unless that was done before."""
+    title = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
+    title = "".join(title).splitlines()[0].lstrip("# ")
+    page, made_from = path.with_suffix(".html"), _made_from(path)
+    if not page.exists() or made_from not in page.read_text(encoding="utf-8"):
+        body, _ = HTMLExporter(template_name="basic").from_notebook_node(
+            nbformat.read(path, as_version=4)
+        )
+        text = templates.get_template("notebook.html").render(
+            title=title,
+            body=body,
+            colours=HtmlFormatter().get_style_defs(".highlight"),
+            made_from=made_from,
+        )
+        write_text(page, text)
+    return {
+        "path": f"notebooks/{path.stem}.html",
+        "source": f"notebooks/{path.name}",
+        "title": title,
+    }
+
+
+def _made_from(path: Path) -> str:
+    """Return a digest of all that a notebook's page depends on."""
+    here = Path(__file__)
+    look = [
+        here.parent / "templates" / name for name in ("notebook.html", "base.html", "style.css")
+    ]
+    versions = [version(name) for name in ("nbconvert", "mistune", "pygments")]
+    return sha256("".join([*map(digest, [path, here, *look]), *versions]).encode()).hexdigest()

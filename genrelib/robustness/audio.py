@@ -1,0 +1,132 @@
+"""Interventions on sound: ``(y, strength, generator) -> y`` of the same length, at 22050 Hz.
+
+Arguments are checked by :class:`~genrelib.robustness.row.Intervention`, which calls these.
+"""
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+from scipy.interpolate import CubicSpline
+
+from ..features import SR
+from ..features.compiled import librosa
+
+WET = 0.5
+"""Share of the reverberation in the energy of a reverberant sound."""
+
+_ORDER = 4  # Butterworth, 24 dB per octave
+_TAPS = 4095  # odd: a delay of whole samples, which "same" takes back
+
+
+def high_pass(y, cutoff_hz, generator):
+    """Take away what lies below `cutoff_hz`, where the gain is -3 dB."""
+    return _butterworth(y, cutoff_hz, "highpass")
+
+
+def low_pass(y, cutoff_hz, generator):
+    """Take away what lies above `cutoff_hz`, where the gain is -3 dB."""
+    return _butterworth(y, cutoff_hz, "lowpass")
+
+
+def _butterworth(y, cutoff_hz, kind):
+    return scipy.signal.sosfilt(
+        scipy.signal.butter(_ORDER, cutoff_hz, btype=kind, fs=SR, output="sos"), y
+    )
+
+
+def equaliser(y, largest_db, generator):
+    """Filter with a random smooth curve, whose largest rise or dip is `largest_db`.
+
+    The curve is a spline through one draw per octave from 43 Hz up; the draws do not depend on
+    `largest_db`, so a stronger one of the same seed is the same curve, magnified.
+    """
+    nyquist = SR / 2
+    octaves = np.linspace(-8, 0, 9)
+    spline = CubicSpline(octaves, generator.standard_normal(len(octaves)), bc_type="natural")
+    hz = np.concatenate([[0], nyquist * 2 ** np.linspace(-8, 0, 257)])
+    curve = spline(np.log2(np.maximum(hz, hz[1]) / nyquist))
+    gain_db = curve * largest_db / np.max(np.abs(curve))
+    taps = scipy.signal.firwin2(_TAPS, hz, 10 ** (gain_db / 20), fs=SR)
+    # not "same": that is as long as the longer of the two
+    filtered = scipy.signal.oaconvolve(y.astype(float), taps)
+    return filtered[_TAPS // 2 : _TAPS // 2 + len(y)]
+
+
+def gain(y, gain_db, generator):
+    """Make louder by `gain_db`; nothing is clipped."""
+    return y * 10 ** (gain_db / 20)
+
+
+def white_noise(y, snr_db, generator):
+    """Add noise of equal power per hertz, `snr_db` below the music."""
+    return _mixed(y, white(len(y), generator), snr_db)
+
+
+def pink_noise(y, snr_db, generator):
+    """Add noise of equal power per octave, `snr_db` below the music."""
+    return _mixed(y, pink(len(y), generator), snr_db)
+
+
+def white(n_samples: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw noise of equal power per hertz."""
+    return generator.standard_normal(n_samples)
+
+
+def pink(n_samples: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw noise of equal power per octave above 20 Hz, and per hertz below."""
+    n_drawn = scipy.fft.next_fast_len(n_samples, real=True)
+    spectrum = scipy.fft.rfft(white(n_drawn, generator))
+    hz = np.maximum(scipy.fft.rfftfreq(n_drawn, 1 / SR), 20.0)
+    return scipy.fft.irfft(spectrum / np.sqrt(hz), n_drawn)[:n_samples]
+
+
+def _mixed(y, noise, snr_db):
+    # in double precision: squares of faint single precision samples vanish
+    y = y.astype(float)
+    ratio = np.mean(np.square(y)) / np.mean(np.square(noise))
+    return y + np.sqrt(ratio * 10 ** (-snr_db / 10)) * noise
+
+
+def reverberation(y, rt60_s, generator):
+    """Put into a room: exponentially decaying white noise, 60 dB down after `rt60_s` seconds.
+
+    Half of the energy is the direct sound, and the level stays (Moorer, "About this reverberation
+    business", Computer Music Journal 3(2), 1979, has such noise as the model of a concert hall).
+    """
+    n_tail = max(1, round(rt60_s * SR))
+    tail = generator.standard_normal(n_tail) * 10 ** (-3 * np.arange(n_tail) / n_tail)
+    tail *= np.sqrt(WET / np.sum(np.square(tail)))
+    tail[0] += np.sqrt(1 - WET)
+    return scipy.signal.oaconvolve(y.astype(float), tail)[: len(y)]
+
+
+def resampling(y, rate_hz, generator):
+    """Resample to `rate_hz` and back: what lies above half of it is lost."""
+    there = librosa.resample(y=y, orig_sr=SR, target_sr=rate_hz, res_type="soxr_hq")
+    back = librosa.resample(y=there, orig_sr=rate_hz, target_sr=SR, res_type="soxr_hq")
+    return librosa.util.fix_length(data=back, size=len(y))
+
+
+def time_stretch(y, percent, generator):
+    """Play `percent` faster at the same pitch, with a phase vocoder.
+
+    Of a longer result the middle stays; a shorter one is repeated on both sides.
+    """
+    stretched = librosa.effects.time_stretch(y=y, rate=1 + percent / 100)
+    return stretched[repeated(len(stretched), len(y))]
+
+
+def repeated(n_there: int, n_wanted: int) -> np.ndarray:
+    """Return indices into `n_there` items: the middle `n_wanted`, going round where they end."""
+    return (np.arange(n_wanted) + (n_there - n_wanted) // 2) % n_there
+
+
+def pitch_shift(y, semitones, generator):
+    """Play `semitones` higher at the same tempo, with a phase vocoder."""
+    return librosa.effects.pitch_shift(y=y, sr=SR, n_steps=semitones)
+
+
+def clipping(y, percent, generator):
+    """Clip the loudest `percent` of the samples, at both ends alike."""
+    limit = np.quantile(np.abs(y), 1 - percent / 100)
+    return np.clip(y, -limit, limit)

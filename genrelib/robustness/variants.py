@@ -1,0 +1,178 @@
+"""Other recordings of the controlled corpus's songs: covers, genre swaps and live versions.
+
+Here the causes are known, so a change can be made that no filter makes: who plays, in which
+manner, and where. A system that has learnt the genre keeps its answer for a cover and a live
+version, and follows the manner in a genre swap.
+"""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+
+from ..base.errors import GenrelibError, unknown
+from ..base.seeds import rng
+from ..synthesis.artists import Artist, make_artist
+from ..synthesis.recordings import Recording, plan
+from ..synthesis.rendering import SR, cover, genre_swap, live
+from ..synthesis.styles import GENRES
+
+KINDS = {
+    "unchanged": "As in the corpus",
+    "cover": "Cover by a new artist",
+    "live": "Live version",
+    "genre_swap": "Manner of another genre",
+}
+"""Every kind of variant, with its title."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One track of the corpus, recorded differently; rendered when :meth:`sound` is called.
+
+    Parameters
+    ----------
+    track_id : str
+        Of the track in the corpus.
+    kind : str
+        One of :data:`KINDS`.
+    genre : str
+        The track's label, which a cover and a live version keep.
+    manner : str
+        The genre in whose manner it is played; another than `genre` for a genre swap only.
+    artist : Artist
+        Who plays; another than the track's for a cover only.
+    recording : Recording
+        The track in the corpus.
+    """
+
+    track_id: str
+    kind: str
+    genre: str
+    manner: str
+    artist: Artist
+    recording: Recording
+
+    def sound(self) -> np.ndarray:
+        """Render it, in the 16 bits that the corpus's files have.
+
+        Returns
+        -------
+        np.ndarray [shape=(round(duration_s * 22050),), dtype=float32]
+            Mono; of an unchanged track exactly the samples of its file.
+        """
+        here, seconds = self.recording, self.recording.duration_s
+        if self.kind == "unchanged":
+            y = here.sound()
+        elif self.kind == "cover":
+            y = cover(here.song, self.artist, duration_s=seconds, take=here.take)
+        elif self.kind == "live":
+            y = live(here.song, self.artist, duration_s=seconds, take=here.take + 1)
+        else:
+            y = genre_swap(here.song, self.artist, self.manner, duration_s=seconds, take=here.take)
+        return _as_stored(y)
+
+
+def controlled_variants(
+    track_ids: Iterable[str],
+    *,
+    artists_per_genre: int,
+    songs_per_artist: int,
+    duration_s: float,
+    seed: int,
+    kinds: Iterable[str] = tuple(KINDS),
+    manner: str | None = None,
+) -> list[Variant]:
+    """Plan variants of healthy tracks of the corpus ``synthetic``.
+
+    A cover is by an artist of the same genre whom the corpus does not have, so that no system can
+    know the production from its training.
+
+    Parameters
+    ----------
+    track_ids : iterable of str
+        Of tracks whose ``fault`` is empty.
+    artists_per_genre, songs_per_artist, duration_s, seed
+        The options with which the corpus was loaded.
+    kinds : iterable of str
+        Which of :data:`KINDS`; all by default.
+    manner : str, optional
+        The target of all genre swaps, other than any track's genre; by default one of the other
+        nine is drawn for each track.
+
+    Returns
+    -------
+    list of Variant
+        By track, then kind, as given. The same arguments give the same samples.
+
+    Raises
+    ------
+    GenrelibError
+        When a track, a kind or the manner is unknown, a track is faulty, or it is swapped with its
+        own genre.
+
+    Examples
+    --------
+    >>> corpus = {"artists_per_genre": 2, "songs_per_artist": 2, "duration_s": 4.0, "seed": 0}
+    >>> swap, = controlled_variants(["jazz.00001"], kinds=["genre_swap"], manner="metal", **corpus)
+    >>> swap.genre, swap.manner, swap.sound().shape
+    ('jazz', 'metal', (88200,))
+    """
+    recordings = plan(
+        artists_per_genre=artists_per_genre,
+        songs_per_artist=songs_per_artist,
+        duration_s=duration_s,
+        seed=seed,
+    )
+    kinds = tuple(kinds)
+    for kind in kinds:
+        if kind not in KINDS:
+            raise unknown("kind of variant", kind, KINDS)
+    if manner is not None and manner not in GENRES:
+        raise unknown("genre", manner, GENRES)
+    variants = []
+    for track_id in track_ids:
+        here = _healthy(track_id, recordings)
+        for kind in kinds:
+            artist, played = here.artist, here.genre
+            if kind == "cover":
+                number = int(rng(seed, "cover", track_id).integers(artists_per_genre))
+                artist = make_artist(here.genre, artists_per_genre + number, seed)
+            elif kind == "genre_swap":
+                played = manner or _other(track_id, here.genre, seed)
+                if played == here.genre:
+                    raise GenrelibError(
+                        f"{track_id} is {played} already; swap it with another genre, or leave it "
+                        "out."
+                    )
+            variants.append(Variant(track_id, kind, here.genre, played, artist, here))
+    return variants
+
+
+def _healthy(track_id: str, recordings: dict[str, Recording]) -> Recording:
+    if track_id not in recordings:
+        raise GenrelibError(
+            f"{track_id!r} is not among the corpus's {len(recordings)} tracks, "
+            f"{min(recordings)} to {max(recordings)}; give the options that it was loaded with."
+        )
+    recording = recordings[track_id]
+    if recording.fault:
+        raise GenrelibError(
+            f"{track_id} has a planted fault ({recording.fault}); variants are of healthy tracks: "
+            "take those whose column fault is empty."
+        )
+    return recording
+
+
+def _other(track_id: str, genre: str, seed: int) -> str:
+    others = [other for other in GENRES if other != genre]
+    return str(rng(seed, "genre swap", track_id).choice(others))
+
+
+def _as_stored(y: np.ndarray) -> np.ndarray:
+    file = io.BytesIO()
+    soundfile.write(file, y, SR, format="WAV", subtype="PCM_16")
+    file.seek(0)
+    return soundfile.read(file, dtype="float32")[0]

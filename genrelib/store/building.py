@@ -1,0 +1,388 @@
+"""How a feature store is filled: what is missing is made, from audio or from a pack."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import features
+from ..base.errors import GenrelibError
+from ..base.files import await_files, check_room, digest, locked, replacing
+from ..base.parallel import spread
+from ..features import FEATURES, SR, configuration, extract
+from ..features.audio import excerpt, read
+from .file import STATE, opened, size_of, stored, write
+from .packs import Pack, lacking_in_audio
+
+UNREADABLE = "unreadable"
+"""Stands for the md5 of a file that can't be read."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be extracted from one track.
+
+    Parameters
+    ----------
+    track_id : str
+        Whose features they are.
+    md5 : str
+        Of the audio file's bytes.
+    names : tuple of str
+        Features.
+    clip_s : float
+        Seconds kept, from the middle.
+    """
+
+    track_id: str
+    md5: str
+    names: tuple[str, ...]
+    clip_s: float
+
+    def part(self, folder: Path) -> Path:
+        """Return where in `folder` the answer is."""
+        content = self.track_id, self.md5, self.names, self.clip_s, configuration(self.clip_s)
+        text = json.dumps(content)
+        return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
+
+
+def audio_md5(track_id: str, path: str) -> tuple[str, str]:
+    """Return the track's id and the md5 of its audio file, :data:`UNREADABLE` if there is none."""
+    try:
+        return track_id, digest(Path(path), "md5")
+    except OSError:
+        return track_id, UNREADABLE
+
+
+def make_part(request: Request, path: str, folder: Path) -> tuple[str, str]:
+    """Extract one track's features into its part, or the reason why that can't be done.
+
+    Parameters
+    ----------
+    request : Request
+        What to extract.
+    path : str
+        The audio file.
+    folder : Path
+        Where parts are. A valid part that is there is kept.
+
+    Returns
+    -------
+    tuple of str
+        The track's id, and the reason of its failure, empty when all is well.
+
+    Raises
+    ------
+    GenrelibError
+        When the file is not the one that was asked for: that is no fault of the track.
+    """
+    target = request.part(folder)
+    part = load_part(target)
+    if part is None:
+        part = _extracted(request, path)
+        with replacing(target) as temporary:
+            np.savez(temporary, **part)
+    return request.track_id, str(part.get("failure", ""))
+
+
+def load_part(part: Path) -> dict[str, np.ndarray] | None:
+    """Return a part's matrices, or its ``failure`` alone; None when it is missing or damaged."""
+    try:
+        with np.load(part) as content:  # a zip file: each member's checksum is verified
+            return dict(content)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _extracted(request: Request, path: str) -> dict[str, np.ndarray]:
+    """Return the content of a part."""
+    try:
+        clip = excerpt(read(Path(path)), SR, request.clip_s)
+        features = extract(clip, SR, request.names)
+        return {name: stored(name, matrix) for name, matrix in features.items()}
+    except (GenrelibError, OSError) as error:
+        if request.md5 not in (UNREADABLE, audio_md5(request.track_id, path)[1]):
+            raise GenrelibError(
+                f"{path} has vanished or changed since the corpus was loaded, or its disk is not "
+                f"there ({error}). See to it and run again: what is finished is kept."
+            ) from error
+        # without the folder: the same fault must read the same everywhere
+        reason = str(error).replace(str(path), Path(path).name)
+        return {"failure": np.array(reason)}
+
+
+def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: int) -> Path:
+    """Make the store at `path` hold features of every usable track; extend what is there.
+
+    Made is only what is missing: new tracks, new features, and tracks whose audio (or pack)
+    changed. Tracks that left the corpus stay, unread. A store of another configuration (clip
+    length, version of librosa or of :mod:`genrelib.features`) counts as none. The store is replaced
+    at the end, whole. Until then finished tracks wait in the folder ``<path>.parts``: an
+    interrupted build goes on from there. Values take twice their room meanwhile: a part that was
+    deleted before the store is whole would be lost with it. Of several processes that build it at
+    once, one does, the others wait.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Its tracks with an empty `exclude` are taken, from its pack where it has one, else from
+        audio.
+    names : iterable of str
+        Keys of :data:`genrelib.features.FEATURES`, or of :data:`~.packs.PACKED` where the
+        corpus has a pack that brings them.
+    path : Path
+        The HDF5 file.
+    clip_s : float
+        Seconds of each track, from the middle. Audio that is shorter is filled up with zeros; a
+        pack has to be long enough.
+    n_jobs : int
+        Worker processes; -1 takes every core.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    GenrelibError
+        When a name is unknown, the corpus lacks a feature or the clip's length, no track is usable,
+        what is at `path` is no store or damaged, or the disk has no room. A track that fails is not
+        an error but a row of :attr:`genrelib.store.Store.failures`.
+    """
+    names, path = tuple(dict.fromkeys(names)), Path(path).absolute()
+    usable = corpus.tracks[corpus.tracks["exclude"] == ""].sort_index()
+    if usable.empty:
+        raise GenrelibError(
+            f"corpus {corpus.name} has no usable track, of {len(corpus.tracks)}; see the reasons "
+            "in the column exclude."
+        )
+    _refuse_lacking(corpus.pack, names)
+    if corpus.pack is None:
+        source = _Audio(usable, path.with_name(f"{path.name}.parts"), clip_s, n_jobs, corpus.name)
+    else:
+        source = _Packed(usable, corpus.pack, clip_s)
+    with locked(path):
+        _extend(corpus, source, names, path)
+    return path
+
+
+def _refuse_lacking(pack: Pack | None, names: Iterable[str]) -> None:
+    """Raise an error that says why features can't be had from the source, if there are such."""
+    reasons = list(filter(None, map(pack.lacks if pack else lacking_in_audio, names)))
+    if reasons:
+        had = pack.features if pack else FEATURES
+        raise GenrelibError(f"{'; '.join(reasons)}. Ask for {', '.join(had)} only.")
+
+
+class _Audio:
+    """Features from audio files, by way of a part for each track.
+
+    Parameters
+    ----------
+    usable : pd.DataFrame
+        The tracks.
+    folder : Path
+        Where the parts are.
+    clip_s, n_jobs
+        As in :func:`build`.
+    label : str
+        What progress bars call it.
+    """
+
+    def __init__(self, usable: pd.DataFrame, folder: Path, clip_s: float, n_jobs: int, label: str):
+        self.paths = usable["path"]
+        self.known = usable["md5"].to_dict() if "md5" in usable else {}
+        self.folder = folder
+        self.clip_s = clip_s
+        self.n_jobs = n_jobs
+        self.label = label
+        self.configuration = features.configuration(clip_s)
+        self.n_frames = features.n_frames(clip_s)
+
+    def md5s(self) -> dict[str, str]:
+        """Return what identifies the audio of each track."""
+        unread = [(i, path) for i, path in self.paths.items() if not self.known.get(i)]
+        read = spread(audio_md5, unread, n_jobs=self.n_jobs, label="checksums of audio")
+        return self.known | dict(read)
+
+    def room(self, requests: Iterable[Request]) -> int:
+        """Return how many bytes the parts take that are missing."""
+        missing = (request for request in requests if not request.part(self.folder).exists())
+        return sum(size_of(1, request.names, self.n_frames) for request in missing)
+
+    def make(self, requests: Iterable[Request]) -> Iterator[tuple[str, str]]:
+        """Make the parts; yield each track's id with the reason of its failure, or without."""
+        requests = list(requests)
+        tasks = [(request, self.paths[request.track_id], self.folder) for request in requests]
+        label = f"features of {self.label}"
+        yield from spread(make_part, tasks, n_jobs=self.n_jobs, label=label)
+        await_files(request.part(self.folder) for request in requests)
+
+    def matrices(self, request: Request) -> dict[str, np.ndarray]:
+        """Return what was made for a request, as it is stored."""
+        return load_part(request.part(self.folder))
+
+    def clean(self) -> None:
+        """Delete the parts."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Packed:
+    """Features from a pack, so quickly had that nothing of them is kept meanwhile.
+
+    Parameters
+    ----------
+    usable : pd.DataFrame
+        The tracks.
+    pack : Pack
+        Holds them all.
+    clip_s : float
+        As in :func:`build`.
+    """
+
+    def __init__(self, usable: pd.DataFrame, pack: Pack, clip_s: float):
+        self.known = usable["md5"].to_dict()
+        self.pack = pack
+        self.clip_s = clip_s
+        self.n_frames = pack.frames(clip_s)
+        self.configuration = pack.configuration(clip_s)
+
+    @cached_property
+    def held(self) -> Mapping[str, np.ndarray]:
+        """What the pack holds of each track."""
+        return self.pack.read(self.pack.path)
+
+    def md5s(self) -> dict[str, str]:
+        """Return what identifies what is held of each track."""
+        return self.known
+
+    def room(self, requests: Iterable[Request]) -> int:
+        """Return 0: nothing is kept beside the store."""
+        return 0
+
+    def make(self, requests: Iterable[Request]) -> Iterator[tuple[str, str]]:
+        """Yield each track's id, and no reason of failure."""
+        return ((request.track_id, "") for request in requests)
+
+    def matrices(self, request: Request) -> dict[str, np.ndarray]:
+        """Return what a request asks for, as it is stored."""
+        held = self.held[request.track_id]
+        return {
+            name: stored(name, self.pack.matrix(held, name, self.clip_s)) for name in request.names
+        }
+
+    def clean(self) -> None:
+        """Leave nothing, since nothing was kept."""
+
+
+Source = _Audio | _Packed
+"""Where values come from; both have the same methods."""
+
+
+def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:
+    """Do what :func:`build` promises, alone at `path`."""
+    old = _table_to_extend(path, source.configuration)
+    requests = _missing(source, names, old)
+    if requests or not path.exists():  # a store of nothing can be opened too
+        held = sorted({*names, *old.columns.drop(list(STATE))})
+        table = old.reindex(
+            index=pd.Index(sorted({*old.index, *requests}), name="track_id", dtype=str),
+            columns=[*STATE, *held],
+            fill_value="",
+        )
+        _refuse_if_full(path, size_of(len(table), held, source.n_frames), source, requests)
+        table = _noted(table, requests, source.make(requests.values()))
+        write(
+            path,
+            table,
+            _values(path, old, table, requests, source),
+            n_frames=source.n_frames,
+            configuration=source.configuration,
+            attributes={"corpus": corpus.name, "corpus_fingerprint": corpus.fingerprint},
+        )
+    source.clean()
+
+
+def _table_to_extend(path: Path, configuration: Mapping[str, object]) -> pd.DataFrame:
+    """Return the table of rows at `path`, empty when there is no store of this configuration."""
+    if path.exists() and json.loads(opened(path).configuration) == configuration:
+        return opened(path).table
+    return pd.DataFrame(columns=list(STATE), dtype=str)
+
+
+def _missing(source: Source, names: Sequence[str], old: pd.DataFrame) -> dict[str, Request]:
+    """Return what must be made, by track id, sorted."""
+    held = old.to_dict("index")
+    requests = {}
+    for track_id, md5 in sorted(source.md5s().items()):
+        row = held.get(track_id, {})
+        lacking = tuple(name for name in names if row.get(name) != md5)
+        if lacking and row.get("failed_md5") != md5:
+            requests[track_id] = Request(track_id, md5, lacking, source.clip_s)
+    return requests
+
+
+def _refuse_if_full(
+    path: Path, store_bytes: int, source: Source, requests: Mapping[str, Request]
+) -> None:
+    """Raise an error when the disk can't take what is made on the way and the new store."""
+    what = f"features ({store_bytes / 1e9:.2f} GB of them to stay)"
+    remedy = "ask for fewer features or a shorter clip_s"
+    needed = source.room(requests.values()) + store_bytes
+    check_room(path.parent, needed, what=what, remedy=remedy)
+
+
+def _noted(
+    table: pd.DataFrame, requests: Mapping[str, Request], made: Iterable[tuple[str, str]]
+) -> pd.DataFrame:
+    """Return the table with what came of the requests; a track that fails loses all its features.
+
+    By plain arrays: setting a row of a table costs more than writing its features.
+    """
+    columns = {column: table[column].to_numpy(dtype=object, copy=True) for column in table}
+    rows = _places(table)
+    for track_id, failure in made:
+        row, request = rows[track_id], requests[track_id]
+        lost = [*columns] if failure else [*STATE]
+        held = {"failure": failure, "failed_md5": request.md5} if failure else {}
+        for column in lost:
+            columns[column][row] = held.get(column, "")
+        for name in () if failure else request.names:
+            columns[name][row] = request.md5
+    return pd.DataFrame(columns, index=table.index, dtype=str)
+
+
+def _values(
+    path: Path,
+    old: pd.DataFrame,
+    table: pd.DataFrame,
+    requests: Mapping[str, Request],
+    source: Source,
+) -> Callable[[str], dict[str, np.ndarray]]:
+    """Return the function that finds a track's matrices: just made, or in the old store."""
+    held = opened(path).file["features"] if len(old) else {}
+    names = table.columns.drop(list(STATE))
+    filled = (table[names] != "").to_numpy()
+    rows, old_rows = _places(table), _places(old)
+
+    def values(track_id: str) -> dict[str, np.ndarray]:
+        made = source.matrices(requests[track_id]) if track_id in requests else {}
+        wanted = names[filled[rows[track_id]]]
+        return {
+            name: made[name] if name in made else held[name][old_rows[track_id]] for name in wanted
+        }
+
+    return values
+
+
+def _places(table: pd.DataFrame) -> dict[str, int]:
+    """Return the number of each track's row."""
+    return {track_id: row for row, track_id in enumerate(table.index)}

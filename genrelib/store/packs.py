@@ -1,0 +1,241 @@
+"""Feature packs: matrices that come in place of audio, of music that can't be shared.
+
+A pack is a file. It holds something of each track of a corpus, from which some features can be had
+and others can't. A loader of :mod:`genrelib.corpora` says how it is read; the store takes the
+features of such a corpus from its pack, those of others from audio. Features that only packs can
+bring, because they were published without what they were computed by, are in :data:`PACKED`.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..base.errors import GenrelibError, unknown
+from ..features import FEATURES, Feature, Spectra
+from ..features.compiled import librosa
+from ..features.extraction import REVISION
+
+FOLDER = "GENRELIB_PACKS"
+"""Environment variable that names the folder of packs."""
+
+
+_FMA_FAMILIES = {
+    "chroma_cens": 12,
+    "chroma_cqt": 12,
+    "chroma_stft": 12,
+    "mfcc": 20,
+    "rmse": 1,
+    "spectral_bandwidth": 1,
+    "spectral_centroid": 1,
+    "spectral_contrast": 7,
+    "spectral_rolloff": 1,
+    "tonnetz": 6,
+    "zcr": 1,
+}
+_FMA_STATISTICS = ("kurtosis", "max", "mean", "median", "min", "skew", "std")
+
+ROWS_OF_PACKED: dict[str, tuple[tuple[str, str], ...]] = {
+    "fma_features": tuple(
+        (family, f"{family} {statistic} {number:02d}")
+        for family, n_rows in _FMA_FAMILIES.items()
+        for statistic in _FMA_STATISTICS
+        for number in range(1, 1 + n_rows)
+    )
+}
+"""Family and name of each row of the features in :data:`PACKED`, in the order of the rows."""
+
+
+def _without_pack(_spectra: Spectra) -> np.ndarray:
+    raise GenrelibError("this feature comes with a pack; it can't be computed from audio.")
+
+
+PACKED: dict[str, Feature] = {
+    feature.name: feature
+    for feature in (
+        Feature(
+            "fma_features",
+            len(ROWS_OF_PACKED["fma_features"]),
+            "mixed: statistics of 11 feature families",
+            "rows",
+            "features.csv of FMA: seven statistics over the whole track of 74 rows of librosa",
+            _without_pack,
+        ),
+    )
+}
+"""Features that come with packs only, by name; those of audio are in ``features.FEATURES``."""
+
+
+def described(feature: str) -> Feature:
+    """Look up a feature, of audio or of packs only.
+
+    Raises
+    ------
+    GenrelibError
+        For an unknown name; the message lists the known ones.
+    """
+    known = {**FEATURES, **PACKED}
+    if feature not in known:
+        raise unknown("feature", feature, known)
+    return known[feature]
+
+
+def lacking_in_audio(feature: str) -> str:
+    """Return why a feature can't be had from audio, in words; empty when it can.
+
+    Examples
+    --------
+    >>> lacking_in_audio("log_mel")
+    ''
+    >>> lacking_in_audio("fma_features")
+    'fma_features comes with a feature pack only and cannot be computed from audio'
+    """
+    if described(feature).name in FEATURES:
+        return ""
+    return f"{feature} comes with a feature pack only and cannot be computed from audio"
+
+
+def find(file: str) -> Path:
+    """Return the absolute path of a pack.
+
+    Parameters
+    ----------
+    file : str
+        Its name in the folder that :data:`FOLDER` names.
+
+    Raises
+    ------
+    GenrelibError
+        When the variable is not set, or the folder does not hold the file.
+    """
+    folder = os.environ.get(FOLDER, "").strip()
+    if not folder:
+        raise GenrelibError(
+            f"{FOLDER} is not set; set it to the folder that holds the feature pack {file}, or "
+            "choose a corpus of audio."
+        )
+    path = Path(os.path.abspath(Path(folder).expanduser())) / file
+    if not path.is_file():
+        state = "holds no such file" if path.parent.is_dir() else "is not a folder"
+        raise GenrelibError(
+            f"the feature pack {file} was looked for in {path.parent}, which {state}; set "
+            f"{FOLDER}={os.environ[FOLDER]!r} to the folder that holds it."
+        )
+    return path
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What stands in for the audio of a corpus.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reasons.
+    path : Path
+        Its file, absolute.
+    revision : int
+        Raised when the same file comes to mean other values.
+    duration_s : float
+        Seconds of each track.
+    n_frames : int
+        Frames of each matrix, spread evenly over `duration_s`; 1 where values sum up a track.
+    content : str
+        What it holds, in words.
+    read : callable
+        ``read(path)`` returns, by track id, what is held of each track.
+    makers : mapping of str to callable
+        By feature, a name that :func:`described` knows: ``maker(held)`` returns the matrix
+        of shape ``(n_bands, n_frames)``, float32, from what is held of a track.
+    """
+
+    name: str
+    path: Path
+    revision: int
+    duration_s: float
+    n_frames: int
+    content: str
+    read: Callable[[Path], Mapping[str, np.ndarray]] = field(repr=False)
+    makers: Mapping[str, Callable[[np.ndarray], np.ndarray]] = field(repr=False)
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one frame to the next: ``duration_s / n_frames``."""
+        return self.duration_s / self.n_frames
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features that can be had from it, sorted."""
+        return tuple(sorted(self.makers))
+
+    def lacks(self, feature: str) -> str:
+        """Return why a feature can't be had, in words; empty when it can."""
+        if described(feature).name in self.makers:
+            return ""
+        needs = "needs audio" if feature in FEATURES else "comes with another pack"
+        steps = f" with a frame every {1000 * self.frame_s:.1f} ms" if self.n_frames > 1 else ""
+        return (
+            f"{feature} {needs}; the pack {self.name} holds {self.content}{steps}, from which it "
+            "cannot be had"
+        )
+
+    def frames(self, clip_s: float) -> int:
+        """Return how many frames a clip of `clip_s` seconds has.
+
+        Values that sum up a whole track are the same for every clip.
+
+        Raises
+        ------
+        GenrelibError
+            When the clip is longer than the pack's tracks, or shorter than a frame.
+        """
+        n_frames = round(clip_s / self.frame_s) if 0 < clip_s <= self.duration_s else 0
+        if self.n_frames == 1 and 0 < clip_s <= self.duration_s:
+            return 1
+        if n_frames < 1:
+            raise GenrelibError(
+                f"clip_s={clip_s!r}, but the pack {self.name} holds {self.duration_s:g} s of each "
+                f"track, a frame every {1000 * self.frame_s:.1f} ms; ask for a clip_s of at least "
+                f"a frame and at most {self.duration_s:g}."
+            )
+        return n_frames
+
+    def configuration(self, clip_s: float) -> dict[str, object]:
+        """Return everything beside what is held of the tracks that the values depend on."""
+        return {
+            "pack": self.name,
+            "pack_revision": self.revision,
+            "frame_s": self.frame_s,
+            "clip_s": float(clip_s),
+            "librosa": librosa.__version__,
+            "revision": REVISION,
+        }
+
+    def matrix(self, held: np.ndarray, feature: str, clip_s: float) -> np.ndarray:
+        """Make one matrix of one track.
+
+        Parameters
+        ----------
+        held : np.ndarray
+            What `read` returned of the track.
+        feature : str
+            One of :attr:`features`.
+        clip_s : float
+            Seconds to keep, from the middle.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_bands, frames(clip_s)), dtype=float32]
+            The middle of the whole track's matrix, as it is: decibels stay relative to the
+            maximum of the track, also where the clip leaves that out.
+        """
+        n_frames = self.frames(clip_s)
+        start = (self.n_frames - n_frames) // 2
+        return self.makers[feature](held)[:, start : start + n_frames]
+
+
+def installed(data: Path) -> Path:
+    """Return the folder in the data folder that holds packs."""
+    return Path(os.path.abspath(data)) / "packs"

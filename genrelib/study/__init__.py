@@ -1,0 +1,1 @@
+"""A study: its parameters, and the runner that executes its notebooks by papermill."""

@@ -1,0 +1,130 @@
+"""Parameters of a study: read from ``studies/*.yaml``, every name and value checked beforehand."""
+
+import math
+from functools import cache
+from pathlib import Path
+
+import papermill
+import yaml
+
+from ..base.errors import GenrelibError, unknown
+from ..base.files import Workspace
+from ..corpora import CORPORA
+from ..protocols.registry import PROTOCOLS
+from ..systems import SYSTEMS, chosen
+
+FOR_THE_PAGE = ("title", "about")
+GIVEN = ("study", "n_jobs")  # by the runner, not by a study
+REGISTRIES = {
+    "corpus": ("corpus", CORPORA),
+    "systems": ("system", SYSTEMS),
+    "decomposed": ("system", SYSTEMS),
+    "probed": ("system", SYSTEMS),
+    "protocols": ("protocol", PROTOCOLS),
+}
+MAY_BE_EMPTY = ("decomposed", "probed")
+RANGES = {
+    "corpus_options": ("names and values, {} for none", lambda v: isinstance(v, dict)),
+    "clip_s": ("a number of seconds above 0", lambda v: _is_number(v) and v > 0),
+    "n_folds": ("a whole number, 2 or more", lambda v: _is_whole(v) and v >= 2),
+    "n_repeats": ("a whole number, 1 or more", lambda v: _is_whole(v) and v >= 1),
+    "epoch_share": ("a number above 0, at most 1", lambda v: _is_number(v) and 0 < v <= 1),
+    "image_size": (
+        "two whole numbers, of bands and frames, 1 or more",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(_is_whole(n) and n > 0 for n in v),
+    ),
+    "probed_tracks": ("a whole number, 1 or more", lambda v: _is_whole(v) and v >= 1),
+    "probed_strengths": ("a whole number, 1 or more", lambda v: _is_whole(v) and v >= 1),
+    "seed": ("a whole number, 0 or more", lambda v: _is_whole(v) and v >= 0),
+}
+"""What a parameter that names nothing may be, in words and as a test."""
+
+
+def parameters_of(workspace: Workspace) -> dict:
+    """Read ``studies/<study>.yaml`` and check every name against the notebooks.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Of the study.
+
+    Returns
+    -------
+    dict
+        ``title`` and ``about`` for the page, and the parameters of the notebooks.
+
+    Raises
+    ------
+    GenrelibError
+        For an unknown study, an unknown or a missing name, a corpus, system or protocol that does
+        not exist, or a file that is not YAML.
+    """
+    known = {path.stem: path for path in (workspace.root / "studies").glob("*.yaml")}
+    if workspace.study not in known:
+        raise unknown("study", workspace.study, known)
+    try:
+        parameters = yaml.safe_load(known[workspace.study].read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise GenrelibError(f"studies/{workspace.study}.yaml is not valid YAML: {error}") from error
+    if not isinstance(parameters, dict):
+        raise GenrelibError(
+            f"studies/{workspace.study}.yaml holds {type(parameters).__name__}; "
+            "a mapping of parameter names to values is needed. See studies/demo.yaml."
+        )
+    declared = set().union(*(declared_in(path) for path in source_notebooks(workspace)))
+    known = (declared | set(FOR_THE_PAGE)) - set(GIVEN)
+    for name in parameters:
+        if name not in known:
+            raise unknown(f"parameter in studies/{workspace.study}.yaml", name, known)
+    missing = sorted(known - set(parameters))
+    if missing:  # a notebook's own value is that of the smoke study, which no one means
+        raise GenrelibError(f"studies/{workspace.study}.yaml lacks: {', '.join(missing)}.")
+    _check_values(parameters)
+    return parameters
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _check_values(parameters: dict) -> None:
+    """Refuse names that no registry knows and values that can't be, before anything has run."""
+    for name, (allowed, holds) in RANGES.items():
+        if name in parameters and not holds(parameters[name]):
+            raise GenrelibError(f"{name}: {parameters[name]!r} is given; allowed is {allowed}.")
+    for name, (kind, registry) in REGISTRIES.items():
+        if name not in parameters:  # no notebook declares it
+            continue
+        given = chosen(parameters[name]) if registry is SYSTEMS else parameters[name]
+        values = given if isinstance(given, list) else [given]
+        for value in values:
+            if not isinstance(value, str) or value not in registry:
+                raise unknown(kind, value, registry)
+        if not values and name not in MAY_BE_EMPTY:
+            raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")
+    strange = set(chosen(parameters.get("probed", []))) - set(chosen(parameters["systems"]))
+    if strange:
+        raise GenrelibError(
+            f"probed names {', '.join(sorted(strange))}, which systems does not; add them there, "
+            "or leave probed empty."
+        )
+
+
+def source_notebooks(workspace: Workspace) -> list[Path]:
+    """List the numbered source notebooks, in order."""
+    return sorted((workspace.root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+@cache
+def declared_in(path: Path) -> frozenset[str]:
+    """Return the names in a notebook's ``parameters`` cell."""
+    return frozenset(papermill.inspect_notebook(str(path)))
+
+
+def parameters_for(path: Path, parameters: dict) -> dict:
+    """Pick those of a study's parameters that a notebook declares."""
+    return {name: value for name, value in parameters.items() if name in declared_in(path)}

@@ -1,0 +1,264 @@
+"""Run a study: its notebooks by papermill, in order, then the report.
+
+A notebook is run again when its source, its parameters, the code or an earlier notebook's output
+has changed, or when one of its own outputs is missing. The first one is always run: it looks at
+the data afresh.
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from .. import report, systems
+from ..base import parallel
+from ..base.codetrace import digests
+from ..base.errors import GenrelibError, unknown
+from ..base.files import Workspace, digest, locked, replacing, write_text
+from ..experiments import predictions
+from ..report import cards, page
+from ..systems import training
+from .parameters import declared_in, parameters_for, parameters_of, source_notebooks
+
+START_TIMEOUT_S = 600
+"""How long a notebook's process may take to start, on a machine that is busy with other work."""
+
+
+def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print) -> Path:
+    """Run a study and write its report.
+
+    Parameters
+    ----------
+    name : str
+        Of a file in ``studies/``.
+    only : list of str, optional
+        Numbers of the notebooks to run, whether they need it or not; by default all that need it.
+    n_jobs : int
+        Processes for extraction and fits; -1 takes every core.
+    say : callable
+        Takes each line of progress.
+
+    Returns
+    -------
+    Path
+        The report's page.
+
+    Raises
+    ------
+    GenrelibError
+        For unknown names, and for a notebook that fails: the message names the cell.
+    """
+    workspace = Workspace.find(name)
+    parameters = parameters_of(workspace)
+    paths = source_notebooks(workspace)
+    _check_numbers(only, paths)
+    with locked(workspace.data / name):  # two runs would delete each other's unfinished files
+        _sweep(workspace)
+        return _run(workspace, parameters, paths, only, n_jobs, say)
+
+
+def _run(workspace: Workspace, parameters: dict, paths: list[Path], only, n_jobs: int, say) -> Path:
+    """Do what :func:`run` promises, alone in the study."""
+    started, runs = time.perf_counter(), report.read_run(workspace).get("notebooks", {})
+    try:
+        for position, path in enumerate(paths):
+            if only is not None and path.stem[:2] not in only:
+                continue
+            label = f"[{position + 1}/{len(paths)}] {path.stem}"
+            if not _has_work(workspace, path, parameters):
+                say(f"{label}: no system of this study that its corpus allows")
+            elif only is None and position > 0 and _is_current(workspace, path, parameters, runs):
+                say(f"{label}: up to date")
+            else:
+                say(f"{label} ...")
+                seconds = execute(workspace, path, parameters, n_jobs=n_jobs)
+                say(f"{label}: done in {seconds:.0f} s")
+                state = _state(workspace, path, parameters)
+                runs[path.stem] = {**state, "seconds": round(seconds, 1)}
+                text = json.dumps({"notebooks": runs}, indent=1) + "\n"
+                write_text(workspace.report / "run.json", text)
+    finally:  # also after a failure, so that the page says what is no longer up to date
+        facts = _facts(workspace, runs, time.perf_counter() - started)
+        outdated = [
+            path.stem
+            for path in paths
+            if _has_work(workspace, path, parameters)
+            and not _is_current(workspace, path, parameters, runs)
+        ]
+        index = page.build(workspace, parameters, facts, outdated=outdated)
+    cards.write(workspace, parameters)
+    return index
+
+
+def _has_work(workspace: Workspace, path: Path, parameters: dict) -> bool:
+    """Tell whether a notebook is of no system at all, or of one that study and corpus allow."""
+    number = path.stem[:2]
+    asked = systems.of_notebook(number, parameters["systems"])
+    if "probed" in declared_in(path):
+        asked = systems.chosen(parameters["probed"])
+    elif not systems.of_notebook(number, systems.SYSTEMS):
+        return True
+    return bool(set(asked) - set(report.lacking_systems(workspace)))
+
+
+def _is_current(workspace: Workspace, path: Path, parameters: dict, runs: dict) -> bool:
+    """Tell whether a notebook's last run is what a run now would give."""
+    state = _state(workspace, path, parameters)
+    return state == {k: v for k, v in runs.get(path.stem, {}).items() if k in state}
+
+
+def _state(workspace: Workspace, path: Path, parameters: dict) -> dict:
+    """Describe what a notebook depends on and what it has written."""
+    paths = source_notebooks(workspace)
+    earlier = [_results(workspace, p) for p in paths[: paths.index(path)]]
+    pages = (workspace.report / "notebooks").glob(f"{path.stem}.ipynb")
+    return {
+        "key": _key(path, parameters_for(path, parameters)),
+        "upstream": _digest(earlier),
+        "outputs": _results(workspace, path) | _digests(workspace, pages),
+    }
+
+
+def _sweep(workspace: Workspace) -> None:
+    """Remove what killed processes left half-written."""
+    for path in workspace.report.rglob(".*.tmp*"):
+        path.unlink()
+
+
+def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int = -1) -> float:
+    """Run one notebook into ``reports/<study>/notebooks/`` and return the seconds it took.
+
+    What ran before a failure is kept there. A process killed in mid-write leaves only a temporary
+    file, which the next run sweeps away.
+    """
+    output = workspace.report / "notebooks" / path.name
+    output.parent.mkdir(parents=True, exist_ok=True)
+    running = output.with_name(f".{path.stem}.tmp.ipynb")
+    report.clear(workspace, path.stem[:2])
+    started = time.perf_counter()
+    given = {"study": workspace.study, **parameters_for(path, parameters)}
+    if "n_jobs" in declared_in(path) and n_jobs != -1:
+        given["n_jobs"] = n_jobs
+    try:
+        papermill.execute_notebook(
+            str(path),
+            str(running),
+            given,
+            kernel_name="python3",
+            cwd=str(workspace.root),
+            progress_bar=False,
+            start_timeout=START_TIMEOUT_S,
+            stderr_file=sys.stderr,  # progress bars inside the notebook reach the terminal
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        )
+    except PapermillExecutionError as error:
+        running.replace(output)
+        raise GenrelibError(_failure(output, error, workspace)) from error
+    except DeadKernelError as error:
+        raise GenrelibError(
+            f"the process that ran {path.stem} was killed, perhaps for want of memory; run the "
+            "study again with fewer processes (--n-jobs 1): finished fits are not repeated."
+        ) from error
+    with replacing(output) as temporary:
+        nbformat.write(_settled(nbformat.read(running, as_version=4)), temporary)
+    running.unlink()
+    return time.perf_counter() - started
+
+
+def _failure(output, error, workspace):
+    """Name the failing cell by its number, its first line and the error."""
+    first = next((x for x in error.source.splitlines() if x.strip()), "").strip()
+    return (
+        f"{output.stem} failed in code cell {error.exec_count} ({first!r}): "
+        f"{error.ename}: {error.evalue}\n"
+        f"What ran is kept in {output.relative_to(workspace.root)}. After mending the cause, run "
+        "the study again: finished fits are not repeated."
+    )
+
+
+def _settled(notebook):
+    """Drop what differs between equal runs: times, random ids and progress bars."""
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if not _is_progress(out)]
+    return notebook
+
+
+def _is_progress(output) -> bool:
+    """Tell a progress bar, or the line end it leaves behind, from a warning."""
+    text = output.get("text", "")
+    return output.get("name") == "stderr" and ("\r" in text or not text.strip())
+
+
+def _check_numbers(only, paths):
+    known = {path.stem[:2] for path in paths}
+    for number in only or ():
+        if number not in known:
+            raise unknown("notebook number", number, known)
+
+
+def _key(path: Path, parameters: dict) -> str:
+    """Digest of what a notebook's output depends on, but for the data."""
+    libraries = {name: version(name) for name in page.LIBRARIES}
+    return _digest([digest(path), parameters, digests(Path(__file__).parents[1]), libraries])
+
+
+def _results(workspace: Workspace, path: Path) -> dict[str, str]:
+    """Return the digest of every result of a notebook, by its name in the report."""
+    number = path.stem[:2]
+    owned = [*workspace.figures.glob(f"{number}_*"), *workspace.tables.glob(f"{number}_*")]
+    for name in systems.of_notebook(number, systems.SYSTEMS):
+        owned += (workspace.predictions / name).rglob("repeat*.*")
+    return _digests(workspace, owned)
+
+
+def _digests(workspace: Workspace, paths) -> dict[str, str]:
+    return {str(p.relative_to(workspace.report)): digest(p) for p in sorted(paths)}
+
+
+def _digest(parts) -> str:
+    return sha256(json.dumps(list(parts), sort_keys=True).encode()).hexdigest()
+
+
+def _facts(workspace: Workspace, runs: dict, seconds: float) -> list[dict]:
+    """List what is true of this run only."""
+    address = os.environ.get(parallel.SCHEDULER)
+    device = f"the workers of {address}" if address else ": ".join(training.device())
+    facts = {
+        "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "this run": f"{seconds:.0f} s",
+        **{f"{stem}, when last run": f"{run['seconds']:.0f} s" for stem, run in runs.items()},
+        **_seconds_per_fit(workspace),
+        "networks ran on": device,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "Python": platform.python_version(),
+    }
+    return [{"name": name, "value": value} for name, value in facts.items()]
+
+
+def _seconds_per_fit(workspace: Workspace) -> dict[str, str]:
+    facts = {}
+    for name, known in systems.SYSTEMS.items():
+        records = [
+            predictions.record_of(path.with_suffix(".csv"))
+            for path in (workspace.predictions / name).rglob("repeat*.json")
+        ]
+        seconds = [record["fit_seconds"] for record in records if record]
+        if seconds:
+            mean = sum(seconds) / len(seconds)
+            facts[f"one fit of {known.title}"] = f"{mean:.2f} s, mean of {len(seconds)}"
+    return facts

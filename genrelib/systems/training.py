@@ -1,0 +1,226 @@
+"""Training of networks: skorch's wiring with seeds, validation by group and early stopping."""
+
+import numpy as np
+import torch
+from sklearn.pipeline import Pipeline
+from skorch import NeuralNetClassifier
+from skorch.callbacks import EarlyStopping, LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.utils.data import Subset
+
+from ..base.errors import GenrelibError
+
+
+def device() -> tuple[str, str]:
+    """Return the torch device to train on, and why.
+
+    Returns
+    -------
+    name : str
+        ``"cuda"`` or ``"cpu"``.
+    reason : str
+        In words, for the notebook.
+    """
+    if torch.cuda.is_available():
+        return "cuda", f"a GPU is present ({torch.cuda.get_device_name(0)})"
+    return "cpu", "torch sees no GPU here"
+
+
+def half_precision() -> bool:
+    """Tell whether the device multiplies 16-bit floats (bfloat16) faster than 32-bit ones."""
+    return device()[0] == "cuda" or torch.cpu._is_avx512_bf16_supported()
+
+
+class GenreNet(NeuralNetClassifier):
+    """A torch module as a seeded scikit-learn classifier with early stopping.
+
+    Training sees the rows that are not in the validation part; the weights of the epoch with the
+    highest validation accuracy are kept, the first of equals, or of the last epoch when there is
+    no validation part. Not of the lowest validation loss: a network that grows too sure of itself
+    has it after an epoch or two, long before it knows the most. The global random state of torch
+    is left as it was.
+
+    Parameters
+    ----------
+    module : type
+        A class of :mod:`genrelib.systems`.
+    n_classes : int
+        Number of logits; labels are ``0 .. n_classes - 1``, of which some may be absent.
+    seed : int
+        For initial weights, dropout and the order of batches.
+    patience : int
+        Epochs without a better validation accuracy before training stops.
+    schedule : {None, "cosine"}
+        How the learning rate falls over ``max_epochs``; None keeps it.
+    mixed_precision : bool
+        Multiply in 16-bit floats where that is faster, see :func:`half_precision`; weights and
+        sums stay 32-bit.
+    **kwargs
+        As for :class:`skorch.NeuralNetClassifier`.
+    """
+
+    def __init__(
+        self,
+        module,
+        *,
+        n_classes=10,
+        seed=0,
+        patience=15,
+        schedule=None,
+        mixed_precision=False,
+        **kwargs,
+    ):
+        self.n_classes = n_classes
+        self.seed = seed
+        self.patience = patience
+        self.schedule = schedule
+        self.mixed_precision = mixed_precision
+        defaults = {
+            "criterion": torch.nn.CrossEntropyLoss,
+            "optimizer": torch.optim.Adam,
+            "device": device()[0],
+            "verbose": 0,
+            "callbacks__print_log": None,
+            "iterator_train__shuffle": True,
+        }
+        super().__init__(module, **{**defaults, **kwargs})
+
+    @property
+    def classes_(self):
+        """All labels, also those absent from training."""
+        return np.arange(self.n_classes)
+
+    @property
+    def _default_callbacks(self):
+        callbacks = super()._default_callbacks
+        if self.schedule == "cosine":
+            cosine = LRScheduler(CosineAnnealingLR, T_max=self.max_epochs)
+            callbacks.append(("schedule", cosine))
+        if hasattr(self, "is_valid_") and self.is_valid_.any():
+            stopping = EarlyStopping(
+                "valid_acc",
+                lower_is_better=False,
+                patience=self.patience,
+                threshold=0,
+                load_best=True,
+                sink=_discard,
+            )
+            callbacks.append(("early_stopping", stopping))
+        return callbacks
+
+    def fit(self, X, y, is_valid):
+        """Train; return `self`.
+
+        Parameters
+        ----------
+        X : np.ndarray, shape (n_tracks, ...)
+            Inputs of the module, finite.
+        y : np.ndarray of int, shape (n_tracks,)
+            Labels in ``0 .. n_classes - 1``.
+        is_valid : np.ndarray of bool, shape (n_tracks,)
+            The rows that choose the epoch instead of training; perhaps none.
+        """
+        X = np.ascontiguousarray(X, dtype=np.float32)
+        y = np.asarray(y, dtype=np.int64)
+        if not np.isfinite(X).all():
+            raise GenrelibError("the network's input holds NaN or infinity; it must be finite.")
+        self.input_shape_ = X.shape[1:]
+        self.is_valid_ = np.asarray(is_valid, bool)
+        if len(self.is_valid_) != len(X) or self.is_valid_.all():
+            raise GenrelibError(
+                f"{self.is_valid_.sum()} validation rows of {len(X)} (mask of "
+                f"{len(self.is_valid_)}); one flag per row is needed, and one row to train on."
+            )
+        exact = torch.backends.cudnn.flags(deterministic=True, benchmark=False)
+        with torch.random.fork_rng(), exact:
+            torch.manual_seed(self.seed)
+            return super().fit(X, y)
+
+    def predict_proba(self, X):
+        """Probability of each label, float64 of shape ``(n_tracks, n_classes)``."""
+        if isinstance(X, np.ndarray):  # while training, skorch passes its own datasets
+            X = np.ascontiguousarray(X, dtype=np.float32)
+            if X.shape[1:] != self.input_shape_:
+                raise GenrelibError(
+                    f"input of shape {X.shape[1:]} per track; trained on {self.input_shape_}."
+                )
+        return super().predict_proba(X).astype(np.float64)
+
+    def outputs(self, X, method, *, training=False):
+        """Return what a method of the module gives for each row, float32.
+
+        Parameters
+        ----------
+        X : np.ndarray, shape (n_tracks, ...)
+            Inputs of the module.
+        method : str
+            ``method(x)`` maps a batch to an array whose first axis is the batch.
+        training : bool
+            As in training: with augmentation, drawn from torch's generator.
+        """
+        self.module_.train(training)
+        rows = []
+        with torch.inference_mode():
+            for start in range(0, len(X), 64):
+                x = torch.as_tensor(X[start : start + 64], dtype=torch.float32, device=self.device)
+                rows.append(getattr(self.module_, method)(x).float().cpu().numpy())
+        return np.concatenate(rows)
+
+    def infer(self, x, **fit_params):
+        """Run the module on a batch, in mixed precision where that is asked for and faster."""
+        mixed = self.mixed_precision and half_precision()
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=mixed):
+            return super().infer(x, **fit_params).float()
+
+    def initialize_module(self):
+        """Build the module for the shape of the data at hand."""
+        kwargs = self.get_params_for("module")
+        self.module_ = self.initialized_instance(
+            self.module,
+            {**kwargs, "input_shape": self.input_shape_, "n_classes": self.n_classes},
+        )
+        return self
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """Split by the mask given to ``fit``."""
+        dataset = self.get_dataset(X, y)
+        train, valid = np.flatnonzero(~self.is_valid_), np.flatnonzero(self.is_valid_)
+        return Subset(dataset, train), Subset(dataset, valid) if len(valid) else None
+
+    def get_iterator(self, dataset, training=False):
+        """Batch the data; drop a last training batch of one, which cannot be normalised."""
+        iterator = super().get_iterator(dataset, training=training)
+        if training and len(dataset) % iterator.batch_size == 1 and len(dataset) > 1:
+            kwargs = {**self.get_params_for("iterator_train"), "drop_last": True}
+            return self.iterator_train(dataset, batch_size=iterator.batch_size, **kwargs)
+        return iterator
+
+    @property
+    def curve(self):
+        """Losses and validation accuracy per epoch: a list of dicts; None without validation."""
+        names = ("epoch", "train_loss", "valid_loss", "valid_acc")
+        return [{name: row.get(name) for name in names} for row in self.history]
+
+
+class NetworkPipeline(Pipeline):
+    """Transformers and a :class:`GenreNet` as last step, which share the validation mask.
+
+    The transformers too are fitted on the training rows only: a PCA that has seen the validation
+    rows would make their loss look like that of rows learnt by heart.
+    """
+
+    def fit(self, X, y, is_valid):
+        """Fit on the rows where `is_valid` is false, choose the epoch on the others."""
+        is_valid = np.asarray(is_valid, bool)
+        transformers = Pipeline(self.steps[:-1]).fit(X[~is_valid], y[~is_valid])
+        self.net_.fit(transformers.transform(X), y, is_valid)
+        return self
+
+    @property
+    def net_(self):
+        """The network, the last step."""
+        return self.steps[-1][1]
+
+
+def _discard(_message):
+    """Take early stopping's announcement; the learning curve tells it."""
