@@ -37,6 +37,6 @@ def figures(study: str = STUDY) -> Iterator[Figure]:
 
 def _seconds(root: Path, study: str) -> float:
     started = time.perf_counter()
-    command = [sys.executable, "-m", "genrelib.study", study]
+    command = [sys.executable, "-m", "genrelib", "run", study]
     subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started

@@ -108,7 +108,7 @@ def small_project(folder: Path, **own) -> Path:
 
 def run(root: Path, name: str, *arguments: str, **environment: str) -> None:
     """Run a study by the command that people use."""
-    command = [sys.executable, "-m", "genrelib.study", name, *arguments]
+    command = [sys.executable, "-m", "genrelib", "run", name, *arguments]
     done = subprocess.run(
         command,
         cwd=root,

@@ -86,11 +86,11 @@ class FmaCopy:
         """Write what makes every Python started with ``PYTHONPATH=folder`` expect this copy."""
         folder.mkdir(parents=True, exist_ok=True)
         lines = [
-            "from genrelib.corpora import fma, fma_metadata",
+            "from genrelib.corpora import fma",
             "from genrelib.corpora.fma import Edition",
             f"fma.EDITIONS.update({self.editions!r})",
-            f"fma_metadata.METADATA = {self.metadata!r}",
-            "fma_metadata.METADATA_BYTES = (100_000, 1_000_000)",
+            f"fma.METADATA = {self.metadata!r}",
+            "fma.METADATA_BYTES = (100_000, 1_000_000)",
         ]
         (folder / "sitecustomize.py").write_text("\n".join(lines) + "\n")
         return folder

@@ -18,7 +18,7 @@ from genrelib.protocols import PROTOCOLS
 from genrelib.report import cards
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-TEMPLATES = ROOT / "genrelib" / "templates"
+TEMPLATES = ROOT / "genrelib" / "report" / "templates"
 GENRES = ("blues", "jazz")
 STRICT = "artist_grouped"
 PARAMETERS = {

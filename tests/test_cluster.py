@@ -19,12 +19,12 @@ from test_experiments import plan
 from test_study import DECLARED, write_notebook
 
 from genrelib import store
+from genrelib.__main__ import main
 from genrelib.base import cluster, files, parallel
 from genrelib.base.errors import GenrelibError
 from genrelib.base.parallel import SCHEDULER, spread
 from genrelib.experiments import fitting as experiments
 from genrelib.experiments import planning as fits
-from genrelib.study import runner as study
 
 FEATURES = ["log_mel", "mfcc", "chroma", "tempogram"]
 
@@ -209,7 +209,7 @@ def test_no_workers_and_workers_of_several_threads_are_refused(tmp_path, monkeyp
 ASKING = """
 import os
 from pathlib import Path
-from genrelib.parallel import spread
+from genrelib.base.parallel import spread
 tables = Path("reports") / "trial" / "tables"
 tables.mkdir(parents=True, exist_ok=True)
 found = set(spread(os.getpid, [()] * 6, n_jobs=-1, label="asking"))
@@ -224,7 +224,7 @@ def test_the_command_line_sends_a_studys_work(workers, sent, tmp_path, monkeypat
     (tmp_path / "studies" / "trial.yaml").write_text(parameters)
     monkeypatch.setenv(SCHEDULER, "")
     monkeypatch.chdir(tmp_path)
-    assert study.main(["trial", "--scheduler", sent]) == 0
+    assert main(["run", "trial", "--scheduler", sent]) == 0
     report = tmp_path / "reports" / "trial"
     found = (report / "tables" / "01_pids.csv").read_text().split()
     assert set(map(int, found)) <= pids(workers)
@@ -237,10 +237,10 @@ def test_the_command_line_refuses_what_can_not_be(monkeypatch, tmp_path, capsys)
     for folder in ("notebooks", "studies"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)
-    assert study.main(["smoke", "--scheduler", "tcp://127.0.0.1:1"]) == 1
+    assert main(["run", "smoke", "--scheduler", "tcp://127.0.0.1:1"]) == 1
     assert "no dask scheduler answers at 'tcp://127.0.0.1:1'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        study.main(["smoke", "--scheduler", "tcp://127.0.0.1:1", "--n-jobs", "2"])
+        main(["run", "smoke", "--scheduler", "tcp://127.0.0.1:1", "--n-jobs", "2"])
 
 
 def test_make_hands_the_scheduler_on():

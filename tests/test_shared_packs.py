@@ -20,6 +20,7 @@ from test_experiments import SETTINGS
 from test_packs import Pack
 
 from genrelib import corpora, experiments, store
+from genrelib.__main__ import main
 from genrelib.base.errors import GenrelibError
 from genrelib.base.files import Workspace
 from genrelib.corpora import Corpus
@@ -318,7 +319,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from genrelib import packfile
+from genrelib.store import packfile
 ids = [f"{k:03}" for k in range(3 * packfile.TOGETHER)]
 tracks = pd.DataFrame({"exclude": "", "path": "/x"}, pd.Index(ids, name="track_id"))
 def dying(name, track_ids):
@@ -429,7 +430,7 @@ def project(tmp_path, monkeypatch):
 
 
 def call(*arguments) -> int:
-    return sharing.main([*map(str, arguments)])
+    return main([*map(str, arguments)])
 
 
 def test_a_study_is_packed_and_unpacked_by_command(project, capsys, tmp_path):
@@ -485,10 +486,10 @@ def test_the_licence_note_is_asked_for_with_a_word_on_rights(project, capsys, tm
 
 
 def test_the_store_is_what_is_called(monkeypatch, capsys, tmp_path, project):
-    monkeypatch.setattr(sys, "argv", ["store", "unpack", str(tmp_path / "nowhere.h5")])
+    monkeypatch.setattr(sys, "argv", ["genrelib", "unpack", str(tmp_path / "nowhere.h5")])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # imported before, by these tests
         with pytest.raises(SystemExit) as stopped:
-            runpy.run_module("genrelib.store", run_name="__main__")
+            runpy.run_module("genrelib", run_name="__main__")
     assert stopped.value.code == 1
     assert capsys.readouterr().err.startswith("error: ")

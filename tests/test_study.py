@@ -13,6 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from genrelib.__main__ import main
 from genrelib.base.errors import GenrelibError
 from genrelib.study import parameters
 from genrelib.study import runner as study
@@ -226,14 +227,14 @@ def test_unknown_studies_and_notebooks_list_the_known(project):
 
 
 def test_the_command_line_says_where_the_report_is(project):
-    command = [sys.executable, "-m", "genrelib.study", "trial", "--only", "01"]
+    command = [sys.executable, "-m", "genrelib", "run", "trial", "--only", "01"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "reports/trial/index.html" in done.stdout
 
 
 def test_the_command_line_says_what_is_wrong(project, capsys):
-    assert study.main(["trail"]) == 1
+    assert main(["run", "trail"]) == 1
     assert "unknown study 'trail'; known: trial" in capsys.readouterr().err
 
 
@@ -274,7 +275,7 @@ def test_a_change_anywhere_in_the_package_counts(project, tmp_path, monkeypatch)
     (package / "corpora").mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "corpora" / "__init__.py").write_text("")
-    monkeypatch.setattr(study, "__file__", str(package / "study.py"))
+    monkeypatch.setattr(study, "__file__", str(package / "study" / "runner.py"))
     path = project / "notebooks" / "01_first.ipynb"
     before = study._key(path, {})
     (package / "corpora" / "__init__.py").write_text("changed = True")

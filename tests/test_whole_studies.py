@@ -89,7 +89,7 @@ def test_a_study_killed_during_a_fit_goes_on_to_the_same_bytes(tmp_path):
     undisturbed, root = (small_project(tmp_path / name) for name in ("undisturbed", "killed"))
     only = ["--only", "01,03"]
     run(undisturbed, "small", *only)
-    command = [sys.executable, "-m", "genrelib.study", "small", *only]
+    command = [sys.executable, "-m", "genrelib", "run", "small", *only]
     process = subprocess.Popen(
         command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -204,7 +204,7 @@ def _is_gap(value) -> bool:
 @functools.cache
 def _templates() -> jinja2.Environment:
     templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("genrelib"),
+        loader=jinja2.PackageLoader("genrelib.report"),
         autoescape=False,  # Markdown; what comes from a corpus goes through `text`
         trim_blocks=True,
         lstrip_blocks=True,

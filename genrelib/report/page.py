@@ -71,7 +71,7 @@ def build(
         Of the page.
     """
     templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("genrelib"), autoescape=True, trim_blocks=True
+        loader=jinja2.PackageLoader("genrelib.report"), autoescape=True, trim_blocks=True
     )
     notebooks = [
         _notebook_page(path, templates)
