@@ -12,7 +12,6 @@ from .faithfulness import areas, cascade, deletion
 from .families import importance, octaves, stack_families, statistics_families
 from .findings import findings
 from .located import SOURCES, attention, dominant, located, stems
-from .means import means
 
 __all__ = [
     "CHANGES",
@@ -29,7 +28,6 @@ __all__ = [
     "findings",
     "importance",
     "located",
-    "means",
     "octaves",
     "renditions",
     "stack_families",

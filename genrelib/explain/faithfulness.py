@@ -8,9 +8,9 @@ from scipy.integrate import trapezoid
 from scipy.special import softmax
 from scipy.stats import spearmanr
 
+from ..inference import means
 from ..seeds import derive, rng
 from .attributions import Explainer
-from .means import means
 
 RANDOM, CONTROL = "random", "distance from the baseline"
 N_SHARES = 17

@@ -9,6 +9,7 @@ import pandas as pd
 from ..compiled import librosa
 from ..features import SR
 from ..images import averaged
+from ..inference import means
 from ..interventions.row import FLOOR_DB
 from ..interventions.variants import controlled_variants
 from ..seeds import derive
@@ -16,7 +17,6 @@ from ..spectra import Spectra
 from ..synthesis.recordings import Recording
 from .attributions import Explainer
 from .causes import PARTS, without
-from .means import means
 
 SOURCES = (*PARTS, "background")
 """What a cell can be owed to: a cause that is played, or noise and what is below the floor."""

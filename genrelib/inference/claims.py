@@ -9,7 +9,7 @@ from scipy import stats
 
 from ..protocols import PROTOCOLS
 from ..seeds import rng
-from .corrections import holm
+from .comparisons import holm
 from .frames import answerable, checked, groups_of, is_right, title, tracks_of
 from .intervals import ALPHA, LEVEL, SHARE, ClusterBootstrap
 from .leakage import BOTH, between
