@@ -16,7 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from genrelib import explain, plots
+from genrelib import explain, inference, plots
 from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
 from genrelib.explain import causes
@@ -137,7 +137,7 @@ def groups(X, per_group=2):
 
 
 def test_examples():
-    for module in (causes, families, sys.modules["genrelib.explain.means"]):
+    for module in (causes, families, sys.modules["genrelib.inference.means"]):
         result = doctest.testmod(module)
         assert result.attempted > 0
         assert result.failed == 0
@@ -414,7 +414,7 @@ def test_importance_finds_the_planted_family():
     looks = Pipeline([("flatten", Flatten()), ("knn", _OnlyColumns(3))]).fit(X, y)
     families = {"planted": [BAND], "others": [n for n in range(SHAPE[0]) if n != BAND]}
     rows = explain.importance(looks, X, y, families, track_ids=ids(X), seed=0)
-    drop = explain.means(rows, ["family"], "drop", groups(X), seed=0).set_index("family")
+    drop = inference.means(rows, ["family"], "drop", groups(X), seed=0).set_index("family")
     assert drop.loc["planted", "low"] > 0.2
     assert drop.loc["others", "drop"] == 0
     assert rows["n_rows"].unique().tolist() == [1, 15]
@@ -671,7 +671,7 @@ def test_means_average_tracks_and_resample_groups():
         }
     )
     artists = pd.Series({"a": "A", "b": "B", "c": "C", "d": "D"})
-    table = explain.means(rows, ["part"], "drop", artists, seed=0).set_index("part")
+    table = inference.means(rows, ["part"], "drop", artists, seed=0).set_index("part")
     assert table.loc["x", ["n_tracks", "drop"]].tolist() == pytest.approx([2, 0.2])
     assert table.loc["x", "low"] < 0.2 < table.loc["x", "high"]
     assert table.loc["y", ["low", "high"]].tolist() == [-1, 1]  # one artist tells nothing

@@ -13,8 +13,9 @@ from scipy import stats
 from scipy.special import softmax
 
 from genrelib.base.seeds import rng
-from genrelib.inference import corrected_t, intervals, mcnemar, metrics
+from genrelib.inference import corrected_t, intervals, mcnemar
 from genrelib.inference.intervals import DIFFERENCE, ClusterBootstrap
+from genrelib.inference.scores import METRICS, estimate, value
 
 SIZES = np.repeat(
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 18, 19, 24, 28, 35],
@@ -53,7 +54,7 @@ def rows_of(genre, logits):
 def true_values(artist):
     """Measure each metric on so many artists that the error does not count."""
     _, genre, logits = draw(50_000, rng(0, "truth"), artist=artist)
-    return {name: metrics.value(name, rows_of(genre, logits[0])) for name in metrics.METRICS}
+    return {name: value(name, rows_of(genre, logits[0])) for name in METRICS}
 
 
 @cache
@@ -66,14 +67,14 @@ def simulation(n_artists, artist):
     for _ in range(N_DRAWS):
         artists, genre, logits = draw(n_artists, generator, artist=artist, n_systems=2)
         bootstrap, rows = ClusterBootstrap(artists, generator), rows_of(genre, logits[0])
-        for name, value in truth.items():
-            found = metrics.estimate(name, rows, bootstrap)
+        for name, known in truth.items():
+            found = estimate(name, rows, bootstrap)
             low, high = found.interval
             assert found.span[0] <= low <= high <= found.span[1]
-            covered[name] += low <= value <= high
+            covered[name] += low <= known <= high
             if name == "accuracy":
                 low, high = np.quantile(found.draws, [0.025, 0.975])
-                percentile += low <= value <= high
+                percentile += low <= known <= high
         right = logits.argmax(axis=2) == genre
         gap = right[0].astype(float) - right[1]
         columns = np.column_stack([gap, np.ones(len(gap))])
@@ -90,18 +91,18 @@ def few_resamples(monkeypatch):
     monkeypatch.setattr(intervals, "N_RESAMPLES", 300)
 
 
-@pytest.mark.parametrize("metric", list(metrics.METRICS))
+@pytest.mark.parametrize("metric", list(METRICS))
 @pytest.mark.parametrize("n_artists", [60, 100])
 def test_intervals_hold_the_truth_95_times_in_100(metric, n_artists):
     assert simulation(n_artists, 1.0)[metric] == pytest.approx(0.95, abs=0.02)
 
 
-@pytest.mark.parametrize("metric", list(metrics.METRICS))
+@pytest.mark.parametrize("metric", list(METRICS))
 def test_without_an_effect_of_artists_intervals_are_a_little_too_wide(metric):
     assert 0.94 <= simulation(60, 0.0)[metric] <= 0.985
 
 
-@pytest.mark.parametrize("metric", list(metrics.METRICS))
+@pytest.mark.parametrize("metric", list(METRICS))
 def test_with_few_artists_intervals_are_rather_too_wide(metric):
     """20 artists, some ten times as large as others; only that of ECE is then too narrow."""
     least = 0.88 if metric == "ece" else 0.93

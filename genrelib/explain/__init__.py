@@ -11,7 +11,6 @@ from .causes import CHANGES, Renditions, effects, renditions
 from .faithfulness import areas, cascade, deletion
 from .findings import findings
 from .located import SOURCES, attention, dominant, located, stems
-from .means import means
 from .shuffling import importance, octaves, stack_families, statistics_families
 
 __all__ = [
@@ -29,7 +28,6 @@ __all__ = [
     "findings",
     "importance",
     "located",
-    "means",
     "octaves",
     "renditions",
     "stack_families",

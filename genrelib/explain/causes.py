@@ -192,7 +192,7 @@ def effects(
         One row per changed rendition: ``track_id, change``; ``drop`` of the probability of the
         track's own genre; ``accuracy_drop``, 1 where a right answer became wrong and -1 where a
         wrong one became right; ``toward``, by how much the probability of the donor's genre rose,
-        NaN without a donor. For :func:`genrelib.explain.means`.
+        NaN without a donor. For :func:`genrelib.inference.means`.
     """
     rows = renditions.rows.reset_index(drop=True)
     probabilities = np.zeros((len(rows), len(genres)))

@@ -9,8 +9,8 @@ from scipy.special import softmax
 from scipy.stats import spearmanr
 
 from ..base.seeds import derive, rng
+from ..inference import means
 from .attributions import Explainer
-from .means import means
 
 RANDOM, CONTROL = "random", "distance from the baseline"
 N_SHARES = 17

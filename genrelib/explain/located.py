@@ -10,12 +10,12 @@ from ..base.seeds import derive
 from ..features import SR, Spectra
 from ..features.compiled import librosa
 from ..features.images import averaged
+from ..inference import means
 from ..robustness.row import FLOOR_DB
 from ..robustness.variants import controlled_variants
 from ..synthesis.recordings import Recording
 from .attributions import Explainer
 from .causes import PARTS, without
-from .means import means
 
 SOURCES = (*PARTS, "background")
 """What a cell can be owed to: a cause that is played, or noise and what is below the floor."""

@@ -54,7 +54,7 @@ def importance(
     pd.DataFrame
         One row per track and family: ``track_id, family, n_rows``, and ``drop``: 1 where a right
         answer always becomes wrong, -1 where a wrong one always becomes right, the mean of
-        :data:`N_REPEATS` shufflings. For :func:`genrelib.explain.means`.
+        :data:`N_REPEATS` shufflings. For :func:`genrelib.inference.means`.
 
     Raises
     ------

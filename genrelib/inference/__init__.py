@@ -4,12 +4,18 @@ Tracks of one artist are not independent, so that intervals and tests draw whole
 (see :mod:`genrelib.inference.intervals`), never single rows.
 """
 
-from .abstention import abstention, aurc, risk_coverage, threshold_for
-from .calibration import calibrated, calibration, reliability, temperatures
+from .calibration import (
+    abstention,
+    aurc,
+    calibrated,
+    calibration,
+    reliability,
+    risk_coverage,
+    temperatures,
+    threshold_for,
+)
 from .claims import claims, verdict
-from .comparisons import comparisons, corrected_t, mcnemar, ranking
-from .corrections import holm
-from .crossed import cross_collection
+from .comparisons import comparisons, corrected_t, holm, mcnemar, ranking
 from .findings import findings
 from .intervals import (
     DIFFERENCE,
@@ -20,8 +26,18 @@ from .intervals import (
     cluster_interval,
     minimum_detectable_difference,
 )
-from .leakage import decomposition, leakage
-from .scores import confusion, costs, expected_ece, hardest, measures, overlap, recalls, scores
+from .leakage import cross_collection, decomposition, leakage
+from .means import means
+from .scores import (
+    confusion,
+    costs,
+    expected_ece,
+    hardest,
+    measures,
+    overlap,
+    recalls,
+    scores,
+)
 
 __all__ = [
     "DIFFERENCE",
@@ -47,6 +63,7 @@ __all__ = [
     "holm",
     "leakage",
     "mcnemar",
+    "means",
     "measures",
     "minimum_detectable_difference",
     "overlap",

@@ -8,8 +8,8 @@ import pandas as pd
 from scipy import stats
 
 from ..base.seeds import rng
-from ..protocols.registry import PROTOCOLS
-from .corrections import holm
+from ..protocols import PROTOCOLS
+from .comparisons import holm
 from .frames import answerable, checked, groups_of, is_right, title, tracks_of
 from .intervals import ALPHA, LEVEL, SHARE, ClusterBootstrap
 from .leakage import BOTH, between

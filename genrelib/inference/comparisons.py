@@ -13,11 +13,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
 from ..systems import SYSTEMS
-from .corrections import holm
 from .frames import FIT, checked, genres_of, groups_of, is_right, ordered, places, tracks_of
 from .intervals import ALPHA, DIFFERENCE, ClusterBootstrap, minimum_detectable_difference
 
@@ -284,3 +284,12 @@ def _letter(number):
     """Name a set: a to z, then a2 and so on."""
     round_, place = divmod(number, 26)
     return chr(ord("a") + place) + (str(round_ + 1) if round_ else "")
+
+
+def holm(p_values: pd.Series) -> pd.Series:
+    """Adjust p-values for their number (Holm 1979); those that are NaN don't count."""
+    adjusted = pd.Series(np.nan, index=p_values.index, dtype=float)
+    tested = p_values.notna()
+    if tested.any():
+        adjusted[tested] = multipletests(p_values[tested], method="holm")[1]
+    return adjusted

@@ -168,7 +168,7 @@ def cause_drops(table: pd.DataFrame, value: str = "drop") -> Figure:
     ----------
     table : pd.DataFrame
         ``system, change``, `value` and its interval ``low, high``, as fractions; from
-        :func:`genrelib.explain.means`.
+        :func:`genrelib.inference.means`.
     value : {"drop", "accuracy_drop"}
         What is drawn: the loss of the own genre's probability, or of accuracy.
     """
@@ -190,7 +190,7 @@ def family_drops(table: pd.DataFrame) -> Figure:
     ----------
     table : pd.DataFrame
         ``system, family, drop`` and its interval ``low, high``, as fractions; from
-        :func:`genrelib.explain.means`.
+        :func:`genrelib.inference.means`.
     """
     systems = list(dict.fromkeys(table["system"]))
     sizes = [int((table["system"] == name).sum()) for name in systems]

@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ..inference.crossed import SIDES
+from ..inference.leakage import SIDES
 from ..protocols.registry import DECOMPOSITION, PROTOCOLS
 from ..systems import SYSTEMS
 from .look import PROTOCOL_COLOURS

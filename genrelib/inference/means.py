@@ -1,9 +1,9 @@
-"""Means over tracks with intervals over groups of artists: how every table here ends."""
+"""Means over tracks with intervals over groups of artists: how tables of explanations end."""
 
 import pandas as pd
 
 from ..base.seeds import rng
-from ..inference.intervals import DIFFERENCE, cluster_interval
+from .intervals import DIFFERENCE, cluster_interval
 
 
 def means(
@@ -17,7 +17,7 @@ def means(
         With ``track_id``, the columns of `by`, and `value` in ``[-1, 1]``. Rows without a value
         (NaN) don't count.
     by : list of str
-        What is kept apart; in the order of first appearance.
+        What separates the lines; in the order of first appearance.
     value : str
         What is averaged.
     groups : pd.Series, index track_id
