@@ -1,4 +1,4 @@
-"""Comparisons: which systems can be told apart under one protocol, and which can't.
+"""Comparisons: which systems differ significantly under one protocol, and which don't.
 
 Three tests answer three questions. McNemar's takes every track for a draw of its own; the cluster
 test takes groups of artists for the draws, as they are; the corrected *t* asks whether the
@@ -18,21 +18,12 @@ from statsmodels.stats.multitest import multipletests
 from ..errors import GenrelibError
 from ..seeds import rng
 from ..systems import SYSTEMS
-from .frames import FIT, checked, genres_of, groups_of, is_right, ordered, places, tracks_of
+from .frames import FIT, checked, codes_of, genres_of, groups_of, is_right, ordered, tracks_of
 from .intervals import ALPHA, DIFFERENCE, ClusterBootstrap, minimum_detectable_difference
 
-PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "mdd_holm"]
-PAIR = [
-    *PAIR,
-    "p_cluster",
-    "p_cluster_holm",
-    "n_only_a",
-    "n_only_b",
-    "p_mcnemar",
-    "p_mcnemar_mid",
-    "p_mcnemar_holm",
-]
-PAIR = [*PAIR, "p_corrected_t", "p_corrected_t_holm", "distinguishable"]
+PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "mdd_holm", "p_cluster"]
+PAIR += ["p_cluster_holm", "n_only_a", "n_only_b", "p_mcnemar", "p_mcnemar_mid", "p_mcnemar_holm"]
+PAIR += ["p_corrected_t", "p_corrected_t_holm", "distinguishable"]
 
 
 def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
@@ -110,7 +101,7 @@ def comparisons(
     protocol: str,
     seed: int,
 ) -> pd.DataFrame:
-    """Compare every two systems under one protocol.
+    """Compare all pairs of systems under one protocol.
 
     Parameters
     ----------
@@ -156,8 +147,7 @@ def comparisons(
     lines, n_pairs = [], math.comb(len(names), 2)
     for a, b in combinations(names, 2):
         difference = right[a] - right[b]
-        columns = np.column_stack([difference, np.ones(len(difference))])
-        found = bootstrap.estimate(columns, span=DIFFERENCE)
+        found = bootstrap.mean(difference, DIFFERENCE)
         only_a, only_b = (decided[a] & ~decided[b]).sum(), (decided[b] & ~decided[a]).sum()
         exact, mid = mcnemar(int(only_a), int(only_b))
         by_fold = pd.Series(difference).groupby(fits).mean().to_numpy()
@@ -210,7 +200,7 @@ def _decisions(part):
     track = pd.Index(tracks_of(part), name="track_id")
     means = part[columns].set_axis(track, axis="index").groupby(level=0).mean()
     genre = part["genre"].set_axis(track, axis="index").groupby(level=0).first()
-    return means.to_numpy().argmax(axis=1) == places(genre, genres_of(part))
+    return means.to_numpy().argmax(axis=1) == codes_of(genre, genres_of(part))
 
 
 def _test_to_train(records, protocol, names):
@@ -225,23 +215,15 @@ def _test_to_train(records, protocol, names):
 
 
 def ranking(comparisons: pd.DataFrame, scores: pd.DataFrame, *, protocol: str) -> pd.DataFrame:
-    """Sort systems by accuracy and mark by letters which of them cannot be told apart.
-
-    Parameters
-    ----------
-    comparisons : pd.DataFrame
-        From :func:`comparisons`.
-    scores : pd.DataFrame
-        From :func:`genrelib.inference.scores`.
-    protocol : str
-        Of the comparisons.
+    """Sort the `scores` of one protocol, and mark by letters which do not differ significantly.
 
     Returns
     -------
     pd.DataFrame
-        Best first: ``system, accuracy, low, high``; ``letters``: two systems that share one
-        cannot be told apart; ``first`` and ``last``, the ranks between which the system lies for
-        certain: one more than the systems found better, and those not found worse.
+        Best first: ``system, accuracy, low, high``; ``letters``: two systems that share one do not
+        differ significantly in the table of :func:`comparisons`; ``first`` and ``last``, the ranks
+        between which the system lies: one more than the systems found better, and those not found
+        worse.
     """
     table = scores[scores["protocol"] == protocol].sort_values(
         "accuracy", ascending=False, kind="stable"
@@ -250,16 +232,14 @@ def ranking(comparisons: pd.DataFrame, scores: pd.DataFrame, *, protocol: str) -
     clear = comparisons[comparisons["distinguishable"]]
     apart = {frozenset(pair) for pair in clear[["a", "b"]].itertuples(index=False)}
     place = {name: i for i, name in enumerate(names)}
-    sets = sorted(_alike(names, apart), key=lambda alike: sorted(place[n] for n in alike))
-    letters = {
-        name: "".join(_letter(i) for i, alike in enumerate(sets) if name in alike) for name in names
-    }
+    sets = sorted(_sets(names, apart), key=lambda own: sorted(place[n] for n in own))
+    letters = ["".join(_letter(i) for i, own in enumerate(sets) if n in own) for n in names]
     better = {n: sum(frozenset((n, o)) in apart for o in names[: place[n]]) for n in names}
     worse = {n: sum(frozenset((n, o)) in apart for o in names[place[n] :]) for n in names}
     return (
         table[["system", "accuracy", "low", "high"]]
         .assign(
-            letters=[letters[name] for name in names],
+            letters=letters,
             first=[1 + better[name] for name in names],
             last=[len(names) - worse[name] for name in names],
         )
@@ -267,15 +247,15 @@ def ranking(comparisons: pd.DataFrame, scores: pd.DataFrame, *, protocol: str) -
     )
 
 
-def _alike(names, apart):
+def _sets(names, apart):
     """List the largest sets without a pair that is apart (insert and absorb, Piepho 2004)."""
     sets = [frozenset(names)]
     for pair in apart:
-        split = [alike - {one} for alike in sets if pair <= alike for one in pair]
-        kept = [alike for alike in sets if not pair <= alike]
-        for alike in sorted(split, key=len, reverse=True):
-            if not any(alike <= other for other in kept):
-                kept.append(alike)
+        split = [own - {one} for own in sets if pair <= own for one in pair]
+        kept = [own for own in sets if not pair <= own]
+        for own in sorted(split, key=len, reverse=True):
+            if not any(own <= other for other in kept):
+                kept.append(own)
         sets = kept
     return sets
 

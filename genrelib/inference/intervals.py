@@ -29,12 +29,7 @@ LOSS = (0.0, float(-np.log(FLOOR)))
 
 
 def ratio(totals: np.ndarray) -> np.ndarray:
-    """Divide the first total by the last, the number of tests; NaN where there is none.
-
-    Parameters
-    ----------
-    totals : np.ndarray, shape (..., n_columns)
-    """
+    """Divide the first total of the last axis by its last, the number of tests; NaN for none."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return totals[..., 0] / totals[..., -1]
 
@@ -52,7 +47,7 @@ class Estimate:
     n_clusters : int
         Clusters that hold a test.
     effective : float
-        So many clusters of equal size would tell as much (Kish): ``sum(n)**2 / sum(n**2)``.
+        Clusters of equal size that would tell as much (Kish): ``sum(n)**2 / sum(n**2)``.
     df : float
         Degrees of freedom of `se`; 0 when all tests are one cluster.
     span : (float, float)
@@ -174,6 +169,10 @@ class ClusterBootstrap:
         n = len(names)
         self.weights = generator.multinomial(n, np.full(n, 1 / n), N_RESAMPLES).astype(float)
 
+    def mean(self, values: np.ndarray, span: tuple[float, float] = SHARE) -> Estimate:
+        """Estimate the mean of one value per test, each within `span`."""
+        return self.estimate(np.column_stack([values, np.ones(len(values))]), span=span)
+
     def estimate(
         self,
         columns: np.ndarray,
@@ -229,7 +228,7 @@ def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:
     df : float
         Degrees of freedom of a variance between the clusters (Satterthwaite): ``effective - 1`` if
         tests of a cluster were independent, ``sum(n**2)**2 / sum(n**4) - 1`` if they were all
-        alike. Between the two, their geometric mean. With equal sizes, the number of clusters
+        the same. Between the two, their geometric mean. With equal sizes, the number of clusters
         less one.
 
     Examples
@@ -241,8 +240,8 @@ def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:
     if not n.any():
         return 0.0, 0.0
     independent = n.sum() ** 2 / (n**2).sum()
-    alike = (n**2).sum() ** 2 / (n**4).sum()
-    df = np.sqrt(max(independent - 1, 0) * max(alike - 1, 0))
+    same = (n**2).sum() ** 2 / (n**4).sum()
+    df = np.sqrt(max(independent - 1, 0) * max(same - 1, 0))
     return float(independent), float(df) if df > 1e-9 else 0.0
 
 
@@ -257,15 +256,12 @@ def cluster_interval(
 
     Parameters
     ----------
-    values : np.ndarray, shape (n,)
-        One number per test, within `span`.
-    clusters : np.ndarray, shape (n,)
-        Which cluster each belongs to.
+    values, clusters : np.ndarray, shape (n,)
+        One number per test, within `span`, and the cluster that it belongs to.
     generator : np.random.Generator
         Source of the resamples.
     span : (float, float)
-        The range of the mean: :data:`SHARE` for accuracies, :data:`DIFFERENCE` for their
-        differences, :data:`LOSS` for losses.
+        :data:`SHARE` for accuracies, :data:`DIFFERENCE` for their differences, :data:`LOSS`.
 
     Returns
     -------
@@ -288,24 +284,13 @@ def cluster_interval(
             f"value {values[outside][0]}; {span[0]:g} to {span[1]:g} is allowed. Name the range of "
             "the values as span: SHARE, DIFFERENCE or LOSS."
         )
-    columns = np.column_stack([values, np.ones(len(values))])
-    return ClusterBootstrap(clusters, generator).estimate(columns, span=span).interval
+    return ClusterBootstrap(clusters, generator).mean(values, span).interval
 
 
 def minimum_detectable_difference(difference: Estimate, *, alpha: float = ALPHA) -> float:
-    """Return the true difference that a test would find 4 times in 5.
+    """Return the true difference that a test at the level `alpha` would find 4 times in 5.
 
-    Parameters
-    ----------
-    difference : Estimate
-        A paired difference; only its standard error and degrees of freedom count.
-    alpha : float in (0, 1)
-        Level of the test.
-
-    Returns
-    -------
-    float
-        ``(t[1 - alpha / 2] + t[0.8]) * se``, in the unit of the difference; NaN with one cluster.
+    It is ``(t[1 - alpha / 2] + t[0.8]) * se`` of the paired difference; NaN with one cluster.
     """
     if difference.df <= 0:
         return float("nan")

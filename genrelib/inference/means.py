@@ -9,7 +9,7 @@ from .intervals import DIFFERENCE, cluster_interval
 def means(
     rows: pd.DataFrame, by: list[str], value: str, groups: pd.Series, *, seed: int
 ) -> pd.DataFrame:
-    """Average a column over tracks, for each combination of others.
+    """Average a column over tracks, for each combination of other columns.
 
     Parameters
     ----------
