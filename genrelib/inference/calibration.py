@@ -28,6 +28,9 @@ from .scores import bins_of, estimate
 
 HOTTEST = 20.0
 COMPARED = ("log_loss", "brier", "ece")
+ABSTENTION = ["system", "protocol", "risk", "n_tests", "n_left_out", "n_answered"]
+ABSTENTION += [f"{name}{end}" for name in ("coverage", "reached") for end in ("", "_low", "_high")]
+ABSTENTION += ["error_rate", "aurc"]
 
 
 def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
@@ -55,11 +58,6 @@ def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
 
 def temperatures(valid: pd.DataFrame) -> pd.DataFrame:
     """Find the temperature of each fit on its validation part.
-
-    Parameters
-    ----------
-    valid : pd.DataFrame
-        Predictions of each fit on its validation part.
 
     Returns
     -------
@@ -89,11 +87,6 @@ def _temperature(logs, genre):
 def calibrated(rows: pd.DataFrame, valid: pd.DataFrame) -> pd.DataFrame:
     """Rescale the probabilities of each fit by the temperature of its validation part.
 
-    Parameters
-    ----------
-    rows, valid : pd.DataFrame
-        Predictions on the test and on the validation parts.
-
     Returns
     -------
     pd.DataFrame
@@ -119,15 +112,6 @@ def calibration(
     rows: pd.DataFrame, valid: pd.DataFrame, groups: pd.Series, *, seed: int
 ) -> pd.DataFrame:
     """Measure log loss, Brier score and ECE before and after temperature scaling.
-
-    Parameters
-    ----------
-    rows, valid : pd.DataFrame
-        Predictions on the test and on the validation parts.
-    groups : pd.Series, index track_id
-        Group of artists of every track.
-    seed : int
-        The study's seed.
 
     Returns
     -------
@@ -222,29 +206,18 @@ def threshold_for(valid: pd.DataFrame, risk: float) -> float:
 
 
 def abstention(
-    rows: pd.DataFrame,
-    valid: pd.DataFrame,
-    groups: pd.Series,
-    *,
-    risk: float,
-    seed: int,
+    rows: pd.DataFrame, valid: pd.DataFrame, groups: pd.Series, *, risk: float, seed: int
 ) -> pd.DataFrame:
     """Let each fit answer only where it is sure enough, and see whether the risk is kept.
 
     A fit's threshold comes from its own validation part; what it reaches on its test part is a
-    measurement, not a promise.
+    measurement, not a promise. With calibrated `rows` and `valid`, thresholds of different fits
+    mean the same.
 
     Parameters
     ----------
-    rows, valid : pd.DataFrame
-        Predictions on the test and on the validation parts. Calibrated ones too: then thresholds
-        of different fits mean the same.
-    groups : pd.Series, index track_id
-        Group of artists of every track.
     risk : float
         Share of errors among the answers that is aimed at, above 0 and below 1.
-    seed : int
-        The study's seed.
 
     Returns
     -------
@@ -270,22 +243,14 @@ def abstention(
             answered = probabilities(kept).max(axis=1) >= limits[~np.isnan(limits)]
             generator = rng(seed, "abstention", system, protocol)
             bootstrap = ClusterBootstrap(groups_of(kept, groups), generator)
-            line |= _reached(answered.astype(float), is_right(kept), bootstrap)
+            wrong = 1 - is_right(kept)
+            line["n_answered"] = int(answered.sum())
+            for name, share in (
+                ("coverage", bootstrap.mean(answered)),
+                ("reached", bootstrap.estimate(np.column_stack([answered * wrong, answered]))),
+            ):
+                low, high = share.interval
+                line |= {name: share.value, f"{name}_low": low, f"{name}_high": high}
             line |= {"error_rate": 1 - is_right(kept).mean(), "aurc": aurc(kept)}
         lines.append(line)
-    return pd.DataFrame(lines).reindex(columns=COLUMNS)
-
-
-COLUMNS = ["system", "protocol", "risk", "n_tests", "n_left_out", "n_answered", "coverage"]
-COLUMNS += ["coverage_low", "coverage_high", "reached", "reached_low", "reached_high"]
-COLUMNS += ["error_rate", "aurc"]
-
-
-def _reached(answered, right, bootstrap):
-    coverage = bootstrap.mean(answered)
-    reached = bootstrap.estimate(np.column_stack([answered * (1 - right), answered]))
-    found = {"n_answered": int(answered.sum())}
-    for name, share in (("coverage", coverage), ("reached", reached)):
-        low, high = share.interval
-        found |= {name: share.value, f"{name}_low": low, f"{name}_high": high}
-    return found
+    return pd.DataFrame(lines).reindex(columns=ABSTENTION)

@@ -27,12 +27,7 @@ PAIR += ["p_corrected_t", "p_corrected_t_holm", "distinguishable"]
 
 
 def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
-    """Test whether two systems are right equally often, from the tracks on which they differ.
-
-    Parameters
-    ----------
-    only_a, only_b : int
-        Tracks that only the one, and only the other, got right.
+    """Test whether two systems are right equally often, from the tracks that only one got right.
 
     Returns
     -------
@@ -94,25 +89,9 @@ def corrected_t(differences: np.ndarray, test_to_train: float) -> float:
 
 
 def comparisons(
-    predictions: pd.DataFrame,
-    records: pd.DataFrame,
-    groups: pd.Series,
-    *,
-    protocol: str,
-    seed: int,
+    predictions: pd.DataFrame, records: pd.DataFrame, groups: pd.Series, *, protocol: str, seed: int
 ) -> pd.DataFrame:
     """Compare all pairs of systems under one protocol.
-
-    Parameters
-    ----------
-    predictions, records : pd.DataFrame
-        From :func:`genrelib.predictions.read`; those of other protocols don't count.
-    groups : pd.Series, index track_id
-        Group of artists of every track.
-    protocol : str
-        Under which.
-    seed : int
-        The study's seed.
 
     Returns
     -------
@@ -135,11 +114,11 @@ def comparisons(
     """
     rows = checked(predictions[predictions["protocol"] == protocol])
     names = ordered(rows["system"], SYSTEMS)
-    parts = {name: _sorted(rows[rows["system"] == name]) for name in names}
+    rows = rows.sort_values(["repeat", "fold", "track_id"])
+    parts = {name: rows[rows["system"] == name].reset_index(drop=True) for name in names}
     _check_same_tests(parts, protocol)
     first = parts[names[0]]
-    generator = rng(seed, "comparisons", protocol)
-    bootstrap = ClusterBootstrap(groups_of(first, groups), generator)
+    bootstrap = ClusterBootstrap(groups_of(first, groups), rng(seed, "comparisons", protocol))
     right = {name: is_right(part) for name, part in parts.items()}
     decided = {name: _decisions(part) for name, part in parts.items()}
     shares = _test_to_train(records, protocol, names)
@@ -148,8 +127,8 @@ def comparisons(
     for a, b in combinations(names, 2):
         difference = right[a] - right[b]
         found = bootstrap.mean(difference, DIFFERENCE)
-        only_a, only_b = (decided[a] & ~decided[b]).sum(), (decided[b] & ~decided[a]).sum()
-        exact, mid = mcnemar(int(only_a), int(only_b))
+        only = [int((decided[x] & ~decided[y]).sum()) for x, y in ((a, b), (b, a))]
+        exact, mid = mcnemar(*only)
         by_fold = pd.Series(difference).groupby(fits).mean().to_numpy()
         low, high = found.interval
         lines.append(
@@ -163,23 +142,17 @@ def comparisons(
                 "mdd": minimum_detectable_difference(found),
                 "mdd_holm": minimum_detectable_difference(found, alpha=ALPHA / n_pairs),
                 "p_cluster": found.p_value,
-                "n_only_a": int(only_a),
-                "n_only_b": int(only_b),
+                "n_only_a": only[0],
+                "n_only_b": only[1],
                 "p_mcnemar": exact,
                 "p_mcnemar_mid": mid,
                 "p_corrected_t": corrected_t(by_fold, shares),
             }
         )
     table = pd.DataFrame(lines, columns=PAIR)
-    table["p_cluster_holm"] = holm(table["p_cluster"])
-    table["p_mcnemar_holm"] = holm(table["p_mcnemar_mid"])
-    table["p_corrected_t_holm"] = holm(table["p_corrected_t"])
-    table["distinguishable"] = table["p_cluster_holm"] < ALPHA
-    return table[PAIR]
-
-
-def _sorted(part):
-    return part.sort_values(["repeat", "fold", "track_id"]).reset_index(drop=True)
+    for name in ("p_cluster", "p_mcnemar", "p_corrected_t"):
+        table[f"{name}_holm"] = holm(table["p_mcnemar_mid" if name == "p_mcnemar" else name])
+    return table.assign(distinguishable=table["p_cluster_holm"] < ALPHA)
 
 
 def _check_same_tests(parts, protocol):
@@ -225,32 +198,24 @@ def ranking(comparisons: pd.DataFrame, scores: pd.DataFrame, *, protocol: str) -
         between which the system lies: one more than the systems found better, and those not found
         worse.
     """
-    table = scores[scores["protocol"] == protocol].sort_values(
-        "accuracy", ascending=False, kind="stable"
-    )
+    table = scores.loc[scores["protocol"] == protocol, ["system", "accuracy", "low", "high"]]
+    table = table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
     names = list(table["system"])
     clear = comparisons[comparisons["distinguishable"]]
-    apart = {frozenset(pair) for pair in clear[["a", "b"]].itertuples(index=False)}
+    differ = {frozenset(pair) for pair in clear[["a", "b"]].itertuples(index=False)}
     place = {name: i for i, name in enumerate(names)}
-    sets = sorted(_sets(names, apart), key=lambda own: sorted(place[n] for n in own))
+    sets = sorted(_sets(names, differ), key=lambda own: sorted(place[n] for n in own))
     letters = ["".join(_letter(i) for i, own in enumerate(sets) if n in own) for n in names]
-    better = {n: sum(frozenset((n, o)) in apart for o in names[: place[n]]) for n in names}
-    worse = {n: sum(frozenset((n, o)) in apart for o in names[place[n] :]) for n in names}
-    return (
-        table[["system", "accuracy", "low", "high"]]
-        .assign(
-            letters=letters,
-            first=[1 + better[name] for name in names],
-            last=[len(names) - worse[name] for name in names],
-        )
-        .reset_index(drop=True)
-    )
+    better = [sum({n, o} in differ for o in names[: place[n]]) for n in names]
+    worse = [sum({n, o} in differ for o in names[place[n] :]) for n in names]
+    first, last = [1 + n for n in better], [len(names) - n for n in worse]
+    return table.assign(letters=letters, first=first, last=last)
 
 
-def _sets(names, apart):
-    """List the largest sets without a pair that is apart (insert and absorb, Piepho 2004)."""
+def _sets(names, differ):
+    """List the largest sets without a pair that differs (insert and absorb, Piepho 2004)."""
     sets = [frozenset(names)]
-    for pair in apart:
+    for pair in differ:
         split = [own - {one} for own in sets if pair <= own for one in pair]
         kept = [own for own in sets if not pair <= own]
         for own in sorted(split, key=len, reverse=True):

@@ -35,16 +35,13 @@ def findings(
 
     Parameters
     ----------
-    scores, leakage : pd.DataFrame
-        From the functions of the same names.
+    scores, leakage, calibration, abstention, claims : pd.DataFrame
+        From the functions of the same names; `steps` from ``decomposition``, `crossed` from
+        ``cross_collection``.
     n_genres : int
         Chance is one over it.
     comparisons : mapping of str to pd.DataFrame, optional
         Tables of :func:`genrelib.inference.comparisons` by protocol.
-    steps, crossed : pd.DataFrame, optional
-        From ``decomposition`` and ``cross_collection``.
-    calibration, abstention, claims : pd.DataFrame, optional
-        From the functions of the same names.
     networks : collection of str
         Systems that are networks, for the second of the study's primary comparisons.
 

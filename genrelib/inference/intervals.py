@@ -133,14 +133,8 @@ class Estimate:
         """Return the paired difference of two estimates of one :class:`ClusterBootstrap`."""
         few = min(self, other, key=lambda estimate: estimate.df)
         reach = max(self.span[1], other.span[1])
-        return Estimate(
-            self.value - other.value,
-            self.draws - other.draws,
-            few.n_clusters,
-            few.effective,
-            few.df,
-            (-reach, reach),
-        )
+        value, draws = self.value - other.value, self.draws - other.draws
+        return Estimate(value, draws, few.n_clusters, few.effective, few.df, (-reach, reach))
 
 
 class ClusterBootstrap:
@@ -150,15 +144,13 @@ class ClusterBootstrap:
     ----------
     clusters : np.ndarray, shape (n_tests,)
         Which cluster each test belongs to.
-    generator : np.random.Generator
-        Source of the resamples.
 
     Examples
     --------
     >>> artists = np.repeat(np.arange(30), 4)
     >>> right = np.tile([1.0, 1.0, 1.0, 0.0], 30)
     >>> bootstrap = ClusterBootstrap(artists, np.random.default_rng(0))
-    >>> bootstrap.estimate(np.column_stack([right, np.ones(120)])).value
+    >>> bootstrap.mean(right).value
     0.75
     """
 
@@ -192,7 +184,6 @@ class ClusterBootstrap:
         span, is_biased
             See :class:`Estimate`.
         """
-        columns = np.asarray(columns, dtype=float)
         if len(columns) != len(self.codes):
             raise GenrelibError(
                 f"{len(columns)} values and {len(self.codes)} clusters; one cluster per value is "
@@ -201,16 +192,9 @@ class ClusterBootstrap:
         totals = np.zeros((self.weights.shape[1], columns.shape[1]))
         np.add.at(totals, self.codes, columns)
         sizes = totals[:, -1]
-        effective, df = effective_clusters(sizes)
-        return Estimate(
-            float(statistic(totals.sum(axis=0))),
-            statistic(self.weights @ totals),
-            int((sizes > 0).sum()),
-            effective,
-            df,
-            span,
-            is_biased,
-        )
+        value, draws = float(statistic(totals.sum(axis=0))), statistic(self.weights @ totals)
+        n_clusters = int((sizes > 0).sum())
+        return Estimate(value, draws, n_clusters, *effective_clusters(sizes), span, is_biased)
 
 
 def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:

@@ -68,24 +68,12 @@ def between(
 ) -> dict:
     """Compare one system under two protocols, track by track.
 
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        Predictions of one system.
-    groups : pd.Series, index track_id
-        The unit of resampling.
-    before, after : str
-        Protocols.
-    seed : int
-        The study's seed.
-    tracks : pd.Index, optional
-        Count only these; by default all tracks that are answerable under both.
-
     Returns
     -------
     dict
-        ``n_tracks``; ``accuracy_before`` and ``accuracy_after``; their ``difference``, the loss,
-        with ``low``, ``high`` and the two-sided ``p`` of no loss. NaN when no track is shared.
+        ``n_tracks``, those of `tracks` (default: all) that are answerable under both;
+        ``accuracy_before`` and ``accuracy_after``; their ``difference``, the loss, with ``low``,
+        ``high`` and the two-sided ``p`` of no loss. NaN when no track is shared.
     """
     rates = [accuracy_by_track(rows[rows["protocol"] == name]) for name in (before, after)]
     shared = rates[0].index.intersection(rates[1].index)
@@ -136,17 +124,6 @@ def decomposition(
     makes answerable. The loss from ``track_random`` to ``artist_grouped`` is the one of `lost`;
     the steps between them add up to it where these are the tracks of `lost` too.
 
-    Parameters
-    ----------
-    predictions : pd.DataFrame
-        From :func:`genrelib.predictions.read`; protocols outside :data:`CHAIN` don't count.
-    groups : pd.Series, index track_id
-        The unit of resampling, the same on both sides of a step.
-    lost : pd.DataFrame
-        From :func:`leakage`, of the same predictions.
-    seed : int
-        The study's seed.
-
     Returns
     -------
     pd.DataFrame
@@ -193,15 +170,6 @@ def cross_collection(
 
     Both sides are artist-disjoint and count the same tracks, those that both make answerable, each
     once with its mean over repeats. They differ in what is trained on, and in how much.
-
-    Parameters
-    ----------
-    predictions, records : pd.DataFrame
-        From :func:`genrelib.predictions.read`; only the protocols of :data:`SIDES` count.
-    groups : pd.Series, index track_id
-        Group of artists of every track, the unit of resampling.
-    seed : int
-        The study's seed.
 
     Returns
     -------

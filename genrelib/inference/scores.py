@@ -110,32 +110,13 @@ the genres that were tested."""
 
 
 def estimate(name: str, rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> Estimate:
-    """Return a metric of one system and protocol with its draws.
-
-    Parameters
-    ----------
-    name : str
-        A key of :data:`METRICS`.
-    rows : pd.DataFrame
-        Predictions.
-    bootstrap : ClusterBootstrap
-        Over the clusters of the same rows, in the same order.
-    """
+    """Return a metric of one system and protocol; `bootstrap` is over the clusters of `rows`."""
     columns, statistic, span, is_biased = METRICS[name]
     return bootstrap.estimate(columns(rows), statistic, span, is_biased=is_biased)
 
 
 def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Score each system under each protocol, one row each.
-
-    Parameters
-    ----------
-    predictions : pd.DataFrame
-        From :func:`genrelib.predictions.read`.
-    groups : pd.Series, index track_id
-        Group of artists of every track.
-    seed : int
-        The study's seed.
 
     Returns
     -------
@@ -224,17 +205,8 @@ def expected_ece(
 ) -> float:
     """Return the ECE to expect of a system that is right exactly as often as it is confident.
 
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        Of one system and protocol; only the confidences of its answerable tests count.
-    generator : np.random.Generator
-        Draws which tests are right, `n_draws` times; tests of one track share their draw.
-
-    Returns
-    -------
-    float
-        The mean over the draws; NaN without an answerable test.
+    It is the mean over `n_draws` of which answerable tests are right; tests of one track share
+    their draw. NaN without an answerable test.
     """
     kept = rows[answerable(rows)]
     if kept.empty:
@@ -249,11 +221,6 @@ def expected_ece(
 
 def overlap(records: pd.DataFrame) -> pd.DataFrame:
     """Measure what of the tests was known from training, over all folds of each protocol.
-
-    Parameters
-    ----------
-    records : pd.DataFrame
-        From :func:`genrelib.predictions.read`.
 
     Returns
     -------
