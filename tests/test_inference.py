@@ -9,13 +9,13 @@ from sklearn.metrics import f1_score, log_loss
 from genrelib.errors import GenrelibError
 from genrelib.inference import (
     confusion,
-    expected_ece,
     findings,
     hardest,
     leakage,
     overlap,
     scores,
 )
+from genrelib.inference.scores import expected_ece
 from genrelib.seeds import rng
 
 TRACKS = make_tracks()

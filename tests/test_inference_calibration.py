@@ -12,7 +12,6 @@ from test_inference import GROUPS, predictions
 from genrelib.errors import GenrelibError
 from genrelib.inference import (
     abstention,
-    aurc,
     calibrated,
     calibration,
     findings,
@@ -20,9 +19,8 @@ from genrelib.inference import (
     reliability,
     risk_coverage,
     scores,
-    temperatures,
-    threshold_for,
 )
+from genrelib.inference.calibration import aurc, temperatures, threshold_for
 from genrelib.seeds import rng
 
 TRACKS = make_tracks(n_artists=60, n_songs=5)

@@ -6,14 +6,8 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from genrelib.errors import GenrelibError
-from genrelib.inference import (
-    DIFFERENCE,
-    LOSS,
-    ClusterBootstrap,
-    cluster_interval,
-    minimum_detectable_difference,
-)
-from genrelib.inference.intervals import effective_clusters
+from genrelib.inference import DIFFERENCE, LOSS, ClusterBootstrap, cluster_interval
+from genrelib.inference.intervals import effective_clusters, minimum_detectable_difference
 from genrelib.seeds import rng
 
 

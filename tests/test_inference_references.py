@@ -11,8 +11,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
 from genrelib import audit
-from genrelib.inference import DIFFERENCE, ClusterBootstrap, calibrated, temperatures
+from genrelib.inference import DIFFERENCE, ClusterBootstrap, calibrated
 from genrelib.inference import intervals as room
+from genrelib.inference.calibration import temperatures
 from genrelib.seeds import rng
 
 TRACKS = make_tracks(n_artists=60, n_songs=5)
