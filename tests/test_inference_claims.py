@@ -9,8 +9,8 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from test_inference import GROUPS, predictions
 
 from genrelib.corpora import CORPORA
-from genrelib.inference import claims, findings, leakage, scores, verdict
-from genrelib.inference.claims import CLAIM, GTZAN, claim_interval, margin
+from genrelib.inference import claims, findings, leakage, scores
+from genrelib.inference.claims import CLAIM, GTZAN, claim_interval, margin, verdict
 
 NO_FIGURE = "no figure is claimed; "
 FROM = "from tracks at random to artists kept apart it "
