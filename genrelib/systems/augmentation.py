@@ -15,14 +15,13 @@ GREY = (0.299, 0.587, 0.114)
 class SpectrogramAugmentation(nn.Module):
     """Rolls a spectrogram in time, changes its level and masks bands and frames.
 
-    The masks are those of Park et al. (2019, "SpecAugment"), without their time warping, which
-    they find to help least: `n_masks` runs of bands and as many of frames, each of a random
-    length from 0 to its share of the axis, take the example's mean.
+    Masks as in SpecAugment (Park et al. 2019), without its time warping: `n_masks` runs of bands
+    and as many of frames, each of a random length from 0 to its share of the axis, take the mean.
 
     Parameters
     ----------
     level : float
-        The level of an example moves by up to this many dB (or the input's unit), up or down.
+        Largest change of an example's level, up or down, in dB (or the input's unit).
     n_masks : int
         Masks on each axis; they may overlap.
     band_share, frame_share : float
@@ -55,7 +54,7 @@ class SpectrogramAugmentation(nn.Module):
         return x.gather(2, index.unsqueeze(1).expand_as(x))
 
     def _masks(self, x, size, share):
-        """Draw masks; return bool of shape ``(batch, size)``, true where one lies."""
+        """Draw masks: bool of shape ``(batch, size)``, true inside one."""
         longest = int(share * size)
         length = _whole(_uniform(x, self.n_masks, 1) * (longest + 1))
         start = _whole(_uniform(x, self.n_masks, 1) * (size - length + 1))
@@ -66,15 +65,15 @@ class SpectrogramAugmentation(nn.Module):
 class ColourAugmentation(nn.Module):
     """Changes brightness, contrast and saturation of a picture and mixes its channels.
 
-    ``004_dfb2f7ed32dc8353`` recommends "more color data augmentation" and says no more. The first
-    three are those usual for photographs; the mixing blends each picture with itself in a random
-    order of its channels. The result is clamped to ``[0, 1]``.
+    ``004_dfb2f7ed32dc8353`` recommends "more color data augmentation", no more. The first three are
+    those usual for photographs; the mixing blends a picture with itself in a random order of its
+    channels. The result is clamped to ``[0, 1]``.
 
     Parameters
     ----------
     brightness, contrast, saturation : float
-        Factors are drawn from ``1 - value`` to ``1 + value``; each value in ``[0, 1]``. Contrast
-        spreads around the picture's mean grey, saturation around the grey of each pixel.
+        Factors are drawn from ``1 ± value``, each value in ``[0, 1]``. Contrast spreads around the
+        picture's mean grey, saturation around the grey of each pixel.
     mixing : float
         Largest share of the reordered channels, in ``[0, 1]``.
     """
@@ -107,12 +106,12 @@ def _grey(x):
 
 
 def _uniform(x, *shape):
-    """Draw from ``[0, 1)`` for each example of the batch: ``(batch, *shape)``."""
+    """Draw from ``[0, 1)``, shape ``(batch, *shape)``."""
     return torch.rand(len(x), *shape, dtype=x.dtype, device=x.device)
 
 
 def _signed(x, *shape):
-    """Draw from ``[-1, 1)`` for each example of the batch."""
+    """Draw from ``[-1, 1)``, shape ``(batch, *shape)``."""
     return 2 * _uniform(x, *shape) - 1
 
 

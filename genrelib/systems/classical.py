@@ -1,4 +1,4 @@
-"""Systems of notebook 03: neighbours, Gaussians, margins and small networks."""
+"""Systems of notebook 03: neighbours, Gaussians, support vectors and small networks."""
 
 import torch
 from sklearn.pipeline import Pipeline
@@ -36,7 +36,7 @@ class Perceptron(nn.Module):
     batch_norm : bool
         Normalise each hidden layer over the batch, before its activation.
     dropout : float
-        Probability of dropping a hidden unit, in ``[0, 1)``.
+        Of hidden units, in ``[0, 1)``.
     """
 
     def __init__(self, input_shape, n_classes, *, hidden, activation, batch_norm, dropout):
@@ -76,7 +76,7 @@ def flat_stack() -> list[tuple[str, object]]:
 
 
 def support_vectors(**kwargs) -> DuelClassifier:
-    """Build a one-versus-one support vector machine; `kwargs` are those of scikit-learn's SVC."""
+    """Build a one-vs-one SVM; `kwargs` are those of scikit-learn's SVC."""
     return DuelClassifier(SVC(decision_function_shape="ovo", **kwargs))
 
 

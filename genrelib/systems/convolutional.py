@@ -78,13 +78,13 @@ class Cnn2d(nn.Module):
     """Three convolutions of 32 channels, dense layers of 32 and 16.
 
     After ``002_852f636f69ccd60c``: "three 2D convolutional layers with 32 nodes followed by two
-    fully connected layers with 32 and 16 nodes", dropout and batch normalisation throughout.
-    Kernel 3 x 3, pooling 2 x 2 and the dropout rates are unsaid there and chosen here.
+    fully connected layers with 32 and 16 nodes", dropout and batch normalisation throughout. Chosen
+    here: kernel 3 x 3, pooling 2 x 2 and the dropout rates.
 
     Parameters
     ----------
     input_shape : tuple of int
-        ``(n_bands, n_frames)``, each at least 8 so that three poolings leave something.
+        ``(n_bands, n_frames)``, each at least 8.
     n_classes : int
         Number of logits.
     dropout : float
@@ -129,14 +129,13 @@ class Cnn2d(nn.Module):
 
 
 class FeatureCnn(nn.Module):
-    """One convolutional network for spectrogram, tempogram and chromagram alike.
+    """One convolutional network for spectrogram, tempogram and chromagram.
 
-    ``000_f52347def77879f5`` compares the three features on "the proposed CNN", whose layers it
-    leaves to a report that is not at hand. Chosen here: four blocks of 16, 32, 64 and 64 channels,
-    each a 3 x 3 convolution, batch normalisation, ReLU and a 2 x 2 max-pooling that spares an axis
-    of fewer than four rows; then the mean over all positions, dropout and a dense layer. Its
-    number of weights does not depend on the feature, so that none of the three is given a larger
-    network than the others.
+    ``000_f52347def77879f5`` compares the three on "the proposed CNN", whose layers it leaves to a
+    report that is not at hand. Chosen here: four blocks of 16, 32, 64 and 64 channels, each a 3 x 3
+    convolution, batch normalisation, ReLU and 2 x 2 max-pooling that spares an axis of fewer than
+    four rows; then the mean over all positions, dropout and a dense layer. The number of weights is
+    the same for each feature.
 
     Parameters
     ----------
@@ -176,17 +175,15 @@ class FeatureCnn(nn.Module):
 class SegmentCnn(nn.Module):
     """Dong's network for one segment of 3 seconds.
 
-    ``001_df170006d917f338`` follows Dong (2018, "Convolutional neural network achieves
-    human-level accuracy in music genre classification", arXiv:1802.09697) and describes no
-    layers. Known of Dong's from the program published with it: 64 mel bands x 256 frames of
-    11.6 ms, a 3 x 3 convolution of 64 channels (32 and 96 in variants), ReLU, max-pooling 2 x 4,
-    a 3 x 5 convolution of 64, ReLU, max-pooling 2 x 4, dropout 0.2, a dense layer of 32, ReLU,
-    dropout 0.2, and the softmax; no batch normalisation; an L2 penalty on the weights, which is
-    training's business.
+    ``001_df170006d917f338`` follows Dong (2018, "Convolutional neural network achieves human-level
+    accuracy in music genre classification", arXiv:1802.09697) and describes no layers. From the
+    program published with Dong's paper: 64 mel bands x 256 frames of 11.6 ms, a 3 x 3 convolution
+    of 64 channels, ReLU, max-pooling 2 x 4, a 3 x 5 convolution of 64, ReLU, max-pooling 2 x 4,
+    dropout 0.2, a dense layer of 32, ReLU, dropout 0.2, softmax; no batch normalisation; an L2
+    penalty on the weights.
 
-    Chosen here: the convolutions pad with zeros, where Dong's drop the edges, and a pooling
-    window shrinks where an axis is short. Segments of a coarser hop, 39 frames instead of 256,
-    would otherwise be worn down to a single position in time.
+    Chosen here: convolutions pad with zeros, where Dong's drop the edges, and a pooling window
+    shrinks where an axis is short, since segments here have fewer frames (39 instead of 256).
 
     Parameters
     ----------

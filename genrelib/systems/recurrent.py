@@ -14,10 +14,9 @@ class CnnLstm(nn.Module):
 
     After ``002_852f636f69ccd60c``: "three 1D convolutional layers with 32 nodes followed by two
     LSTM layers with 128 nodes, then followed by one fully connected layer of 64 nodes", on
-    sequences of MFCC, with dropout and batch normalisation throughout. Unsaid there and chosen
-    here: kernels of 3 frames, max-pooling by 2 in time after each convolution, the dropout rates,
-    and that the dense layer sees the mean of the LSTM's outputs over time, so that every part of
-    the track counts, not its end most.
+    sequences of MFCC, with dropout and batch normalisation throughout. Chosen here: kernels of 3
+    frames, max-pooling by 2 in time after each convolution, the dropout rates, and that the dense
+    layer sees the mean of the LSTM's outputs over time.
 
     Parameters
     ----------
@@ -26,7 +25,7 @@ class CnnLstm(nn.Module):
     n_classes : int
         Number of logits.
     dropout : float
-        Between the LSTM layers, after them and after the dense layer; half of it after each
+        Between and after the LSTM layers and after the dense layer; half of it after each
         convolution; in ``[0, 1)``.
     """
 

@@ -11,12 +11,9 @@ from ..features import segments
 
 
 def as_image(x: torch.Tensor) -> torch.Tensor:
-    """Turn matrices ``(batch, n_bands, n_frames)`` into pictures of one channel.
+    """Turn matrices ``(batch, n_bands, n_frames)`` into ``(batch, 1, n_bands, n_frames)``.
 
-    Returns
-    -------
-    torch.Tensor
-        ``(batch, 1, n_bands, n_frames)``, the channel lying last in memory.
+    The channel lies last in memory.
     """
     return x.unsqueeze(1).contiguous(memory_format=torch.channels_last)
 
@@ -28,19 +25,10 @@ SMALLEST = 8
 def checked(
     input_shape: tuple[int, ...], *, n_bands: int = SMALLEST, n_frames: int = SMALLEST
 ) -> tuple[int, int]:
-    """Return `input_shape` as ``(n_bands, n_frames)``, or say why it cannot be used.
+    """Return `input_shape` as ``(n_bands, n_frames)``.
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one example.
-    n_bands, n_frames : int
-        The least that the network needs of each axis.
-
-    Raises
-    ------
-    GenrelibError
-        For another number of axes, or for too few bands or frames.
+    Raise :class:`GenrelibError` for another number of axes, or fewer bands or frames than the least
+    that are given.
 
     Examples
     --------
@@ -66,13 +54,6 @@ def pool_size(shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...
 
     One network then serves a chromagram of 12 rows and a spectrogram of 128.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Size of what is pooled.
-    wanted : tuple of int
-        Window where there is room for it.
-
     Examples
     --------
     >>> pool_size((128, 40), wanted=(4, 4)), pool_size((3, 5), wanted=(4, 4))
@@ -82,13 +63,7 @@ def pool_size(shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...
 
 
 def pooled(shape: tuple[int, ...], window: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the size that is left after a pooling without overlap.
-
-    Examples
-    --------
-    >>> pooled((87, 40), (4, 2))
-    (21, 20)
-    """
+    """Return the size that is left after a pooling without overlap."""
     return tuple(size // step for size, step in zip(shape, window, strict=True))
 
 
@@ -103,7 +78,7 @@ class Recipe:
     seed : int
         Of this fit.
     epoch_share : float
-        In ``(0, 1]``: which share of its own number of epochs a network may train.
+        Share of its own number of epochs that a network may train, in ``(0, 1]``.
     image_size : tuple of int
         Bands and frames of the pictures that networks of pictures get.
     clip_s : float

@@ -65,11 +65,10 @@ class StackCnn(nn.Module):
     """Two convolutions of 5 x 5 and 16 channels, then one fully connected layer.
 
     After ``003_e74a875cd7974701``: "two convolutional layers followed by fully connected", leaky
-    ReLU, batch normalisation, dropout 0.5. Size and number of the kernels, the poolings (4 x 4,
-    less where an axis is short) and the places of normalisation and dropout are unsaid there and
-    chosen here. One fully connected layer, and no hidden one: the same numbers then serve the
-    network's last layer and the support vector machine that the source suggests to put in its
-    place.
+    ReLU, batch normalisation, dropout 0.5. Chosen here: size and number of the kernels, poolings of
+    4 x 4 (less where an axis is short), the order of normalisation and dropout, and no hidden
+    layer, so that the last layer and the support vector machine that the source suggests instead
+    see the same numbers.
 
     Parameters
     ----------
@@ -91,18 +90,7 @@ class StackCnn(nn.Module):
         self.dense = nn.Linear(16 * math.prod(shape), n_classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the output of the convolutions, flat.
-
-        Parameters
-        ----------
-        x : torch.Tensor, shape (batch, n_rows, n_frames)
-            Standardised stacks.
-
-        Returns
-        -------
-        torch.Tensor, shape (batch, n_outputs)
-            What the fully connected layer sees, before dropout.
-        """
+        """Map standardised stacks to the flat output of the convolutions, ``(batch, n_out)``."""
         x = self.convolutions(as_image(x))  # (batch, 16, n_rows // 16, n_frames // 16) or more
         return x.flatten(1)
 
@@ -115,9 +103,9 @@ class VolumeCnn(nn.Module):
     """:class:`StackCnn` with 3D convolutions on a stack that is cut into slices of time.
 
     ``003_e74a875cd7974701`` suggests no more than "3D convolutions (structure data in 3d way)".
-    Chosen here: the frames are cut into `n_slices` consecutive pieces, which become the depth of
-    a volume, so that a kernel of 3 x 5 x 5 sees the same place of three successive pieces at once.
-    Everything else is as in :class:`StackCnn`: what differs between the two is the third axis.
+    Chosen here: `n_slices` consecutive pieces in time become the depth of a volume, so that a
+    kernel of 3 x 5 x 5 sees the same position of three successive pieces. All else is as in
+    :class:`StackCnn`.
 
     Parameters
     ----------

@@ -14,20 +14,11 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def count_multiply_adds(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Count the multiplications with an addition that one example costs.
+    """Count the multiply-adds of one example of `input_shape`, without its batch axis.
 
-    Parameters
-    ----------
-    module : nn.Module
-        As it predicts: without dropout and augmentation.
-    input_shape : tuple of int
-        Of one example, without the batch axis.
-
-    Returns
-    -------
-    int
-        Of all matrix products: convolutions, dense and recurrent layers, attention.
-        Normalisation, activations, pooling and resizing are not counted; they multiply little.
+    Those of all matrix products: convolutions, dense and recurrent layers, attention, as in
+    prediction. Normalisation, activations, pooling and resizing multiply little and are not
+    counted.
 
     Examples
     --------
@@ -40,19 +31,11 @@ def count_multiply_adds(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 def layers(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
     """List the layers that hold parameters, in the order of their definition.
 
-    Parameters
-    ----------
-    module : nn.Module
-        A network.
-    input_shape : tuple of int
-        Of one example, without the batch axis.
-
     Returns
     -------
     pd.DataFrame
-        ``layer`` (path of the attribute), ``kind`` (its class), ``output`` (shape without the
-        batch axis, as text), ``parameters`` and ``multiply_adds`` (for one example; see
-        :func:`count_multiply_adds`). Both sums are those of the whole network.
+        ``layer`` (path of the attribute), ``kind`` (its class), ``output`` (shape without the batch
+        axis, as text), ``parameters`` and ``multiply_adds`` of one example.
 
     Examples
     --------
@@ -81,9 +64,8 @@ def layers(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
 def _trace(module, input_shape, hooked):
     """Run one example through a copy without numbers; return multiply-adds by layer, "" for all.
 
-    On the meta device torch only follows the shapes: nothing is computed, and recurrent and
-    attention layers are split into the matrix products that the counter knows. On a CPU they are
-    single fused operations, which it passes over without a word.
+    On the meta device torch splits recurrent and attention layers into matrix products, which the
+    counter knows; on a CPU it would pass over them.
     """
     hollow = copy.deepcopy(module).to("meta").eval()
     for name in hooked:

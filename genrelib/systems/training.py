@@ -12,15 +12,7 @@ from ..base.errors import GenrelibError
 
 
 def device() -> tuple[str, str]:
-    """Return the torch device to train on, and why.
-
-    Returns
-    -------
-    name : str
-        ``"cuda"`` or ``"cpu"``.
-    reason : str
-        In words, for the notebook.
-    """
+    """Return the torch device to train on, ``"cuda"`` or ``"cpu"``, and why, in words."""
     if torch.cuda.is_available():
         return "cuda", f"a GPU is present ({torch.cuda.get_device_name(0)})"
     return "cpu", "torch sees no GPU here"
@@ -34,11 +26,10 @@ def half_precision() -> bool:
 class GenreNet(NeuralNetClassifier):
     """A torch module as a seeded scikit-learn classifier with early stopping.
 
-    Training sees the rows that are not in the validation part; the weights of the epoch with the
-    highest validation accuracy are kept, the first of equals, or of the last epoch when there is
-    no validation part. Not of the lowest validation loss: a network that grows too sure of itself
-    has it after an epoch or two, long before it knows the most. The global random state of torch
-    is left as it was.
+    Kept are the weights of the epoch with the highest validation accuracy, the first of equals, or
+    of the last epoch without a validation part. (The lowest validation loss comes epochs earlier,
+    as soon as a network grows too sure of itself.) The global random state of torch is left as it
+    was.
 
     Parameters
     ----------
@@ -53,8 +44,8 @@ class GenreNet(NeuralNetClassifier):
     schedule : {None, "cosine"}
         How the learning rate falls over ``max_epochs``; None keeps it.
     mixed_precision : bool
-        Multiply in 16-bit floats where that is faster, see :func:`half_precision`; weights and
-        sums stay 32-bit.
+        Multiply in 16-bit floats where that is faster, see :func:`half_precision`; weights and sums
+        stay 32-bit.
     **kwargs
         As for :class:`skorch.NeuralNetClassifier`.
     """
@@ -118,7 +109,7 @@ class GenreNet(NeuralNetClassifier):
         y : np.ndarray of int, shape (n_tracks,)
             Labels in ``0 .. n_classes - 1``.
         is_valid : np.ndarray of bool, shape (n_tracks,)
-            The rows that choose the epoch instead of training; perhaps none.
+            Rows that choose the epoch instead of training; perhaps none.
         """
         X = np.ascontiguousarray(X, dtype=np.float32)
         y = np.asarray(y, dtype=np.int64)
@@ -147,16 +138,9 @@ class GenreNet(NeuralNetClassifier):
         return super().predict_proba(X).astype(np.float64)
 
     def outputs(self, X, method, *, training=False):
-        """Return what a method of the module gives for each row, float32.
+        """Return ``module.method(x)`` for each row of `X`, float32.
 
-        Parameters
-        ----------
-        X : np.ndarray, shape (n_tracks, ...)
-            Inputs of the module.
-        method : str
-            ``method(x)`` maps a batch to an array whose first axis is the batch.
-        training : bool
-            As in training: with augmentation, drawn from torch's generator.
+        With `training`, as in training: with augmentation, drawn from torch's generator.
         """
         self.module_.train(training)
         rows = []
@@ -167,7 +151,7 @@ class GenreNet(NeuralNetClassifier):
         return np.concatenate(rows)
 
     def infer(self, x, **fit_params):
-        """Run the module on a batch, in mixed precision where that is asked for and faster."""
+        """Run the module on a batch, in mixed precision where that is wanted and faster."""
         mixed = self.mixed_precision and half_precision()
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=mixed):
             return super().infer(x, **fit_params).float()
@@ -205,8 +189,7 @@ class GenreNet(NeuralNetClassifier):
 class NetworkPipeline(Pipeline):
     """Transformers and a :class:`GenreNet` as last step, which share the validation mask.
 
-    The transformers too are fitted on the training rows only: a PCA that has seen the validation
-    rows would make their loss look like that of rows learnt by heart.
+    The transformers too are fitted on the training rows only, so that validation stays honest.
     """
 
     def fit(self, X, y, is_valid):
@@ -223,4 +206,4 @@ class NetworkPipeline(Pipeline):
 
 
 def _discard(_message):
-    """Take early stopping's announcement; the learning curve tells it."""
+    """Discard early stopping's message; the learning curve holds the same."""
