@@ -24,7 +24,7 @@ from ..base.files import await_files, replacing
 from ..base.parallel import is_sent, one_thread, spread
 from ..corpora import Corpus
 from ..store import Store, open_store
-from ..systems.summary import count_multiply_adds, count_parameters, layers
+from ..systems.row import count_multiply_adds, count_parameters, layers
 from ..systems.training import GenreNet, device, half_precision
 from . import predictions, streaming
 from .planning import Fit, recipe_of

@@ -17,7 +17,7 @@ from .estimators import (
     TrainingPartPipeline,
 )
 from .row import System, image
-from .training import GenreNet, NetworkPipeline
+from .training import GenreNet, NetworkPipeline, network
 
 
 class Perceptron(nn.Module):
@@ -27,8 +27,6 @@ class Perceptron(nn.Module):
     ----------
     input_shape : tuple of int
         ``(n_features,)``.
-    n_classes : int
-        Number of logits.
     hidden : tuple of int
         Width of each hidden layer.
     activation : type
@@ -64,7 +62,6 @@ SOURCE_003 = {
 SOURCE_004 = {
     "source": "004_dfb2f7ed32dc8353",
     "claim_protocol": "60/20/20, at random; GTZAN and about 10,000 songs from links",
-    "claim_n": None,
     "claim_about": "GTZAN and about 10,000 other songs",
     "split": "random_60_20_20",
 }
@@ -88,17 +85,10 @@ def _svm(_recipe):
     return Pipeline([*flat_stack(), ("svm", support_vectors(kernel="linear"))])
 
 
-def perceptron(recipe, **module):
-    """Build a fully connected network; both sources leave its training unsaid."""
-    return GenreNet(
-        Perceptron,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(100),
-        lr=1e-3,
-        batch_size=32,
-        **{f"module__{name}": value for name, value in module.items()},
-    )
+def perceptron(recipe, **module) -> GenreNet:
+    """Build a fully connected network; no source states how it is trained."""
+    module = {f"module__{name}": value for name, value in module.items()}
+    return network(recipe, Perceptron, epochs=100, lr=1e-3, batch_size=32, **module)
 
 
 def _nn(recipe):
@@ -135,7 +125,6 @@ ROWS = (
         notebook="03",
         feature="log_mel",
         build=_knn,
-        claim=None,
         chosen="K = 55 as said (fewer when fewer tracks are there); Euclidean distance between "
         "log-mel images, neighbours weighted by the inverse of it.",
         size=image,
@@ -180,7 +169,6 @@ ROWS = (
         notebook="03",
         feature="log_mel",
         build=_ann,
-        claim=None,
         chosen="Layers of 256 and 64 on log-mel images; Adam, learning rate 0.001, batches of 32, "
         "at most 100 epochs, the best on validation.",
         size=image,
@@ -193,11 +181,6 @@ ROWS = (
         notebook="03",
         feature="log_mel",
         build=_mel_svm,
-        source="ours",
-        claim=None,
-        claim_protocol="",
-        claim_n=None,
-        split="track_random",
         chosen="The yardstick: level, spread, MFCC and modulation of the log-mel; RBF kernel, "
         "C = 10. Learns from the validation part too, which it has no other use for.",
     ),
@@ -207,11 +190,6 @@ ROWS = (
         notebook="03",
         feature="log_mel",
         build=_mel_svm_train,
-        source="ours",
-        claim=None,
-        claim_protocol="",
-        claim_n=None,
-        split="track_random",
         chosen="As mel_svm, but it learns from as many tracks as the networks do: the validation "
         "part, which they choose their epoch on, is left unused.",
         validates=True,

@@ -10,47 +10,27 @@ from .estimators import (
     SegmentVoting,
 )
 from .row import System, as_image, checked, image, pool_size, pooled
-from .training import GenreNet, NetworkPipeline
+from .training import NetworkPipeline, network
 
 SOURCE_000 = {
     "source": "000_f52347def77879f5",
     "claim": 70.0,
     "claim_protocol": "unsaid; GTZAN and FMA (small), the best of the three features unsaid",
-    "claim_n": None,
     "claim_about": "GTZAN and FMA",
-    "split": "track_random",
 }
 SOURCE_002 = {
     "source": "002_852f636f69ccd60c",
     "claim_protocol": "unsaid",
-    "claim_n": None,
-    "split": "track_random",
 }
 
 
 def _feature_cnn(recipe):
-    net = GenreNet(
-        FeatureCnn,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(60),
-        lr=1e-3,
-        batch_size=16,
-        mixed_precision=True,
-    )
+    net = network(recipe, FeatureCnn, epochs=60, lr=1e-3, batch_size=16, mixed_precision=True)
     return NetworkPipeline([("scale", BandScaler()), ("net", net)])
 
 
 def _cnn_2d(recipe):
-    net = GenreNet(
-        Cnn2d,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(100),
-        lr=0.00025,
-        batch_size=8,
-        mixed_precision=True,
-    )
+    net = network(recipe, Cnn2d, epochs=100, lr=0.00025, batch_size=8, mixed_precision=True)
     return NetworkPipeline([("scale", BandScaler()), ("net", net)])
 
 
@@ -60,15 +40,7 @@ def _segment_size(recipe):
 
 
 def _cnn_segments(recipe):
-    net = GenreNet(
-        SegmentCnn,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(20),
-        lr=1e-3,
-        batch_size=32,
-        mixed_precision=True,
-    )
+    net = network(recipe, SegmentCnn, epochs=20, lr=1e-3, batch_size=32, mixed_precision=True)
     return SegmentVoting(
         NetworkPipeline([("scale", BandScaler()), ("net", net)]), n_segments=recipe.n_segments
     )
@@ -85,8 +57,6 @@ class Cnn2d(nn.Module):
     ----------
     input_shape : tuple of int
         ``(n_bands, n_frames)``, each at least 8.
-    n_classes : int
-        Number of logits.
     dropout : float
         After each dense layer; half of it after each convolution.
     """
@@ -141,8 +111,6 @@ class FeatureCnn(nn.Module):
     ----------
     input_shape : tuple of int
         ``(n_bands, n_frames)``, each at least 8.
-    n_classes : int
-        Number of logits.
     dropout : float
         Before the dense layer, in ``[0, 1)``.
     """
@@ -189,8 +157,6 @@ class SegmentCnn(nn.Module):
     ----------
     input_shape : tuple of int
         ``(n_bands, n_frames)`` of a segment, each at least 8.
-    n_classes : int
-        Number of logits.
     dropout : float
         Before each of the two dense layers, in ``[0, 1)``.
     """

@@ -6,7 +6,7 @@ from torch import nn
 from .convolutional import SOURCE_002
 from .estimators import BandScaler
 from .row import System, checked, pool_size
-from .training import GenreNet, NetworkPipeline
+from .training import NetworkPipeline, network
 
 
 class CnnLstm(nn.Module):
@@ -22,8 +22,6 @@ class CnnLstm(nn.Module):
     ----------
     input_shape : tuple of int
         ``(n_coefficients, n_frames)``, each at least 8.
-    n_classes : int
-        Number of logits.
     dropout : float
         Between and after the LSTM layers and after the dense layer; half of it after each
         convolution; in ``[0, 1)``.
@@ -68,14 +66,7 @@ def _lstm_size(recipe):
 
 
 def _cnn_lstm(recipe):
-    net = GenreNet(
-        CnnLstm,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(100),
-        lr=0.00025,
-        batch_size=8,
-    )
+    net = network(recipe, CnnLstm, epochs=100, lr=0.00025, batch_size=8)
     return NetworkPipeline([("scale", BandScaler()), ("net", net)])
 
 

@@ -7,11 +7,10 @@ from torch import nn
 from torch.nn import functional
 
 from ..base.errors import GenrelibError
-from .augmentation import ColourAugmentation, SpectrogramAugmentation
 from .classical import SOURCE_004
 from .estimators import Checked
 from .row import SMALLEST, System, checked, image
-from .training import GenreNet, NetworkPipeline
+from .training import ColourAugmentation, NetworkPipeline, SpectrogramAugmentation, network
 
 FLOOR_DB = -80.0
 """Level, re the track's maximum, that is drawn darkest; 0 dB is drawn brightest."""
@@ -65,8 +64,6 @@ class ResNet18(nn.Module):
     input_shape : tuple of int
         ``(n_bands, n_frames)`` of a log-mel spectrogram in dB re the track's maximum, not
         standardised, each at least 8.
-    n_classes : int
-        Number of logits.
     image_size : tuple of int, optional
         ``(height, width)`` of the picture, each at least 8; the source's is ``(418, 627)``. By
         default a pixel for each band and frame.
@@ -175,16 +172,15 @@ def _stage(n_in, n_out, *, stride):
 
 
 def _resnet18(recipe):
-    net = GenreNet(
+    net = network(
+        recipe,
         ResNet18,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        module__image_size=recipe.image_size,
-        max_epochs=recipe.epochs(30),
+        epochs=30,
         lr=1e-3,
         batch_size=16,
         schedule="cosine",
         mixed_precision=True,
+        module__image_size=recipe.image_size,
     )
     return NetworkPipeline([("check", Checked()), ("net", net)])
 

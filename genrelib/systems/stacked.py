@@ -17,7 +17,7 @@ from .estimators import (
     GaussianClassifier,
 )
 from .row import System, as_image, checked, pool_size, pooled
-from .training import GenreNet, NetworkPipeline
+from .training import NetworkPipeline, network
 
 SUGGESTED_BY_003 = {**SOURCE_003, "claim": None, "claim_protocol": "suggested, not tried"}
 
@@ -27,16 +27,8 @@ def _stack_size(recipe):
     return None, recipe.image_size[1]
 
 
-def _stack_net(recipe, module, **kwargs):
-    net = GenreNet(
-        module,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(60),
-        lr=1e-3,
-        batch_size=16,
-        **kwargs,
-    )
+def _stack_net(recipe, module):
+    net = network(recipe, module, epochs=60, lr=1e-3, batch_size=16)
     return NetworkPipeline([("scale", BandScaler()), ("net", net)])
 
 
@@ -74,8 +66,6 @@ class StackCnn(nn.Module):
     ----------
     input_shape : tuple of int
         ``(n_rows, n_frames)``, each at least 8; the source's stack is 87 x 1400.
-    n_classes : int
-        Number of logits.
     dropout : float
         Before the fully connected layer, in ``[0, 1)``.
     """
@@ -111,8 +101,6 @@ class VolumeCnn(nn.Module):
     ----------
     input_shape : tuple of int
         ``(n_rows, n_frames)``: at least 8 rows, and four frames per slice.
-    n_classes : int
-        Number of logits.
     n_slices : int
         Depth of the volume, at least 2. The last ``n_frames % n_slices`` frames are left out.
     dropout : float

@@ -6,11 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .augmentation import SpectrogramAugmentation
 from .classical import SOURCE_004
 from .estimators import Checked
 from .row import System, checked, image
-from .training import GenreNet, NetworkPipeline
+from .training import NetworkPipeline, SpectrogramAugmentation, network
 
 
 class VisionTransformer(nn.Module):
@@ -27,8 +26,6 @@ class VisionTransformer(nn.Module):
     input_shape : tuple of int
         ``(n_bands, n_frames)``, each at least 8, in dB: the network standardises each band itself.
         An axis that the patch does not divide is padded with the example's minimum.
-    n_classes : int
-        Number of logits.
     patch : int
         Height and width of a patch.
     dim : int
@@ -111,16 +108,15 @@ class Positions(nn.Module):
 
 
 def _vit(recipe):
-    net = GenreNet(
+    net = network(
+        recipe,
         VisionTransformer,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        module__augment=True,
-        max_epochs=recipe.epochs(50),
+        epochs=50,
         optimizer=torch.optim.AdamW,
         lr=5e-4,
         batch_size=16,
         schedule="cosine",
+        module__augment=True,
     )
     return NetworkPipeline([("check", Checked()), ("net", net)])
 
@@ -132,7 +128,6 @@ ROWS = (
         notebook="07",
         feature="log_mel",
         build=_vit,
-        claim=None,
         chosen="Small: patches of 8 x 8, four layers of four heads; AdamW, learning rate 0.0005 "
         "falling by a cosine, batches of 16, at most 50 epochs, the best on validation; augmented "
         "as the residual network, but for colours.",
