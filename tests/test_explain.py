@@ -27,7 +27,7 @@ from genrelib.explain.faithfulness import CONTROL, RANDOM
 from genrelib.explain.located import _dominant
 from genrelib.features import SR, extract
 from genrelib.synthesis import GENRES as CONTROLLED
-from genrelib.synthesis.arrangement import arrange
+from genrelib.synthesis.composition import arrange
 from genrelib.synthesis.recordings import plan
 from genrelib.systems import training
 from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn
