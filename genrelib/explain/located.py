@@ -9,7 +9,7 @@ import pandas as pd
 from ..base.seeds import derive
 from ..features import SR, Spectra
 from ..features.compiled import librosa
-from ..features.images import averaged
+from ..features.segments import averaged
 from ..inference import means
 from ..robustness.row import FLOOR_DB
 from ..robustness.variants import controlled_variants

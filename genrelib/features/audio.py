@@ -19,17 +19,7 @@ SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".au")
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What an audio file says of itself.
-
-    Parameters
-    ----------
-    duration_s : float > 0
-        Length in seconds.
-    sr : int > 0
-        Sample rate in Hz, as stored.
-    channels : int > 0
-        Number of channels, as stored.
-    """
+    """What an audio file's header states: seconds, Hz, and number of channels."""
 
     duration_s: float
     sr: int
@@ -38,16 +28,6 @@ class AudioInfo:
 
 def inspect(path: Path) -> AudioInfo:
     """Read the header of an audio file.
-
-    Parameters
-    ----------
-    path : Path
-        A wav, flac, mp3, ogg or au file.
-
-    Returns
-    -------
-    AudioInfo
-        Duration, sample rate and channels.
 
     Raises
     ------
@@ -74,7 +54,7 @@ def read(
     offset_s : float >= 0
         Where to begin, in seconds.
     duration_s : float > 0, optional
-        How much to read, in seconds; less comes when the file ends before. By default all.
+        How much to read, in seconds, at most to the end of the file. By default all.
 
     Returns
     -------
@@ -119,21 +99,12 @@ def read(
 
 
 def excerpt(y: np.ndarray, sr: int, clip_s: float) -> np.ndarray:
-    """Return the middle `clip_s` seconds, with zeros at the end of what is shorter.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,)]
-        Mono audio.
-    sr : int > 0
-        Sample rate in Hz.
-    clip_s : float > 0
-        Length of the result in seconds.
+    """Return the middle `clip_s` seconds of mono audio, with zeros at the end of what is shorter.
 
     Returns
     -------
     np.ndarray [shape=(round(clip_s * sr),)]
-        Always exactly that many samples, in the dtype of `y`.
+        In the dtype of `y`.
 
     Examples
     --------

@@ -17,8 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.errors import GenrelibError
-from ..features.images import averaged
-from ..features.segments import cut
+from ..features.segments import averaged, cut
 from .training import NetworkPipeline
 
 
