@@ -30,14 +30,14 @@ class Style:
     swing: list  # range of the first half's share of a swung unit: 0.5 straight, 0.67 triplets
     kin: list  # genres that this one borrows from
     harmony: list  # scale of the melody and progression
-    bass: list  # patterns of this part and of the next ones
-    comp: list
-    lead: list
+    bass: list  # patterns of the bass
+    comp: list  # of the chords
+    lead: list  # of the melody
     band: dict  # instruments to choose from, by part
     levels_db: dict  # level of each part in the mix
     register: int  # MIDI pitch around which the melody moves
     singing: float  # share of the phrases in which the lead plays, in [0, 1]
-    pad: list = field(default_factory=list)  # without any, the genre lacks the part
+    pad: list = field(default_factory=list)  # of held chords; none: no such part
     drums: list = field(default_factory=list)  # patterns by drum; empty for a genre without drums
     kits: list = field(default_factory=lambda: ["acoustic"])  # drum kits to choose from
     swing_beats: float = 1.0  # length of the swung unit: 1 swings eighths, 0.5 sixteenths
