@@ -101,21 +101,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def check_room(folder: Path, needed: int, *, what: str, remedy: str) -> None:
-    """Refuse what does not fit on the disk, before it fills it.
+    """Raise the error when less than `needed` bytes are free where `folder` is or will be.
 
-    Parameters
-    ----------
-    folder : Path
-        Where it will be written; need not exist.
-    needed : int
-        Bytes.
-    what, remedy : str
-        For the error: what needs them, in the plural, and what to do other than make room.
-
-    Raises
-    ------
-    GenrelibError
-        When less than `needed` is free.
+    `what` (a plural) needs them, and `remedy` tells what to do other than make room.
     """
     folder = Path(folder).absolute()
     there = next(known for known in (folder, *folder.parents) if known.exists())

@@ -32,7 +32,7 @@ def inspect(path: Path) -> AudioInfo:
     Raises
     ------
     GenrelibError
-        When the file is missing, empty, not audio, or holds no samples.
+        When the file is missing, empty, corrupt or not audio, or holds no samples.
     """
     with _opened(path) as sound:
         return AudioInfo(sound.frames / sound.samplerate, sound.samplerate, sound.channels)
@@ -64,8 +64,7 @@ def read(
     Raises
     ------
     GenrelibError
-        When the file is missing, empty, not audio, corrupt, ends before `offset_s`, or holds
-        samples that are not finite.
+        As :func:`inspect`; for a file that ends before `offset_s` or holds NaN or infinity.
     """
     if sr <= 0 or offset_s < 0 or (duration_s is not None and duration_s <= 0):
         raise GenrelibError(
@@ -99,12 +98,9 @@ def read(
 
 
 def excerpt(y: np.ndarray, sr: int, clip_s: float) -> np.ndarray:
-    """Return the middle `clip_s` seconds of mono audio, with zeros at the end of what is shorter.
+    """Return the middle `clip_s` seconds of mono audio, filled up with zeros at the end.
 
-    Returns
-    -------
-    np.ndarray [shape=(round(clip_s * sr),)]
-        In the dtype of `y`.
+    The result has ``round(clip_s * sr)`` samples and the dtype of `y`.
 
     Examples
     --------

@@ -22,16 +22,7 @@ def count(clip_s: float) -> int:
 
 
 def cut(X: np.ndarray, n_segments: int) -> np.ndarray:
-    """Cut each track into `n_segments` pieces of equal length.
-
-    Frames that are left over at the end are dropped.
-
-    Parameters
-    ----------
-    X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-        Feature matrices.
-    n_segments : int
-        In ``[1, n_frames]``.
+    """Cut tracks into `n_segments` pieces of equal length; frames left over at the end are dropped.
 
     Returns
     -------
@@ -54,13 +45,7 @@ def cut(X: np.ndarray, n_segments: int) -> np.ndarray:
 
 
 def ids(track_ids: Iterable[str], n_segments: int) -> list[str]:
-    """Name the segments of tracks, in the order of :func:`cut`.
-
-    Examples
-    --------
-    >>> ids(["blues.00000"], 2)
-    ['blues.00000#0', 'blues.00000#1']
-    """
+    """Name the segments of tracks, in the order of :func:`cut`: ``"blues.00000#3"``."""
     return [f"{track_id}#{number}" for track_id in track_ids for number in range(n_segments)]
 
 
@@ -71,10 +56,7 @@ def parse(segment_id: str) -> tuple[str, int]:
 
 
 def averaged(X: np.ndarray, n_bands: int | None, n_frames: int | None) -> np.ndarray:
-    """Average blocks of neighbouring bands and frames.
-
-    Lengths of blocks differ by at most one, so a matrix that does not divide evenly is covered
-    whole.
+    """Average blocks of neighbouring bands and frames, whose lengths differ by at most one.
 
     Parameters
     ----------
@@ -87,11 +69,6 @@ def averaged(X: np.ndarray, n_bands: int | None, n_frames: int | None) -> np.nda
     -------
     np.ndarray [shape=(..., min(bands, n_bands), min(frames, n_frames))]
         In the type and unit of `X`; `X` itself where nothing is to be averaged.
-
-    Raises
-    ------
-    GenrelibError
-        When `X` has fewer than two axes or a size is below 1.
 
     Examples
     --------

@@ -27,14 +27,14 @@ def cqt_magnitude(y: np.ndarray, *, hop_length: int, tuning: float) -> np.ndarra
     y : np.ndarray [shape=(n_samples,), dtype=float32]
         Mono audio at ``SR``.
     hop_length : int > 0
-        Samples from one frame to the next; a multiple of 64.
+        A multiple of 64.
     tuning : float in [-0.5, 0.5]
         Deviation from A440 in bins, 36 to the octave.
 
     Returns
     -------
     np.ndarray [shape=(252, n_frames), dtype=float32]
-        Magnitudes, lowest note first.
+        Lowest note first.
     """
     bank = filter_bank(tuning)
     octaves = []
@@ -100,17 +100,10 @@ LOUD = 0.1
 
 
 def estimate_tuning(spectrogram: np.ndarray, *, bins_per_octave: int) -> float:
-    """Estimate the tuning from the louder half of all peaks.
+    """Estimate the tuning from the louder half of all peaks of a magnitude or power spectrogram.
 
     Equal to ``librosa.estimate_tuning(S=spectrogram, sr=22050, bins_per_octave=bins_per_octave)``,
     which interpolates at every bin; here only at peaks.
-
-    Parameters
-    ----------
-    spectrogram : np.ndarray [shape=(1 + n_fft // 2, n_frames), dtype=float32]
-        Magnitude or power.
-    bins_per_octave : int > 0
-        Unit of the result.
 
     Returns
     -------
@@ -160,19 +153,15 @@ def spectra_of_windows(
     shape: np.ndarray | None = None,
     bins: slice = slice(None),
 ) -> Iterator[np.ndarray]:
-    """Yield the short-time Fourier transform, block by block.
+    """Yield the short-time Fourier transform of mono float32 audio in blocks of windows.
 
     Concatenated and transposed equal to ``librosa.stft(y=y, n_fft=n_fft, hop_length=hop_length,
-    window=shape)[bins]``, to the last bit.
+    window=shape)[bins]`` to the last bit. Windows are centred, with zeros beyond both ends.
 
     Parameters
     ----------
-    y : np.ndarray [shape=(n_samples,), dtype=float32]
-        Mono audio.
     n_fft : int > 0
-        Samples of a window, an even number. Windows are centred, with zeros beyond both ends.
-    hop_length : int > 0
-        Samples from one window to the next.
+        Samples of a window, an even number.
     shape : np.ndarray [shape=(n_fft,), dtype=float64], optional
         What each window is multiplied by; by default ones.
     bins : slice
@@ -203,11 +192,7 @@ class Spectra:
 
     Each equals to the last bit what librosa computes inside the separate calls, since tuning, beats
     and CENS take decisions on it. Spectra are transposed views, each frame contiguous in memory.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,), dtype=float32]
-        Mono audio at ``SR``.
+    `y` is mono audio at ``SR``, float32.
     """
 
     def __init__(self, y: np.ndarray):
@@ -262,17 +247,10 @@ TEMPO_WINDOW_S = 8.0
 
 
 def tempogram(envelope: np.ndarray, *, n_lags: int) -> np.ndarray:
-    """Compute the local autocorrelation of the onset strength.
+    """Compute the local autocorrelation of the onset strength [shape=(n_frames,), dtype=float32].
 
     Equal to ``librosa.feature.tempogram(onset_envelope=envelope, win_length=n_lags)`` to the last
     bit.
-
-    Parameters
-    ----------
-    envelope : np.ndarray [shape=(n_frames,), dtype=float32]
-        Onset strength.
-    n_lags : int > 1
-        Frames of a window, and rows of the result.
 
     Returns
     -------

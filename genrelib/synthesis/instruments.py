@@ -68,7 +68,7 @@ INSTRUMENTS, KITS = _tables()
 def note(
     name: str, pitch: float, length_s: float, *, sr: int, brightness_db: float = 0.0
 ) -> np.ndarray:
-    """Sound one note.
+    """Sound one note: float32 of RMS about 0.1 to 0.3 at the attack, which ends with the release.
 
     Parameters
     ----------
@@ -78,15 +78,8 @@ def note(
         MIDI pitch as written (69 is A at 440 Hz); the instrument's octave is added.
     length_s : float
         Time until the release, seconds.
-    sr : int
-        Sample rate, Hz.
     brightness_db : float
         Added to the slope of the partials, dB per octave.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (n_samples,)
-        RMS about 0.1 to 0.3 at the attack; ends with the release.
     """
     instrument = INSTRUMENTS[name]
     frequency = 440.0 * 2 ** ((pitch - 69) / 12 + instrument.octave)
@@ -117,21 +110,10 @@ def note(
 def stroke(
     kit: str, drum: str, *, sr: int, pitch: float = 1.0, decay: float = 1.0, noise: float = 1.0
 ) -> np.ndarray:
-    """Sound one stroke of a drum.
+    """Sound one stroke of a drum: float32, with a peak about 1 for a drum of 0 dB.
 
-    Parameters
-    ----------
-    kit, drum : str
-        Keys of :data:`KITS`.
-    sr : int
-        Sample rate, Hz.
-    pitch, decay, noise : float
-        Factors on the drum's pitch, duration and noise level.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (n_samples,)
-        Peak about 1 for a drum of 0 dB.
+    `kit` and `drum` are keys of :data:`KITS`; `pitch`, `decay` and `noise` are factors on the
+    drum's pitch, duration and noise level.
     """
     sound = KITS[kit][drum]
     n = int((max(sound.tone_s, sound.noise_s) * decay + 0.03 * sound.bursts) * sr)

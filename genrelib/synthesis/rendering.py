@@ -127,19 +127,7 @@ def live(
 def distort(y: np.ndarray, *, seed: int, sr: int = SR) -> np.ndarray:
     """Damage a recording as faulty transfers do: hard clipping, crackle and bursts of static.
 
-    Parameters
-    ----------
-    y : numpy.ndarray of float, shape (n_samples,)
-        The recording.
-    seed : int
-        Of the damage.
-    sr : int
-        Sample rate, Hz.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (n_samples,)
-        Samples in [-1, 1].
+    Samples of the result are float32 in [-1, 1].
     """
     random = rng(seed, "distortion")
     loud = np.clip(

@@ -52,21 +52,13 @@ def chosen(names: str | list[str]) -> list[str]:
     ``"all"`` stands for every one whose feature is computed from audio. Systems on features that
     come with one collection have to be named by the studies of that collection.
     """
-    return (
-        [row.name for row in SYSTEMS.values() if row.feature in FEATURES]
-        if names == "all"
-        else names
-    )
+    if names == "all":
+        return [row.name for row in SYSTEMS.values() if row.feature in FEATURES]
+    return names
 
 
 def of_notebook(number: str, names: str | Iterable[str]) -> list[str]:
-    """Pick a notebook's systems from those of a study, see :func:`chosen`.
-
-    Examples
-    --------
-    >>> of_notebook("06", ["knn", "resnet18"])
-    ['resnet18']
-    """
+    """Pick a notebook's systems from those of a study, see :func:`chosen`."""
     return [name for name in chosen(names) if system(name).notebook == number]
 
 
@@ -91,13 +83,7 @@ def available(names: Iterable[str], corpus) -> tuple[list[str], pd.DataFrame]:
 
 
 def features_of(names: Iterable[str]) -> list[str]:
-    """List the features of systems, each once.
-
-    Examples
-    --------
-    >>> features_of(["knn", "svm", "cnn_2d"])
-    ['log_mel', 'stack']
-    """
+    """List the features of systems, each once."""
     return list(dict.fromkeys(system(name).feature for name in names))
 
 
@@ -110,19 +96,10 @@ def sources(names: Iterable[str]) -> pd.DataFrame:
         ``system, source, claimed`` (percent)``, under, split`` (the nearest protocol) and
         ``chosen``.
     """
-    return pd.DataFrame(
-        [
-            {
-                "system": row.name,
-                "source": row.source,
-                "claimed": row.claim,
-                "under": row.claim_protocol,
-                "split": row.split,
-                "chosen": row.chosen,
-            }
-            for row in map(system, names)
-        ]
-    )
+    fields = ("name", "source", "claim", "claim_protocol", "split", "chosen")
+    rows = [{field: getattr(system(name), field) for field in fields} for name in names]
+    shown = {"name": "system", "claim": "claimed", "claim_protocol": "under"}
+    return pd.DataFrame(rows).rename(columns=shown)
 
 
 def recipe(

@@ -36,7 +36,7 @@ class AvailableNeighbors(KNeighborsClassifier):
 
 
 class GaussianClassifier(ClassifierMixin, BaseEstimator):
-    """One Gaussian mixture per class; the class of the highest likelihood wins, under equal priors.
+    """One Gaussian mixture per class, under equal priors.
 
     Parameters
     ----------
@@ -86,12 +86,9 @@ class GaussianClassifier(ClassifierMixin, BaseEstimator):
 
 
 class MarginClassifier(ClassifierMixin, BaseEstimator):
-    """An SVM whose margins softmax turns into probabilities, which are not calibrated.
+    """An SVM, one class against all others, with softmax of its margins as probabilities.
 
-    Parameters
-    ----------
-    svc : sklearn.svm.LinearSVC
-        Its ``decision_function`` has a margin of each class against all others.
+    They are not calibrated. `svc` is a :class:`sklearn.svm.LinearSVC`.
     """
 
     def __init__(self, svc):
@@ -120,14 +117,9 @@ class DuelClassifier(MarginClassifier):
     """A one-vs-one SVM: one machine for each pair of classes, and a vote.
 
     The probabilities are the softmax of each class's sum of margins; the class with most votes gets
-    the largest. They are not calibrated. (The softmax of scikit-learn's
-    ``decision_function_shape="ovr"``, which counts votes, hardly differs between sure and unsure
-    answers.)
-
-    Parameters
-    ----------
-    svc : sklearn.svm.SVC
-        With ``decision_function_shape="ovo"``.
+    the largest. They are not calibrated. `svc` is a :class:`sklearn.svm.SVC` with
+    ``decision_function_shape="ovo"``; with ``"ovr"``, which counts votes, softmax hardly differs
+    between sure and unsure answers.
     """
 
     def predict_proba(self, X):
@@ -170,16 +162,9 @@ class SegmentVoting(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     pipeline : NetworkPipeline
-        Of one segment; it is cloned.
+        Of one segment; its clone ``pipeline_`` is fitted.
     n_segments : int
         Pieces that each track is cut into.
-
-    Attributes
-    ----------
-    pipeline_ : NetworkPipeline
-        Fitted on segments.
-    classes_ : np.ndarray of int
-        Labels, the columns of the probabilities.
     """
 
     def __init__(self, pipeline, n_segments=10):
@@ -187,10 +172,7 @@ class SegmentVoting(ClassifierMixin, BaseEstimator):
         self.n_segments = n_segments
 
     def fit(self, X, y, is_valid):
-        """Fit on the segments of the tracks where `is_valid` is false; return `self`.
-
-        The segments of the other tracks choose the epoch.
-        """
+        """Fit on the segments of the training tracks; those of the others choose the epoch."""
         X = check_features(X)
         self.shape_ = X.shape[1:]
         y, is_valid = (np.repeat(values, self.n_segments) for values in (y, is_valid))
@@ -234,21 +216,15 @@ def _pooled(segments):
 class ClassifierOnNetwork(ClassifierMixin, BaseEstimator):
     """A classical classifier on the output of a trained network's convolutions.
 
-    Both see the training rows only; the validation rows choose the network's epoch.
+    Both see the training rows only; the validation rows choose the network's epoch. Clones are
+    fitted.
 
     Parameters
     ----------
     network : NetworkPipeline
-        Its module has a method ``features``; it is cloned.
+        Its module has a method ``features``.
     classifier : Pipeline
-        Of the features, flat vectors; it is cloned.
-
-    Attributes
-    ----------
-    network_, classifier_ : NetworkPipeline, Pipeline
-        Fitted.
-    classes_ : np.ndarray of int
-        Labels in the training rows, the columns of the probabilities.
+        Of the features, flat vectors.
     """
 
     def __init__(self, network: NetworkPipeline, classifier: Pipeline):
@@ -360,17 +336,10 @@ class BandScaler(FeatureTransformer):
 class MelStatistics(FeatureTransformer):
     """Summary of a log-mel spectrogram over time: level, spread, MFCC and modulation.
 
-    Per track: mean, deviation, 10th and 90th percentile of each band; mean and deviation of 20 MFCC
-    and of their differences (Davis & Mermelstein 1980); and the modulation spectrum of groups of
-    bands, the mean magnitude of their Fourier transform over time in octaves (after the beat
-    histogram of Tzanetakis & Cook 2002).
-
-    Parameters
-    ----------
-    n_mfcc : int
-        Coefficients kept of the DCT.
-    n_groups : int
-        Groups of neighbouring bands whose modulation is measured.
+    Per track: mean, deviation, 10th and 90th percentile of each band; mean and deviation of
+    `n_mfcc` MFCC and of their differences (Davis & Mermelstein 1980); and the modulation spectrum
+    of `n_groups` groups of bands, the mean magnitude of their Fourier transform over time in
+    octaves (after the beat histogram of Tzanetakis & Cook 2002).
     """
 
     def __init__(self, n_mfcc=20, n_groups=16):

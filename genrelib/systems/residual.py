@@ -25,8 +25,6 @@ class ColourMap(nn.Module):
     Examples
     --------
     >>> rgb = ColourMap()(torch.tensor([[[-200.0, -80.0, 0.0]]]))
-    >>> tuple(rgb.shape)
-    (1, 3, 1, 3)
     >>> [round(part, 2) for part in rgb[0, :, 0, 2].tolist()]  # the brightest: a pale yellow
     [0.99, 0.99, 0.75]
     """
@@ -54,8 +52,7 @@ class ResNet18(nn.Module):
 
     After ``004_dfb2f7ed32dc8353``: "a modified 18-layer ResNet", dropout, batch normalisation,
     pictures of 418 x 627 x 3, data augmentation. The layers are those of He, Zhang, Ren & Sun
-    (2016, "Deep residual learning for image recognition") with basic blocks: one 7 x 7 convolution,
-    four stages of two blocks of two 3 x 3 convolutions, one dense layer. Chosen here, since the
+    (2016, "Deep residual learning for image recognition") with basic blocks. Chosen here, since the
     source does not state what it modified: dropout before the dense layer, initial weights as He et
     al. (2015), no pre-training, and the augmentations of :mod:`genrelib.systems.training`.
 
@@ -65,8 +62,7 @@ class ResNet18(nn.Module):
         ``(n_bands, n_frames)`` of a log-mel spectrogram in dB re the track's maximum, not
         standardised, each at least 8.
     image_size : tuple of int, optional
-        ``(height, width)`` of the picture, each at least 8; the source's is ``(418, 627)``. By
-        default a pixel for each band and frame.
+        ``(height, width)`` of the picture, each at least 8. By default a pixel per band and frame.
     width : int
         Channels of the first stage; each later stage has twice as many.
     dropout : float

@@ -15,10 +15,7 @@ from ..features import segments
 
 
 def as_image(x: torch.Tensor) -> torch.Tensor:
-    """Turn matrices ``(batch, n_bands, n_frames)`` into ``(batch, 1, n_bands, n_frames)``.
-
-    The channel lies last in memory.
-    """
+    """Give matrices ``(batch, n_bands, n_frames)`` a channel axis, which lies last in memory."""
     return x.unsqueeze(1).contiguous(memory_format=torch.channels_last)
 
 
@@ -29,16 +26,7 @@ SMALLEST = 8
 def checked(
     input_shape: tuple[int, ...], *, n_bands: int = SMALLEST, n_frames: int = SMALLEST
 ) -> tuple[int, int]:
-    """Return `input_shape` as ``(n_bands, n_frames)``.
-
-    Raise :class:`GenrelibError` for another number of axes, or fewer bands or frames than the least
-    that are given.
-
-    Examples
-    --------
-    >>> checked((128, 40))
-    (128, 40)
-    """
+    """Return `input_shape` as ``(n_bands, n_frames)``; raise the error for too small a one."""
     if len(input_shape) != 2:
         raise GenrelibError(
             f"examples of shape {tuple(input_shape)}; a network on feature matrices needs "
@@ -131,9 +119,8 @@ def count_parameters(module: nn.Module) -> int:
 def count_multiply_adds(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     """Count the multiply-adds of one example of `input_shape`, without its batch axis.
 
-    Those of all matrix products: convolutions, dense and recurrent layers, attention, as in
-    prediction. Normalisation, activations, pooling and resizing multiply little and are not
-    counted.
+    Those of all matrix products in prediction; normalisation, activations, pooling and resizing
+    multiply little and are not counted.
 
     Examples
     --------
@@ -151,12 +138,6 @@ def layers(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
     pd.DataFrame
         ``layer`` (path of the attribute), ``kind`` (its class), ``output`` (shape without the batch
         axis, as text), ``parameters`` and ``multiply_adds`` of one example.
-
-    Examples
-    --------
-    >>> table = layers(nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2)), (5,))
-    >>> table["parameters"].tolist(), table["output"].tolist()
-    ([18, 8], ['3', '2'])
     """
     rows = {}
     for name, layer in module.named_modules():

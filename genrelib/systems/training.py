@@ -42,7 +42,7 @@ class GenreNet(NeuralNetClassifier):
     module : type
         A class of :mod:`genrelib.systems`.
     n_classes : int
-        Number of logits; labels are ``0 .. n_classes - 1``, of which some may be absent.
+        Labels are ``0 .. n_classes - 1``, of which some may be absent.
     seed : int
         For initial weights, dropout and the order of batches.
     patience : int
@@ -50,8 +50,7 @@ class GenreNet(NeuralNetClassifier):
     schedule : {None, "cosine"}
         How the learning rate falls over ``max_epochs``; None keeps it.
     mixed_precision : bool
-        Multiply in 16-bit floats where that is faster, see :func:`half_precision`; weights and sums
-        stay 32-bit.
+        Multiply in 16-bit floats where that is faster, see :func:`half_precision`.
     **kwargs
         As for :class:`skorch.NeuralNetClassifier`.
     """
@@ -106,16 +105,9 @@ class GenreNet(NeuralNetClassifier):
         return callbacks
 
     def fit(self, X, y, is_valid):
-        """Train; return `self`.
+        """Train on the rows of `X`, finite, where `is_valid` is false; return `self`.
 
-        Parameters
-        ----------
-        X : np.ndarray, shape (n_tracks, ...)
-            Inputs of the module, finite.
-        y : np.ndarray of int, shape (n_tracks,)
-            Labels in ``0 .. n_classes - 1``.
-        is_valid : np.ndarray of bool, shape (n_tracks,)
-            Rows that choose the epoch instead of training; perhaps none.
+        The other rows, perhaps none, choose the epoch. Labels `y` lie in ``0 .. n_classes - 1``.
         """
         X = np.ascontiguousarray(X, dtype=np.float32)
         y = np.asarray(y, dtype=np.int64)
@@ -236,17 +228,16 @@ GREY = (0.299, 0.587, 0.114)
 class SpectrogramAugmentation(nn.Module):
     """Rolls a spectrogram in time, changes its level and masks bands and frames.
 
-    Masks as in SpecAugment (Park et al. 2019), without its time warping: `n_masks` runs of bands
-    and as many of frames, each of a random length from 0 to its share of the axis, take the mean.
+    Masks as in SpecAugment (Park et al. 2019), without its time warping: they take the mean.
 
     Parameters
     ----------
     level : float
-        Largest change of an example's level, up or down, in dB (or the input's unit).
+        Largest change of an example's level, up or down, in dB.
     n_masks : int
         Masks on each axis; they may overlap.
     band_share, frame_share : float
-        Longest mask as a share of the axis, in ``[0, 1]``.
+        Longest mask as a share of the axis, in ``[0, 1]``; lengths are drawn from 0.
     """
 
     def __init__(self, *, level=6.0, n_masks=2, band_share=0.15, frame_share=0.15):
@@ -286,9 +277,8 @@ class SpectrogramAugmentation(nn.Module):
 class ColourAugmentation(nn.Module):
     """Changes brightness, contrast and saturation of a picture and mixes its channels.
 
-    ``004_dfb2f7ed32dc8353`` recommends "more color data augmentation", no more. The first three are
-    those usual for photographs; the mixing blends a picture with itself in a random order of its
-    channels. The result is clamped to ``[0, 1]``.
+    ``004_dfb2f7ed32dc8353`` recommends "more color data augmentation", no more. The mixing blends a
+    picture with itself in a random order of its channels. The result is clamped to ``[0, 1]``.
 
     Parameters
     ----------
