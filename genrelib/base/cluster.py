@@ -1,4 +1,4 @@
-"""A dask cluster in the place of this machine's processes.
+"""A dask cluster instead of this machine's processes.
 
 Only small arguments are sent; they name files on storage that all machines share. Workers write
 whole files or none, so a task of a worker that died can be done again by another. Tasks go to
@@ -49,7 +49,7 @@ def check(address: str, folder: Path) -> None:
     with _joined(address) as client:
         probe.touch()
         try:
-            found = client.run(_fault, _installed(), probe, on_error="return")  # brings dask_worker
+            found = client.run(_fault, _installed(), probe, on_error="return")  # adds the argument dask_worker
         finally:
             probe.unlink()
     faults = [f"{worker}: {fault}" for worker, fault in sorted(found.items()) if fault]
@@ -98,7 +98,7 @@ def _joined(address: str) -> Iterator[Client]:
     except (OSError, ValueError, ImportError) as error:  # the last: another version of distributed
         raise GenrelibError(
             f"no dask scheduler answers at {address!r} ({error}); start one with `dask scheduler`, "
-            "which says its address, tcp://host:8786, and see that this machine reaches it."
+            "which prints its address, tcp://host:8786, and see that this machine reaches it."
         ) from error
     with client:
         _await_worker(client, address)

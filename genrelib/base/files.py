@@ -180,7 +180,7 @@ class Workspace:
 
     @property
     def models(self) -> Path:
-        """Folder of fitted estimators that later notebooks ask again."""
+        """Folder of fitted estimators that later notebooks use again."""
         return self.data / "models" / self.study
 
     def feature_store(self, corpus: str, options: dict, clip_s: float) -> Path:

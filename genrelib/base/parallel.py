@@ -40,7 +40,7 @@ def spread(
     Parameters
     ----------
     function : callable
-        A picklable function of module level; its result must say which task it answers.
+        A picklable function of module level; its result must name its task.
     tasks : iterable of tuple
         Arguments; paths rather than arrays, so that little travels.
     n_jobs : int
@@ -127,6 +127,6 @@ def _end_without(parent: int) -> None:
 
 def _next(results: Iterator) -> object:
     with warnings.catch_warnings():
-        # joblib renews a worker that has grown, as after loading torch, and says so each time
+        # joblib renews a worker that has grown, as after loading torch, and warns each time
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
         return next(results, _END)

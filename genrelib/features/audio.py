@@ -1,4 +1,4 @@
-"""Audio files as mono float32 arrays, and errors that say what is wrong with a file."""
+"""Audio files as mono float32 arrays, and errors that name what is wrong with a file."""
 
 import contextlib
 from dataclasses import dataclass
@@ -76,8 +76,8 @@ def read(
         start = round(offset_s * stored_sr)
         if start >= sound.frames:
             raise GenrelibError(
-                f"{path} lasts {sound.frames / stored_sr:.3f} s, but offset_s={offset_s:g} was "
-                "asked for; ask for an offset below the duration."
+                f"{path} lasts {sound.frames / stored_sr:.3f} s, but offset_s={offset_s:g}; give "
+                "an offset below the duration."
             )
         sound.seek(start)
         count = -1 if duration_s is None else max(1, round(duration_s * stored_sr))
@@ -112,7 +112,7 @@ def excerpt(y: np.ndarray, sr: int, clip_s: float) -> np.ndarray:
     n_samples = round(clip_s * sr)
     if n_samples < 1:
         raise GenrelibError(
-            f"clip_s={clip_s!r} at sr={sr!r} is no sample at all; ask for a longer clip."
+            f"clip_s={clip_s!r} at sr={sr!r} is no sample at all; give a longer clip."
         )
     start = max(0, (len(y) - n_samples) // 2)
     middle = y[start : start + n_samples]

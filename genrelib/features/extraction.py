@@ -180,7 +180,7 @@ def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarra
 
 
 def _checked(y: np.ndarray, sr: int) -> np.ndarray:
-    """Return `y` as float32, or say what is wrong with it."""
+    """Return `y` as float32, or raise the error for it."""
     if sr != SR:
         raise GenrelibError(
             f"sr={sr!r}, but features are defined at {SR} Hz; resample with audio.read."

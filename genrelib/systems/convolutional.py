@@ -35,7 +35,7 @@ def _cnn_2d(recipe):
 
 
 def _segment_size(recipe):
-    """64 bands as said; as many frames as make each segment half as wide as a track's picture."""
+    """Return 64 bands, as stated, and frames for segments half as wide as a track's picture."""
     return 64, recipe.n_segments * recipe.image_size[1] // 2
 
 

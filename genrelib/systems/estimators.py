@@ -65,7 +65,7 @@ class GaussianClassifier(ClassifierMixin, BaseEstimator):
 
     def _mixture(self, rows, reg_covar):
         n_components = min(self.n_components, len(rows))
-        if len(rows) == 1:  # scikit-learn asks for two; the same twice is the same Gaussian
+        if len(rows) == 1:  # scikit-learn needs two; the same twice is the same Gaussian
             rows = np.repeat(rows, 2, axis=0)
         return GaussianMixture(
             n_components,
@@ -126,7 +126,7 @@ class DuelClassifier(MarginClassifier):
         """Softmax of the summed margins, shape ``(n_tracks, n_classes)``."""
         check_is_fitted(self)
         margins, won = self._duels(X)
-        # as scikit-learn: among equal numbers of duels won the sum decides, at less than one duel
+        # as scikit-learn: among equal numbers of votes the sum decides, at less than one vote
         winner = (won + margins / (3 * (np.abs(margins) + 1))).argmax(axis=1)
         rows, largest = np.arange(len(X)), margins.argmax(axis=1)
         swapped = margins[rows, largest], margins[rows, winner]
