@@ -49,7 +49,7 @@ def check(address: str, folder: Path) -> None:
     with _joined(address) as client:
         probe.touch()
         try:
-            found = client.run(_fault, _installed(), probe, on_error="return")  # adds the argument dask_worker
+            found = client.run(_fault, _installed(), probe, on_error="return")  # adds dask_worker
         finally:
             probe.unlink()
     faults = [f"{worker}: {fault}" for worker, fault in sorted(found.items()) if fault]
