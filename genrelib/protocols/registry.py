@@ -176,10 +176,10 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "segment_track",
-            "segments, tracks kept apart",
+            "segments, track-disjoint",
             "track",
             "Stratified group k-fold over segments of three seconds, whole tracks on one side: "
-            "what segments at random are held against.",
+            "the reference for segments at random.",
             stratified("track"),
             unit="segment",
         ),
@@ -216,8 +216,8 @@ PROTOCOLS: dict[str, Protocol] = {
             "size_matched",
             "tracks at random, sizes matched",
             "track",
-            "As many tracks of each genre to train and to test as with artists kept apart, but "
-            "tracks at random: what is lost from here is knowing the artist, not having less data.",
+            "Parts as large as those of the artist-disjoint split, of tracks at random within "
+            "genres: what is lost from here is knowing the artist, not having less data.",
             size_matched,
             seeded_as="artist_grouped",
         ),
@@ -232,7 +232,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "artist_only",
-            "artists kept apart, copies not",
+            "artist-disjoint but for copies",
             "artist",
             "Stratified group k-fold over artists as they are credited: copies and excerpts of a "
             "recording under another artist's name may lie on both sides.",
@@ -241,9 +241,9 @@ PROTOCOLS: dict[str, Protocol] = {
         *(
             Protocol(
                 name,
-                f"artists kept apart, {words} of them",
+                f"artist-disjoint, {words} of the artists",
                 "group",
-                f"As with artists kept apart, on the same tests, but with {words} of each genre's "
+                f"The tests of the artist-disjoint split, but with {words} of each genre's "
                 "artists to train on: what more artists would be worth.",
                 fewer_artists(share),
                 seeded_as="artist_grouped",
@@ -255,7 +255,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "artist_grouped",
-            "artists kept apart",
+            "artist-disjoint split",
             "group",
             "Stratified group k-fold: an artist, with all duplicates and excerpts, lies on one "
             "side only. What is left is closer to genre.",
@@ -273,7 +273,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "cross_collection",
-            "collections kept apart",
+            "collection-disjoint split",
             "group",
             "Each collection of a joined corpus is tested whole by what was learnt from the "
             "others, less the artists and recordings that it has too: one fold per direction.",

@@ -125,7 +125,7 @@ ROWS = (
         notebook="03",
         feature="log_mel",
         build=_knn,
-        chosen="K = 55 as said (fewer when fewer tracks are there); Euclidean distance between "
+        chosen="K = 55 as stated (fewer when fewer tracks are there); Euclidean distance between "
         "log-mel images, neighbours weighted by the inverse of it.",
         size=image,
         **SOURCE_004,

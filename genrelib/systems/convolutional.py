@@ -15,12 +15,12 @@ from .training import NetworkPipeline, network
 SOURCE_000 = {
     "source": "000_f52347def77879f5",
     "claim": 70.0,
-    "claim_protocol": "unsaid; GTZAN and FMA (small), the best of the three features unsaid",
+    "claim_protocol": "not stated; GTZAN and FMA (small), nor which of the three features is best",
     "claim_about": "GTZAN and FMA",
 }
 SOURCE_002 = {
     "source": "002_852f636f69ccd60c",
-    "claim_protocol": "unsaid",
+    "claim_protocol": "not stated",
 }
 
 
@@ -236,7 +236,7 @@ ROWS = (
         build=_cnn_2d,
         claim=59.0,
         chosen="Log-mel images, kernels 3 x 3, pooling 2 x 2, dropout 0.15 and 0.3, Adam, batches "
-        "of 8; learning rate 0.00025 and 100 epochs as said, the best on validation.",
+        "of 8; learning rate 0.00025 and 100 epochs as stated, the best on validation.",
         size=image,
         validates=True,
         **SOURCE_002,

@@ -67,8 +67,8 @@ ROWS = (
         name="fma_knn",
         title="k nearest neighbours on FMA's features",
         build=_knn,
-        chosen="All 518 values, standardised; K = 200 as said (fewer when fewer tracks are there); "
-        "Euclidean distance, neighbours weighted by the inverse of it.",
+        chosen="All 518 values, standardised; K = 200 as stated (fewer when fewer tracks are "
+        "there); Euclidean distance, neighbours weighted by the inverse of it.",
         **AUTHORS,
     ),
     System(
@@ -83,7 +83,7 @@ ROWS = (
         name="fma_svm",
         title="support vector machine on FMA's features",
         build=_svm,
-        chosen="All 518 values, standardised; RBF kernel as said, C = 1, its width 1 / 518, as "
+        chosen="All 518 values, standardised; RBF kernel as stated, C = 1, its width 1 / 518, as "
         "scikit-learn has it for standardised values.",
         **AUTHORS,
     ),
@@ -91,8 +91,8 @@ ROWS = (
         name="fma_mlp",
         title="network with one hidden layer on FMA's features",
         build=_mlp,
-        chosen="All 518 values, standardised; 100 hidden units as said; Adam, learning rate 0.001, "
-        "batches of 32, at most 100 epochs, the best on validation.",
+        chosen="All 518 values, standardised; 100 hidden units as stated; Adam, learning rate "
+        "0.001, batches of 32, at most 100 epochs, the best on validation.",
         validates=True,
         **AUTHORS,
     ),

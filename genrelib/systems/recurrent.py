@@ -80,7 +80,7 @@ ROWS = (
         claim=63.0,
         chosen="20 MFCC; kernels of 3, pooling by 2 after each convolution, dropout 0.15 and 0.3, "
         "Adam, batches of 8; frames averaged to four times the picture's width; learning rate "
-        "0.00025 and 100 epochs as said, the best on validation.",
+        "0.00025 and 100 epochs as stated, the best on validation.",
         size=_lstm_size,
         validates=True,
         **SOURCE_002,
