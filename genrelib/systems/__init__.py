@@ -16,7 +16,7 @@ from sklearn.base import ClassifierMixin
 
 from ..base.errors import GenrelibError, unknown
 from ..features import FEATURES
-from . import classical, convolutional, published, recurrent, residual, stacked, transformer
+from . import classical, convolutional, recurrent, residual, stacked, transformer
 from .row import Recipe, System
 
 __all__ = [
@@ -33,9 +33,11 @@ __all__ = [
     "system",
 ]
 
-_FAMILIES = (classical, convolutional, stacked, recurrent, residual, transformer, published)
+_FAMILIES = (classical, convolutional, stacked, recurrent, residual, transformer)
 
-SYSTEMS: dict[str, System] = {row.name: row for family in _FAMILIES for row in family.ROWS}
+SYSTEMS: dict[str, System] = {
+    row.name: row for rows in (*(f.ROWS for f in _FAMILIES), classical.FMA_ROWS) for row in rows
+}
 """Every system by name, in the order of the notebooks."""
 
 

@@ -152,32 +152,28 @@ def _blocks(convolution, normalisation, pooling, shape, *, kernel):
     return nn.Sequential(*blocks), shape
 
 
+ON_STACK = {"notebook": "04", "feature": "stack", "size": _stack_size, "validates": True}
+
 ROWS = (
     System(
         name="cnn_stack",
         title="CNN on the stack",
-        notebook="04",
-        feature="stack",
         build=_cnn_stack,
         claim=35.0,
         chosen="Frames averaged to the picture's width; Adam, learning rate 0.001, batches of 16, "
         "at most 60 epochs, the best on validation.",
-        size=_stack_size,
-        validates=True,
+        **ON_STACK,
         **SOURCE_003,
     ),
     *(
         System(
             name=f"cnn_stack_{kind}",
             title=f"{title} on that CNN's output",
-            notebook="04",
-            feature="stack",
             build=partial(_on_network, head),
             chosen=f"The output of the convolutions of cnn_stack, standardised, PCA-900 or as many "
             f"directions as there are, then {kind} as in notebook 03, fitted on the training part "
             "alone.",
-            size=_stack_size,
-            validates=True,
+            **ON_STACK,
             **SUGGESTED_BY_003,
         )
         for kind, title, head in (
@@ -188,13 +184,10 @@ ROWS = (
     System(
         name="cnn_3d",
         title="3D convolutional network",
-        notebook="04",
-        feature="stack",
         build=_cnn_3d,
         chosen="The stack cut in time into consecutive slices, a volume of slice x row x frame; "
         "trained as cnn_stack.",
-        size=_stack_size,
-        validates=True,
+        **ON_STACK,
         **SUGGESTED_BY_003,
     ),
 )
