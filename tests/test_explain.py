@@ -25,7 +25,7 @@ from genrelib.explain.causes import PARTS, neutral, produced_as, without
 from genrelib.explain.faithfulness import CONTROL, RANDOM
 from genrelib.features import SR, extract
 from genrelib.synthesis import GENRES as CONTROLLED
-from genrelib.synthesis.arrangement import arrange
+from genrelib.synthesis.composition import arrange
 from genrelib.synthesis.recordings import plan
 from genrelib.systems import training
 from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn

@@ -10,7 +10,7 @@ from genrelib import inspection as separability
 from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
 from genrelib.features import FEATURES
-from genrelib.features.images import averaged
+from genrelib.features.segments import averaged
 from genrelib.features.stack import STACK_ROWS
 from genrelib.inspection.summaries import LEVELS, parts_of, row_labels
 
