@@ -21,7 +21,7 @@ import torch
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
-from .. import protocols, systems
+from .. import protocols
 from ..base.files import await_files, replacing
 from ..base.parallel import is_sent, spread
 from ..corpora import Corpus
@@ -72,7 +72,7 @@ def _spread(fits: list[Fit], plan: Path, store_path: Path, n_jobs: int) -> None:
         tasks = [
             (plan, number, store_path)
             for number, fit in enumerate(fits)
-            if (on_gpu and systems.system(fit.system).validates) == alone
+            if (on_gpu and fit.row.validates) == alone
         ]
         for _ in spread(_fit, tasks, n_jobs=1 if alone else n_jobs, label="fits"):
             pass
@@ -161,7 +161,7 @@ def _trained(fit: Fit, tracks: pd.DataFrame, store: Store) -> BaseEstimator:
     parts = fit.fold.train, fit.fold.valid
     ids = [*parts[0], *parts[1]]
     arguments = {}
-    if systems.system(fit.system).validates:
+    if fit.row.validates:
         arguments["is_valid"] = np.arange(len(ids)) >= len(parts[0])
     with _one_thread():
         return _fitted_on(fit, tracks, store, ids, **arguments)
@@ -182,13 +182,13 @@ def _validated(fit, tracks, estimator, store) -> pd.DataFrame | None:
     fold = fit.fold
     if not fold.valid:
         return None
-    if not systems.system(fit.system).validates:
+    if not fit.row.validates:
         estimator = _fitted_on(fit, tracks, store, fold.train)
     return _predicted(fit, tracks, estimator, store, fold.valid)
 
 
 def _labels(fit, tracks, ids) -> np.ndarray:
-    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    genre = protocols.located(fit.protocol, ids, tracks)["genre"]
     return pd.Categorical(genre, fit.genres).codes.astype(np.int64)
 
 
@@ -202,7 +202,7 @@ def _predicted(fit, tracks, estimator, store, ids) -> pd.DataFrame:
 
 def _predicted_at_once(fit, tracks, estimator, store, ids) -> pd.DataFrame:
     X = fit.read(store, ids)
-    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    genre = protocols.located(fit.protocol, ids, tracks)["genre"]
     table = predicted(estimator, X, genre, fit.genres)
     if hasattr(estimator, "majority"):
         table.insert(2, "majority", np.array(fit.genres)[estimator.majority(X)])
@@ -256,9 +256,7 @@ def architecture(fit: Fit) -> pd.DataFrame:
 
 def _record(fit, tracks, estimator, fit_seconds):
     """Describe a fit for the JSON beside its predictions."""
-    seen = protocols.located(
-        protocols.protocol(fit.fold.protocol), [*fit.fold.train, *fit.fold.valid], tracks
-    )
+    seen = protocols.located(fit.protocol, [*fit.fold.train, *fit.fold.valid], tracks)
     return {
         "key": fit.key,
         "system": fit.system,
