@@ -192,15 +192,15 @@ def test_malformed_studies_are_refused(project, text, message):
 )
 def test_values_that_cannot_be_are_refused_before_anything_runs(name, value):
     given = yaml.safe_load((ROOT / "studies" / "demo.yaml").read_text())
-    parameters._check_values(given)
+    parameters.check_values(given)
     with pytest.raises(GenrelibError, match=rf"{name}=.*; allowed is"):
-        parameters._check_values({**given, name: value})
+        parameters.check_values({**given, name: value})
 
 
 def test_a_corpus_is_named_by_a_text():
     given = yaml.safe_load((ROOT / "studies" / "demo.yaml").read_text())
     with pytest.raises(GenrelibError, match="unknown corpus"):
-        parameters._check_values({**given, "corpus": {"name": "folder"}})
+        parameters.check_values({**given, "corpus": {"name": "folder"}})
 
 
 def test_two_runs_of_a_study_take_turns(project, monkeypatch):

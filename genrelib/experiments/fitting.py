@@ -101,7 +101,7 @@ def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
     Parameters
     ----------
     fit : Fit
-        One whose `model` is not None.
+        Is kept if its `model` is not None.
     corpus, store : Corpus, Store
         As for :func:`run`.
     """
@@ -113,7 +113,8 @@ def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
         if key == fit.key:
             return estimator
     estimator = _trained(fit, _columns(corpus), store)
-    _keep(fit, estimator)
+    if fit.model is not None:
+        _keep(fit, estimator)
     return estimator
 
 

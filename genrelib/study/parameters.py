@@ -23,6 +23,8 @@ REGISTRIES = {
     "protocols": ("protocol", PROTOCOLS),
 }
 MAY_BE_EMPTY = ("decomposed", "probed")
+PARAMETERS = (*LIMITS, *REGISTRIES)
+"""Every parameter that a notebook may declare, beside those that the runner gives."""
 
 
 def parameters_of(workspace: Workspace) -> dict:
@@ -64,11 +66,11 @@ def parameters_of(workspace: Workspace) -> dict:
     missing = sorted(known - set(parameters))
     if missing:  # a notebook's own value is that of the smoke study, which no one means
         raise GenrelibError(f"studies/{workspace.study}.yaml lacks: {', '.join(missing)}.")
-    _check_values(parameters)
+    check_values(parameters)
     return parameters
 
 
-def _check_values(parameters: dict) -> None:
+def check_values(parameters: dict) -> None:
     """Refuse names that no registry knows and values that can't be, before anything has run."""
     check_limits(**{name: parameters[name] for name in LIMITS if name in parameters})
     for name, (kind, registry) in REGISTRIES.items():
@@ -81,6 +83,8 @@ def _check_values(parameters: dict) -> None:
                 raise unknown(kind, value, registry)
         if not values and name not in MAY_BE_EMPTY:
             raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")
+    if "systems" not in parameters:  # in a notebook that names only those it probes
+        return
     strange = set(chosen(parameters.get("probed", []))) - set(chosen(parameters["systems"]))
     if strange:
         raise GenrelibError(
