@@ -455,7 +455,7 @@ def test_all_equal_files_of_gtzan_are_found_from_the_mel_alone(tmp_path):
     ids = list(music.usable.index)
     log_mel = features_.read("log_mel", ids)
     found = audit.recordings(log_mel, ids, frame_s=features_.frame_s)
-    md5 = pd.Series(corpora.gtzan_index.published_md5("gtzan", tmp_path / "raw" / "downloads"))[ids]
+    md5 = pd.Series(corpora.gtzan.published_md5("gtzan", tmp_path / "raw" / "downloads"))[ids]
     equal = {frozenset(v) for v in md5.groupby(md5).groups.values() if len(v) > 1}
     assert len(equal) == 10
     assert pairs_of(found, "duplicate") == equal

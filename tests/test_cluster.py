@@ -246,7 +246,7 @@ def test_the_command_line_refuses_what_can_not_be(monkeypatch, tmp_path, capsys)
 def test_make_hands_the_scheduler_on():
     command = ["make", "--dry-run", "study", "STUDY=demo", "SCHEDULER=tcp://host:8786"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert re.search(r"genrelib\.study demo +--scheduler tcp://host:8786$", said, re.MULTILINE)
+    assert re.search(r"genrelib run demo +--scheduler tcp://host:8786$", said, re.MULTILINE)
 
 
 def test_without_a_scheduler_nothing_is_sent(monkeypatch):

@@ -121,7 +121,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
     """Also when it is killed, and says nothing to workers that are in the middle of a task."""
     code = """if True:
         import sys
-        from genrelib import parallel
+        from genrelib.base import parallel
         from test_foundation import wait
         parallel.ALONE_S = 0
         print(list(parallel.spread(wait, [(sys.argv[1],)] * 2, n_jobs=2, label="waiting")))
@@ -146,7 +146,7 @@ def test_work_in_threads_of_this_process_does_not_end_it():
     code = """if True:
         import time
         import joblib
-        from genrelib import parallel
+        from genrelib.base import parallel
         parallel.ALONE_S, parallel.LOOK_S = 0, 0.01
         with joblib.parallel_config(backend="threading"):
             print(list(parallel.spread(time.sleep, [(0.1,)] * 4, n_jobs=2, label="sleeping")))

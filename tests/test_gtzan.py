@@ -428,7 +428,7 @@ def real():
     mirror = Path(os.environ.get(download.MIRROR) or "nowhere").absolute()
     place = mirror / download.layout(gtzan_index.ARTISTS[0])
     if not place.is_file():
-        pytest.skip(f"needs {download.MIRROR}=<folder> with {place.name}; see data/README.md")
+        pytest.skip(f"needs {download.MIRROR}=<folder> with {place.name}; see docs/layouts.md")
     return mirror
 
 
@@ -481,7 +481,7 @@ def test_real_equal_files_share_a_group(downloads):
 
 def test_real_mini(real, downloads):
     if not (real / download.layout(gtzan.ARCHIVES["gtzan_mini"][0][0])).is_file():
-        pytest.skip("the mirror lacks gtzan_mini's archive; see data/README.md")
+        pytest.skip("the mirror lacks gtzan_mini's archive; see docs/layouts.md")
     corpus = load("gtzan_mini", downloads)
     assert len(corpus.tracks) == len(corpus.usable) == 100
     assert summary(corpus).loc[list(GENRES), "usable"].eq(10).all()
@@ -529,7 +529,7 @@ def test_real_pack(real_pack, tmp_path):
 def test_real_pack_is_the_log_mel_of_the_audio(real, real_pack):
     archive = real / download.layout(gtzan.ARCHIVES["gtzan_mini"][0][0])
     if not archive.is_file():
-        pytest.skip("the mirror lacks gtzan_mini's archive; see data/README.md")
+        pytest.skip("the mirror lacks gtzan_mini's archive; see docs/layouts.md")
     levels = gtzan_mel.read_levels(real_pack.pack.path)["blues.00000"]
     with zipfile.ZipFile(archive) as members:
         (name,) = [name for name in members.namelist() if name.endswith("/blues.00000.wav")]

@@ -245,7 +245,7 @@ def test_a_killed_build_from_a_pack_leaves_the_store_as_it_was(corpus, make, tmp
 import os, signal, sys
 sys.path[:0] = [{folder!r}]
 from pathlib import Path
-from genrelib import building
+from genrelib.store import building
 import test_packs
 corpus = test_packs.corpus_of(test_packs.write_pack(Path({pack!r})))
 calls = iter(range(3))

@@ -6,6 +6,7 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -74,6 +75,21 @@ def test_every_make_target_of_the_readme_exists():
     named = set(re.findall(r"(?:`|^)make (\w+)", readme, re.MULTILINE))
     assert {"study", "test", "lab", "clean"} <= named
     assert named <= made
+
+
+def test_the_readme_names_every_room_and_study_and_the_tables_have_its_numbers():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rooms = {path.parent.name for path in (ROOT / "genrelib").glob("*/__init__.py")}
+    assert set(re.findall(r"^  (\w+)/ ", readme, re.MULTILINE)) == rooms
+    studies = {path.stem for path in (ROOT / "studies").glob("*.yaml")}
+    rows = re.findall(r"^\| (`.+?) \|", readme, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == studies
+    scores = pd.read_csv(ROOT / "reports/gtzan_mel_dev/tables/09_scores.csv")
+    reached = scores.loc[scores["system"] == "mel_svm", "accuracy"]
+    claims = pd.read_csv(ROOT / "reports/demo/tables/09_claims.csv")["claimed"]
+    percents = {f"{100 * share:.3g}" for share in [*reached, *claims.dropna()]}
+    assert set(re.findall(r"(\d+(?:\.\d+)?) %", readme)) <= percents
+    assert len(readme.split()) <= 700
 
 
 def test_no_audio_but_our_own_and_nothing_large_is_committed():

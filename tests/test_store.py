@@ -26,8 +26,7 @@ from genrelib.base.files import digest
 from genrelib.features import FEATURES, SR, extract, n_frames
 from genrelib.features.audio import excerpt, read
 from genrelib.features.images import averaged
-from genrelib.store import build, open_store, size_bytes, stored
-from genrelib.store import building as parts
+from genrelib.store import build, building, open_store, size_bytes, stored
 from genrelib.store.file import ABSOLUTE_ERROR, RELATIVE_ERROR
 
 CLIP_S = 0.5
@@ -82,13 +81,13 @@ def make(path):
 def extracted(monkeypatch):
     """Which features of which track were extracted, in order."""
     log = []
-    original = parts._extracted
+    original = building._extracted
 
     def logging(request, path):
         log.append((request.track_id, request.names))
         return original(request, path)
 
-    monkeypatch.setattr(parts, "_extracted", logging)
+    monkeypatch.setattr(building, "_extracted", logging)
     return log
 
 
@@ -275,7 +274,7 @@ def test_a_store_of_another_configuration_is_built_anew(
     if change == "librosa":
         monkeypatch.setattr("librosa.__version__", "0.12.0")
     elif change == "revision":
-        monkeypatch.setattr("genrelib.features.REVISION", 99)
+        monkeypatch.setattr("genrelib.features.extraction.REVISION", 99)
     del extracted[:]
     new = make(corpus, ["chroma"], clip_s=clip_s)
     assert extracted == [(track_id, ("chroma",)) for track_id in "abcde"]
@@ -315,11 +314,11 @@ def test_a_disk_that_is_gone_for_a_while_is_no_fault_of_the_tracks(
         corpus.tracks.loc[track_id, "md5"] = known
     with monkeypatch.context() as patched:
         if fault == "vanished":
-            patched.setattr(parts, "read", lambda path: read(path.with_name("gone.wav")))
-            patched.setattr(parts, "digest", lambda *_: digest(folder / "gone.wav"))
+            patched.setattr(building, "read", lambda path: read(path.with_name("gone.wav")))
+            patched.setattr(building, "digest", lambda *_: digest(folder / "gone.wav"))
         else:
-            patched.setattr(parts, "digest", failing)
-            patched.setattr(parts, "read", failing)
+            patched.setattr(building, "digest", failing)
+            patched.setattr(building, "read", failing)
         with pytest.raises(GenrelibError, match=r"vanished or changed.*run again"):
             make(corpus)
     assert make(corpus).failures.empty
@@ -446,7 +445,8 @@ def test_a_damaged_store_says_so(corpus, make, path, damage):
 
 DISTURBED = """
 import os, pickle, signal, sys
-from genrelib import store, {module}
+from genrelib import store
+from genrelib.store import {module}
 
 corpus, path, calls = pickle.load(open(sys.argv[1], "rb"))
 original = {module}.{function}
@@ -491,8 +491,8 @@ def left(folder):
 @pytest.mark.parametrize(
     ("module", "function", "calls", "lost"),
     [
-        ("parts", "_extracted", 3, "de"),  # while extracting the fourth track
-        ("building", "load_part", 2, ""),  # while writing the third row of the store
+        ("building", "_extracted", 3, "de"),  # while extracting the fourth track
+        ("building", "load_part", 7, ""),  # all extracted; while writing the third row
     ],
 )
 def test_a_killed_build_goes_on(
@@ -511,7 +511,7 @@ def test_a_killed_build_goes_on(
 def test_a_killed_extension_leaves_the_store_as_it_was(corpus, make, path, tmp_path):
     make(corpus, ["chroma"])
     before = path.read_bytes()
-    kill_a_build(corpus, path, tmp_path, "building", "load_part", 2)
+    kill_a_build(corpus, path, tmp_path, "building", "load_part", 7)
     assert path.read_bytes() == before
     assert make(corpus).features == ("chroma", "log_mel")
     assert left(tmp_path) == ["audio", "store.h5"]
@@ -521,7 +521,7 @@ def test_a_killed_extension_leaves_the_store_as_it_was(corpus, make, path, tmp_p
 def test_of_two_builds_at_once_one_waits(corpus, make, path, tmp_path, extracted, end, lost):
     undisturbed = build(corpus, NAMES, tmp_path / "undisturbed.h5", clip_s=CLIP_S, n_jobs=1)
     del extracted[:]
-    first = start_disturbed(corpus, path, tmp_path, "parts", "_extracted", 2, PAUSE)
+    first = start_disturbed(corpus, path, tmp_path, "building", "_extracted", 2, PAUSE)
     assert first.stdout.readline() == b"there\n"
     second = threading.Thread(target=make, args=[corpus])
     second.start()
@@ -548,7 +548,7 @@ def test_only_what_a_killed_build_left_is_deleted(corpus, make, path, tmp_path):
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "emptied"])
 def test_a_damaged_part_is_made_again(corpus, make, path, tmp_path, extracted, damage):
-    kill_a_build(corpus, path, tmp_path, "parts", "_extracted", 4)
+    kill_a_build(corpus, path, tmp_path, "building", "_extracted", 4)
     part = sorted((tmp_path / "store.h5.parts").glob("*.npz"))[0]
     content = bytearray(part.read_bytes())
     if damage == "cut":

@@ -156,7 +156,7 @@ def test_what_a_corpus_lacks_is_said(music):
 def test_every_system_of_the_literature_is_there():
     asked = """gmm svm nn knn ann mel_svm mel_svm_train cnn_spectrogram cnn_tempogram cnn_chroma
         cnn_segments cnn_2d cnn_stack cnn_stack_svm cnn_stack_gmm cnn_3d cnn_lstm resnet18 vit"""
-    assert set(asked.split()) == set(chosen("all"))
+    assert set(asked.split()) <= set(chosen("all"))
 
 
 def test_all_leaves_out_systems_that_no_corpus_of_audio_can_have():
