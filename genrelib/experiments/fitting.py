@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from .. import protocols, systems
+from .. import protocols
 from ..base.codetrace import FIT_LIBRARIES, versions
 from ..base.files import await_files, replacing
 from ..base.parallel import is_sent, one_thread, spread
@@ -70,7 +70,7 @@ def _spread(fits: list[Fit], plan: Path, store_path: Path, n_jobs: int) -> None:
         tasks = [
             (plan, number, store_path)
             for number, fit in enumerate(fits)
-            if (on_gpu and systems.system(fit.system).validates) == alone
+            if (on_gpu and fit.row.validates) == alone
         ]
         for _ in spread(_fit, tasks, n_jobs=1 if alone else n_jobs, label="fits"):
             pass
@@ -99,7 +99,7 @@ def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
     Parameters
     ----------
     fit : Fit
-        One whose `model` is not None.
+        Is kept if its `model` is not None.
     corpus, store : Corpus, Store
         As for :func:`run`.
     """
@@ -111,7 +111,8 @@ def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
         if key == fit.key:
             return estimator
     estimator = _trained(fit, _columns(corpus), store)
-    _keep(fit, estimator)
+    if fit.model is not None:
+        _keep(fit, estimator)
     return estimator
 
 
@@ -147,7 +148,7 @@ def _trained(fit: Fit, tracks: pd.DataFrame, store: Store) -> BaseEstimator:
     parts = fit.fold.train, fit.fold.valid
     ids = [*parts[0], *parts[1]]
     arguments = {}
-    if systems.system(fit.system).validates:
+    if fit.row.validates:
         arguments["is_valid"] = np.arange(len(ids)) >= len(parts[0])
     with one_thread():
         return _fitted_on(fit, tracks, store, ids, **arguments)
@@ -168,13 +169,13 @@ def _validated(fit, tracks, estimator, store) -> pd.DataFrame | None:
     fold = fit.fold
     if not fold.valid:
         return None
-    if not systems.system(fit.system).validates:
+    if not fit.row.validates:
         estimator = _fitted_on(fit, tracks, store, fold.train)
     return _predicted(fit, tracks, estimator, store, fold.valid)
 
 
 def _labels(fit, tracks, ids) -> np.ndarray:
-    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    genre = protocols.located(fit.protocol, ids, tracks)["genre"]
     return pd.Categorical(genre, fit.genres).codes.astype(np.int64)
 
 
@@ -188,7 +189,7 @@ def _predicted(fit, tracks, estimator, store, ids) -> pd.DataFrame:
 
 def _predicted_at_once(fit, tracks, estimator, store, ids) -> pd.DataFrame:
     X = fit.read(store, ids)
-    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    genre = protocols.located(fit.protocol, ids, tracks)["genre"]
     table = predicted(estimator, X, genre, fit.genres)
     if hasattr(estimator, "majority"):
         table.insert(2, "majority", np.array(fit.genres)[estimator.majority(X)])
@@ -242,9 +243,7 @@ def architecture(fit: Fit) -> pd.DataFrame:
 
 def _record(fit, tracks, estimator, fit_seconds):
     """Describe a fit for the JSON beside its predictions."""
-    seen = protocols.located(
-        protocols.protocol(fit.fold.protocol), [*fit.fold.train, *fit.fold.valid], tracks
-    )
+    seen = protocols.located(fit.protocol, [*fit.fold.train, *fit.fold.valid], tracks)
     return {
         "key": fit.key,
         "system": fit.system,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..base.errors import GenrelibError
+from ..base.limits import check_limits
 from ..base.seeds import derive
 from ..features import segments
 from .registry import DECOMPOSITION, GROWTH, PARTS, PROTOCOLS, Protocol, protocol
@@ -29,8 +30,6 @@ __all__ = [
     "protocol",
     "units",
 ]
-
-MOST_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,7 @@ def _check_trainable(fold, tracks):
 
 
 def _check_counts(tracks, n_folds, n_repeats):
-    if not 2 <= n_folds <= MOST_FOLDS:
-        raise GenrelibError(f"n_folds={n_folds}; 2 to {MOST_FOLDS} are allowed.")
-    if n_repeats < 1:
-        raise GenrelibError(f"n_repeats={n_repeats}; at least 1 is needed.")
+    check_limits(n_folds=n_folds, n_repeats=n_repeats)
     counts = tracks["genre"].value_counts()
     if len(counts) < 2:
         raise GenrelibError(f"{len(counts)} genre with usable tracks; at least 2 are needed.")

@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.base import ClassifierMixin
 
 from ..base.errors import GenrelibError, unknown
+from ..base.limits import check_limits
 from ..features import FEATURES
 from . import classical, convolutional, recurrent, residual, stacked, transformer
 from .row import Recipe, System
@@ -115,15 +116,7 @@ def recipe(
     """Make a :class:`Recipe`; raise :class:`GenrelibError` for a number out of range."""
     if n_classes < 2:
         raise GenrelibError(f"n_classes={n_classes}; a classifier needs at least 2 genres.")
-    if not 0 < epoch_share <= 1:
-        raise GenrelibError(
-            f"epoch_share={epoch_share}; a share above 0 and up to 1 of each network's own number "
-            "of epochs is needed."
-        )
-    if len(image_size) != 2 or min(image_size) < 16:
-        raise GenrelibError(
-            f"image_size={list(image_size)}; [bands, frames] is needed, each at least 16."
-        )
+    check_limits(epoch_share=epoch_share, image_size=image_size, clip_s=clip_s)
     return Recipe(n_classes, seed, float(epoch_share), tuple(image_size), float(clip_s))
 
 
