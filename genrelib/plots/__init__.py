@@ -3,39 +3,42 @@
 Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the data beside it.
 """
 
-from .explanations import (
+from .cut import (
     attention,
     attributions,
-    cause_drops,
-    deletion_curves,
-    family_drops,
-    randomisation,
-    recordings,
-    robustness,
+    pictures,
+    planes,
+    row_effects,
+    row_importances,
 )
 from .look import genre_colours, style
-from .music import band_means, corpus_counts, gallery, show_feature
+from .music import (
+    band_means,
+    corpus_counts,
+    family_scores,
+    gallery,
+    pair_separation,
+    probe_accuracies,
+    show_feature,
+)
 from .results import (
     accuracies,
+    cause_drops,
     confusions,
     costs,
     cross_collection,
+    deletion_curves,
+    family_drops,
     growth,
     leakage_steps,
     learning_curves,
-    pictures,
+    randomisation,
     ranking,
     recalls,
+    recordings,
     reliability,
     risk_coverage,
-)
-from .separability import (
-    family_scores,
-    pair_separation,
-    planes,
-    probe_accuracies,
-    row_effects,
-    row_importances,
+    robustness,
 )
 
 __all__ = [

@@ -1,19 +1,142 @@
-"""Figures of what features tell about genres."""
+"""Figures of the parts that are cut: they go with the cells that draw them."""
+
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from ..protocols.registry import PROTOCOLS
+from ..features import FEATURES, SR
+from ..features.compiled import librosa
 from ..store import PACKED
-from .look import PROTOCOL_COLOURS, genre_colours
+from .look import genre_colours
 
 STATISTIC_COLOURS = {"mean": "C0", "deviation": "C1", "value": "C0"}
 _STATISTIC_MARKERS = {"mean": "o", "deviation": "^", "value": "o"}
 _TICKS = 6
 _MOST_LABELS = 60
+_HZ = (0, 500, 1000, 2000, 4000, 8000)
+_FULL = 98  # percentile of the amounts that has the full colour
+
+
+def attributions(
+    X: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    titles: Sequence[str],
+    *,
+    feature: str,
+    seconds: float,
+) -> Figure:
+    """Draw tracks (rows) and, over each in grey, what speaks for its predicted genre (columns).
+
+    Parameters
+    ----------
+    X : np.ndarray, shape (n_tracks, n_bands, n_frames)
+        Features, as the network was asked about them.
+    maps : mapping of str to np.ndarray, shape of `X`
+        Attributions by the method's title. Each panel has a scale of its own.
+    titles : sequence of str
+        Of the tracks.
+    feature : str
+        A key of :data:`genrelib.features.FEATURES`.
+    seconds : float
+        Length of the tracks.
+    """
+    n_rows, n_columns = len(X), 1 + len(maps)
+    fig, axes = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(4.2 * n_columns, 1.7 * n_rows + 0.6),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+    )
+    for row, (line, matrix, title) in enumerate(zip(axes, X, titles, strict=True)):
+        grey = (matrix - matrix.min()) / max(np.ptp(matrix), 1e-9)
+        _picture(line[0], plt.get_cmap("magma")(grey), feature, seconds)
+        line[0].set_title(title, fontsize="small", loc="left")
+        for ax, (name, values) in zip(line[1:], maps.items(), strict=True):
+            _picture(ax, _coloured(grey, values[row]), feature, seconds)
+            if row == 0:
+                ax.set_title(name, fontsize="small")
+    for ax in axes[-1]:
+        ax.set_xlabel("time [s]")
+    scale = ScalarMappable(Normalize(-1, 1), "RdBu_r")
+    bar = fig.colorbar(
+        scale, ax=axes, location="bottom", shrink=0.4, aspect=30, pad=0.02, ticks=(-1, 0, 1)
+    )
+    bar.ax.set_xticklabels(["against the predicted genre", "0", "for it"], fontsize="small")
+    return fig
+
+
+def _coloured(grey: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Lay an attribution over a picture in pale grey: the stronger, the less grey shows through."""
+    strength = np.clip(values / max(np.percentile(np.abs(values), _FULL), 1e-12), -1, 1)
+    colour = plt.get_cmap("RdBu_r")(0.5 + 0.5 * strength)[..., :3]
+    below = np.repeat(1 - 0.55 * grey[..., None], 3, axis=2)
+    opacity = np.abs(strength)[..., None] ** 0.6
+    return (1 - opacity) * below + opacity * colour
+
+
+def _picture(ax, colours, feature, seconds) -> None:
+    is_mel = FEATURES[feature].kind == "mel"
+    top = float(librosa.hz_to_mel(SR / 2)) if is_mel else len(colours)
+    extent = (0, seconds, 0, top)
+    ax.imshow(colours, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
+    ax.grid(visible=False)
+    ax.tick_params(labelsize="x-small")
+    if is_mel:
+        ax.set_yticks(librosa.hz_to_mel(np.array(_HZ)), [f"{hz:g}" for hz in _HZ])
+    if ax.get_subplotspec().is_first_col():
+        ax.set_ylabel("Hz, mel scale" if is_mel else "row", fontsize="small")
+
+
+def attention(table: pd.DataFrame) -> Figure:
+    """Draw in which sources' cells attributions lie, with the network before and after training.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        From :func:`genrelib.explain.attention`.
+    """
+    fig, (left, right) = plt.subplots(
+        1, 2, figsize=(11, 0.5 * len(table) + 1.6), sharey=True, layout="constrained"
+    )
+    place = np.arange(len(table))
+    shown = (("cells", "|", "0.3", "cells"), ("untrained", "o", "0.6", "untrained network"))
+    for name, marker, colour, label in (*shown, ("share", "o", "C0", "trained network")):
+        left.plot(100 * table[name], place, marker, color=colour, markersize=9, label=label)
+    left.set(xlabel="share of the attributions [%]", xlim=(0, None))
+    fig.legend(loc="outside lower center", ncols=3, fontsize="small", frameon=False)
+    left.set_yticks(place, table["source"])
+    left.invert_yaxis()
+    bars = 100 * np.array([table["excess"] - table["low"], table["high"] - table["excess"]])
+    right.errorbar(100 * table["excess"], place, xerr=np.maximum(bars, 0), fmt="o", color="C0")
+    right.axvline(0, color="0.3", linewidth=0.8)
+    right.set_xlabel("trained less untrained [points]")
+    return fig
+
+
+def pictures(shown: dict[str, np.ndarray]) -> Figure:
+    """Draw coloured pictures side by side.
+
+    Parameters
+    ----------
+    shown : dict of np.ndarray
+        Title and picture of each, shape ``(3, height, width)``, values in ``[0, 1]``, the first row
+        at the bottom.
+    """
+    fig, axes = plt.subplots(1, len(shown), figsize=(3.2 * len(shown), 2.6), layout="constrained")
+    for ax, (title, picture) in zip(np.atleast_1d(axes), shown.items(), strict=True):
+        ax.imshow(picture.transpose(1, 2, 0), origin="lower", aspect="auto")
+        ax.set(title=title, xlabel="frame", ylabel="band")
+        ax.grid(visible=False)
+    return fig
 
 
 def row_effects(rows: pd.DataFrame) -> Figure:
@@ -56,86 +179,6 @@ def row_effects(rows: pd.DataFrame) -> Figure:
         plt.Line2D([], [], color="0.3", marker="x", linestyle="", label="not for certain"),
     ]
     fig.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
-    return fig
-
-
-def probe_accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
-    """Draw the accuracy of each feature's probe under each protocol, with its interval.
-
-    Parameters
-    ----------
-    scores : pd.DataFrame
-        From :func:`genrelib.inspection.probe_scores`.
-    n_genres : int
-        Chance is one over it.
-    """
-    features = list(dict.fromkeys(scores["feature"]))
-    fig, ax = plt.subplots(figsize=(9, 0.5 * len(features) + 1.6), layout="constrained")
-    _intervals(ax, scores, "feature", features, ("accuracy", "low", "high"))
-    ax.axvline(100 / n_genres, color="0.5", linestyle=":", label="chance")
-    ax.set(xlim=(0, 100), xlabel="accuracy [%], with 95 % interval over groups of artists")
-    fig.legend(loc="outside lower center", ncols=3, frameon=False)
-    return fig
-
-
-def pair_separation(pairs: pd.DataFrame) -> Figure:
-    """Draw how well each feature's probe tells each pair of genres apart, a panel per feature.
-
-    Parameters
-    ----------
-    pairs : pd.DataFrame
-        From :func:`genrelib.inspection.pairs`.
-    """
-    features = list(dict.fromkeys(pairs["feature"]))
-    genres = sorted({*pairs["first"], *pairs["second"]})
-    columns = min(3, len(features))
-    size = 1.1 + 0.33 * len(genres)
-    fig, axes = _panels(len(features), columns=columns, size=(size + 0.3, size))
-    for ax, feature in zip(axes, features, strict=True):
-        own = pairs[pairs["feature"] == feature]
-        table = 100 * own.pivot_table(index="second", columns="first", values="auc", dropna=False)
-        _triangle(ax, table.reindex(index=genres[1:], columns=genres[:-1]).to_numpy())
-        ax.set_title(feature)
-        ax.set_xticks(range(len(genres) - 1), genres[:-1], rotation=90, fontsize=8)
-        ax.set_yticks(range(len(genres) - 1), genres[1:], fontsize=8)
-    return fig
-
-
-def _triangle(ax, values):
-    """Draw numbers from 50 (dark) to 100 (light) as coloured cells, empty where NaN."""
-    ax.imshow(values, vmin=50, vmax=100, cmap="rocket")
-    ax.grid(visible=False)
-    sns.despine(ax=ax, left=True, bottom=True)
-    if len(values) <= 12:  # more are too small to read
-        for (row, column), value in np.ndenumerate(values):
-            if np.isfinite(value):
-                colour = "white" if value < 85 else "black"
-                style = {"ha": "center", "va": "center", "fontsize": 7, "color": colour}
-                text = ax.text(column, row, f"{value:.0f}", **style)
-                text.set_in_layout(False)  # inside its cell: nothing to make room for
-
-
-def family_scores(families: pd.DataFrame) -> Figure:
-    """Draw what each family of rows reaches alone, and what is lost without it.
-
-    Parameters
-    ----------
-    families : pd.DataFrame
-        From :func:`genrelib.inspection.alone_and_without`.
-    """
-    names = list(dict.fromkeys(families["family"]))
-    n_rows = families.drop_duplicates("family").set_index("family")["n_rows"]
-    fig, (left, right) = plt.subplots(
-        1, 2, figsize=(10, 0.42 * len(names) + 1.6), sharey=True, layout="constrained"
-    )
-    _intervals(left, families, "family", names, ("alone", "alone_low", "alone_high"))
-    handles, labels = left.get_legend_handles_labels()
-    _intervals(right, families, "family", names, ("lost", "lost_low", "lost_high"))
-    left.set_yticks(range(len(names)), [f"{name} ({n_rows[name]})" for name in names])
-    left.set(xlabel="accuracy of the family alone [%]")
-    right.axvline(0, color="0.5", linewidth=0.8)
-    right.set(xlabel="lost when the family is left out [points]")
-    fig.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return fig
 
 
@@ -240,26 +283,6 @@ def _panels(n, *, columns, size, **options):
     for ax in axes.flat[n:]:
         ax.remove()
     return fig, list(axes.flat[:n])
-
-
-def _intervals(ax, table, key, names, columns):
-    """Draw values with intervals in percent, a line per name and a colour per protocol."""
-    shown = list(dict.fromkeys(table["protocol"]))
-    for i, protocol in enumerate(shown):
-        part = table[table["protocol"] == protocol].set_index(key).loc[names, list(columns)]
-        value, low, high = (100 * part[column].to_numpy(float) for column in columns)
-        ax.errorbar(
-            value,
-            np.arange(len(names)) + 0.2 * (i - (len(shown) - 1) / 2),
-            xerr=np.maximum([value - low, high - value], 0),
-            fmt="o",
-            markersize=5,
-            capsize=2,
-            color=PROTOCOL_COLOURS[protocol],
-            label=PROTOCOLS[protocol].title,
-        )
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _family_ticks(ax, families):
