@@ -128,7 +128,7 @@ def test_the_baselines_need_no_audio_and_make_a_table(run):
     ).all()
     assert claims["accuracy_split"].between(claims["low_split"], claims["high_split"]).all()
     assert claims["accuracy_split"].max() > 0.5  # three genres, which the copy's values tell
-    assert claims["verdict"].str.startswith("no figure is claimed; the source kept").all()
+    assert claims["verdict"].str.startswith("no figure is claimed; the source's own").all()
     page = (done.report / "index.html").read_text()
     line = re.search(
         r"<td>logistic regression on FMA.{1,6}s features</td>.*?</tr>", page, re.DOTALL

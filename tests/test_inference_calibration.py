@@ -121,31 +121,19 @@ def test_probabilities_of_zero_survive():
     assert mended[P].max(axis=1).to_numpy() == pytest.approx(right, abs=0.001)
 
 
-@pytest.mark.parametrize("equal_mass", [False, True])
-def test_reliability_agrees_with_scikit_learn(equal_mass):
+def test_reliability_agrees_with_scikit_learn():
     rows = drawn(2.0)
-    table = reliability(rows, TRACKS["group"], seed=0, equal_mass=equal_mass)
+    table = reliability(rows, TRACKS["group"], seed=0)
     right = rows["genre"] == rows["predicted"]
-    strategy = "quantile" if equal_mass else "uniform"
-    known = calibration_curve(right, rows[P].max(axis=1), n_bins=10, strategy=strategy)
+    known = calibration_curve(right, rows[P].max(axis=1), n_bins=10)
     np.testing.assert_allclose(table["accuracy"], known[0])
     np.testing.assert_allclose(table["confidence"], known[1])
     assert table["n_tests"].sum() == len(rows)
     assert (table["low"] <= table["accuracy"]).all()
     assert (table["accuracy"] <= table["high"]).all()
-    if equal_mass:
-        assert table["n_tests"].between(100, 140).all()
-    else:
-        gaps = (table["accuracy"] - table["confidence"]).abs() * table["n_tests"] / len(rows)
-        ece = scores(rows, TRACKS["group"], seed=0)["ece"][0]
-        assert gaps.sum() == pytest.approx(ece)
-
-
-def test_tests_of_one_confidence_share_a_bin():
-    table = reliability(predictions(0.5), GROUPS, seed=0, equal_mass=True)
-    assert len(table) == 1
-    with pytest.raises(GenrelibError, match="n_bins=0"):
-        reliability(predictions(), GROUPS, seed=0, n_bins=0)
+    gaps = (table["accuracy"] - table["confidence"]).abs() * table["n_tests"] / len(rows)
+    ece = scores(rows, TRACKS["group"], seed=0)["ece"][0]
+    assert gaps.sum() == pytest.approx(ece)
 
 
 def ranked(confidence, right):

@@ -229,12 +229,12 @@ def test_findings_answer_the_primary_comparisons_first():
     )
     worth = lost.set_index("system").loc["mel_svm"]
     assert f"is {100 * worth['difference']:+.1f} points" in said[0]
-    assert said[0].endswith("A loss is found.")
+    assert said[0].endswith("The loss is significant.")
     (pair,) = table[(table["a"] == "nn") & (table["b"] == "mel_svm")].itertuples()
     assert said[1].startswith("Comparison 2: network with one hidden")
     assert f"is {100 * pair.difference:+.1f} points [{100 * pair.low:+.1f}, " in said[1]
     assert not pair.distinguishable
-    assert "A difference is not known: one of" in said[1]
+    assert "The difference is not known: one of" in said[1]
 
 
 def test_findings_count_the_pairs():
@@ -246,5 +246,5 @@ def test_findings_count_the_pairs():
         4,
         comparisons={"track_random": table},
     )
-    assert any("2 of 3 pairs of systems can be told apart" in sentence for sentence in said)
+    assert any("2 of 3 differ significantly" in sentence for sentence in said)
     assert any(f"{100 * table['mdd_holm'].median():.1f} points" in sentence for sentence in said)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from test_inference import GROUPS, predictions
 
-from genrelib.inference import decomposition, reliability, risk_coverage
+from genrelib.inference import decomposition, leakage, reliability, risk_coverage
 from genrelib.plots import results as comparison
 
 
@@ -43,7 +43,7 @@ def test_more_sets_than_letters_are_drawn():
 def test_each_step_of_leakage_is_a_panel():
     names = ("track_random", "size_matched", "artist_grouped")
     rows = pd.concat(predictions(a, protocol=p) for a, p in zip((1, 0.8, 0.3), names, strict=True))
-    steps = decomposition(rows, GROUPS, seed=0)
+    steps = decomposition(rows, GROUPS, leakage(rows, GROUPS, seed=0), seed=0)
     axes = comparison.leakage_steps(steps).axes
     assert [ax.lines[0].get_xdata()[0] for ax in axes] == pytest.approx(
         (-100 * steps["difference"]).tolist()
@@ -52,7 +52,9 @@ def test_each_step_of_leakage_is_a_panel():
 
 
 def test_without_steps_it_says_so():
-    fig = comparison.leakage_steps(decomposition(predictions(), GROUPS, seed=0))
+    rows = predictions()
+    steps = decomposition(rows, GROUPS, leakage(rows, GROUPS, seed=0), seed=0)
+    fig = comparison.leakage_steps(steps)
     assert "No system" in fig.texts[0].get_text()
 
 

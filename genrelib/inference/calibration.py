@@ -17,80 +17,47 @@ from .frames import (
     answerable,
     by_system,
     checked,
+    codes_of,
     genres_of,
     groups_of,
     is_right,
-    places,
     probabilities,
 )
 from .intervals import FLOOR, ClusterBootstrap
-from .scores import N_BINS, bins_of, estimate
+from .scores import bins_of, estimate
 
 HOTTEST = 20.0
 COMPARED = ("log_loss", "brier", "ece")
+ABSTENTION = ["system", "protocol", "risk", "n_tests", "n_left_out", "n_answered"]
+ABSTENTION += [f"{name}{end}" for name in ("coverage", "reached") for end in ("", "_low", "_high")]
+ABSTENTION += ["error_rate", "aurc"]
 
 
-def reliability(
-    rows: pd.DataFrame,
-    groups: pd.Series,
-    *,
-    seed: int,
-    n_bins: int = N_BINS,
-    equal_mass: bool = False,
-) -> pd.DataFrame:
-    """Compare confidence and accuracy, bin by bin, over the answerable tests.
-
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        Predictions of one system and protocol.
-    groups : pd.Series, index track_id
-        Group of artists of every track.
-    seed : int
-        The study's seed.
-    n_bins : int
-        At least 1.
-    equal_mass : bool
-        Whether bins hold about equally many tests rather than being of equal width. Tests of the
-        same confidence share a bin, so that there may be fewer bins.
+def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
+    """Compare confidence and accuracy of one system and protocol, over the answerable tests.
 
     Returns
     -------
     pd.DataFrame
-        One row per bin that holds a test: ``bin``, ``n_tests``, mean ``confidence``, ``accuracy``
-        and its 95 % interval over groups, ``low`` and ``high``.
+        One row per bin of a tenth that holds a test: ``bin``, ``n_tests``, mean ``confidence``,
+        ``accuracy`` and its 95 % interval over groups, ``low`` and ``high``.
     """
-    if n_bins < 1:
-        raise GenrelibError(f"n_bins={n_bins}; at least 1 is needed.")
     kept = checked(rows)[answerable(rows)]
     confidence, right = probabilities(kept).max(axis=1), is_right(kept)
-    if equal_mass and len(kept):
-        edges = np.quantile(confidence, np.arange(1, n_bins) / n_bins)
-        bins = np.searchsorted(np.unique(edges), confidence, side="right")
-    else:
-        bins = bins_of(confidence, n_bins)
-    clusters = groups_of(kept, groups)
+    bins, clusters = bins_of(confidence), groups_of(kept, groups)
     lines = []
     for number in np.unique(bins):
         inside = bins == number
-        generator = rng(seed, "reliability", number)
-        bootstrap = ClusterBootstrap(clusters[inside], generator)
-        columns = np.column_stack([right[inside], np.ones(inside.sum())])
-        low, high = bootstrap.estimate(columns).interval
-        found = (int(inside.sum()), confidence[inside].mean(), right[inside].mean(), low, high)
-        lines.append((int(number), *found))
+        bootstrap = ClusterBootstrap(clusters[inside], rng(seed, "reliability", number))
+        found = bootstrap.mean(right[inside])
+        means = (confidence[inside].mean(), found.value, *found.interval)
+        lines.append((int(number), int(inside.sum()), *means))
     names = ["bin", "n_tests", "confidence", "accuracy", "low", "high"]
     return pd.DataFrame(lines, columns=names)
 
 
 def temperatures(valid: pd.DataFrame) -> pd.DataFrame:
     """Find the temperature of each fit on its validation part.
-
-    Parameters
-    ----------
-    valid : pd.DataFrame
-        Predictions of each fit on its validation part, with the columns of
-        :func:`genrelib.experiments.predictions.read`.
 
     Returns
     -------
@@ -101,7 +68,7 @@ def temperatures(valid: pd.DataFrame) -> pd.DataFrame:
     lines = {}
     for fit, part in checked(valid).groupby(FIT, sort=False):
         logs = np.log(np.clip(probabilities(part), FLOOR, 1))
-        lines[fit] = (_temperature(logs, places(part["genre"], genres_of(part))), len(part))
+        lines[fit] = (_temperature(logs, codes_of(part["genre"], genres_of(part))), len(part))
     index = pd.MultiIndex.from_tuples(lines, names=FIT)
     return pd.DataFrame(list(lines.values()), index=index, columns=["temperature", "n_valid"])
 
@@ -119,11 +86,6 @@ def _temperature(logs, genre):
 
 def calibrated(rows: pd.DataFrame, valid: pd.DataFrame) -> pd.DataFrame:
     """Rescale the probabilities of each fit by the temperature of its validation part.
-
-    Parameters
-    ----------
-    rows, valid : pd.DataFrame
-        Predictions on the test and on the validation parts.
 
     Returns
     -------
@@ -150,15 +112,6 @@ def calibration(
     rows: pd.DataFrame, valid: pd.DataFrame, groups: pd.Series, *, seed: int
 ) -> pd.DataFrame:
     """Measure log loss, Brier score and ECE before and after temperature scaling.
-
-    Parameters
-    ----------
-    rows, valid : pd.DataFrame
-        Predictions on the test and on the validation parts.
-    groups : pd.Series, index track_id
-        Group of artists of every track.
-    seed : int
-        The study's seed.
 
     Returns
     -------
@@ -197,12 +150,7 @@ def calibration(
 
 
 def risk_coverage(rows: pd.DataFrame) -> pd.DataFrame:
-    """Answer the surest tests first, and count the errors among those answered.
-
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        Predictions of one system and protocol; only answerable tests count.
+    """Answer the surest tests of one system and protocol first, and count the errors among them.
 
     Returns
     -------
@@ -213,12 +161,9 @@ def risk_coverage(rows: pd.DataFrame) -> pd.DataFrame:
         no test is answerable.
     """
     kept = checked(rows)[answerable(rows)]
-    return _curve(probabilities(kept).max(axis=1), is_right(kept))
-
-
-def _curve(confidence, right):
+    confidence = probabilities(kept).max(axis=1)
     order = np.argsort(-confidence, kind="stable")
-    confidence, wrong = confidence[order], 1 - right[order]
+    confidence, wrong = confidence[order], 1 - is_right(kept)[order]
     is_last = np.r_[np.diff(confidence) != 0, np.ones(min(len(order), 1), dtype=bool)]
     answered = np.flatnonzero(is_last) + 1
     return pd.DataFrame(
@@ -232,11 +177,6 @@ def _curve(confidence, right):
 
 def aurc(rows: pd.DataFrame) -> float:
     """Return the area under the risk-coverage curve: the risk, averaged over all coverages.
-
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        Predictions of one system and protocol; only answerable tests count.
 
     Returns
     -------
@@ -257,17 +197,8 @@ def aurc(rows: pd.DataFrame) -> float:
 def threshold_for(valid: pd.DataFrame, risk: float) -> float:
     """Return the lowest confidence at which the errors among those answered are at most `risk`.
 
-    Parameters
-    ----------
-    valid : pd.DataFrame
-        Predictions of one fit on its validation part.
-    risk : float
-        Share of errors, in ``[0, 1]``.
-
-    Returns
-    -------
-    float
-        Infinite when no confidence is safe enough: the fit then answers nothing.
+    `valid` are the predictions of one fit on its validation part, `risk` a share of errors. It is
+    infinite when no confidence is safe enough: the fit then answers nothing.
     """
     curve = risk_coverage(valid)
     safe = curve[curve["risk"] <= risk]
@@ -275,29 +206,18 @@ def threshold_for(valid: pd.DataFrame, risk: float) -> float:
 
 
 def abstention(
-    rows: pd.DataFrame,
-    valid: pd.DataFrame,
-    groups: pd.Series,
-    *,
-    risk: float,
-    seed: int,
+    rows: pd.DataFrame, valid: pd.DataFrame, groups: pd.Series, *, risk: float, seed: int
 ) -> pd.DataFrame:
     """Let each fit answer only where it is sure enough, and see whether the risk is kept.
 
     A fit's threshold comes from its own validation part; what it reaches on its test part is a
-    measurement, not a promise.
+    measurement, not a promise. With calibrated `rows` and `valid`, thresholds of different fits
+    mean the same.
 
     Parameters
     ----------
-    rows, valid : pd.DataFrame
-        Predictions on the test and on the validation parts. Calibrated ones too: then thresholds
-        of different fits mean the same.
-    groups : pd.Series, index track_id
-        Group of artists of every track.
     risk : float
         Share of errors among the answers that is aimed at, above 0 and below 1.
-    seed : int
-        The study's seed.
 
     Returns
     -------
@@ -323,22 +243,14 @@ def abstention(
             answered = probabilities(kept).max(axis=1) >= limits[~np.isnan(limits)]
             generator = rng(seed, "abstention", system, protocol)
             bootstrap = ClusterBootstrap(groups_of(kept, groups), generator)
-            line |= _reached(answered.astype(float), is_right(kept), bootstrap)
+            wrong = 1 - is_right(kept)
+            line["n_answered"] = int(answered.sum())
+            for name, share in (
+                ("coverage", bootstrap.mean(answered)),
+                ("reached", bootstrap.estimate(np.column_stack([answered * wrong, answered]))),
+            ):
+                low, high = share.interval
+                line |= {name: share.value, f"{name}_low": low, f"{name}_high": high}
             line |= {"error_rate": 1 - is_right(kept).mean(), "aurc": aurc(kept)}
         lines.append(line)
-    return pd.DataFrame(lines).reindex(columns=COLUMNS)
-
-
-COLUMNS = ["system", "protocol", "risk", "n_tests", "n_left_out", "n_answered", "coverage"]
-COLUMNS += ["coverage_low", "coverage_high", "reached", "reached_low", "reached_high"]
-COLUMNS += ["error_rate", "aurc"]
-
-
-def _reached(answered, right, bootstrap):
-    coverage = bootstrap.estimate(np.column_stack([answered, np.ones(len(answered))]))
-    reached = bootstrap.estimate(np.column_stack([answered * (1 - right), answered]))
-    found = {"n_answered": int(answered.sum())}
-    for name, share in (("coverage", coverage), ("reached", reached)):
-        low, high = share.interval
-        found |= {name: share.value, f"{name}_low": low, f"{name}_high": high}
-    return found
+    return pd.DataFrame(lines).reindex(columns=ABSTENTION)

@@ -1,4 +1,4 @@
-"""Comparisons: which systems can be told apart under one protocol, and which can't.
+"""Comparisons: which systems differ significantly under one protocol, and which don't.
 
 Three tests answer three questions. McNemar's takes every track for a draw of its own; the cluster
 test takes groups of artists for the draws, as they are; the corrected *t* asks whether the
@@ -18,30 +18,16 @@ from statsmodels.stats.multitest import multipletests
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
 from ..systems import SYSTEMS
-from .frames import FIT, checked, genres_of, groups_of, is_right, ordered, places, tracks_of
+from .frames import FIT, checked, codes_of, genres_of, groups_of, is_right, ordered, tracks_of
 from .intervals import ALPHA, DIFFERENCE, ClusterBootstrap, minimum_detectable_difference
 
-PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "mdd_holm"]
-PAIR = [
-    *PAIR,
-    "p_cluster",
-    "p_cluster_holm",
-    "n_only_a",
-    "n_only_b",
-    "p_mcnemar",
-    "p_mcnemar_mid",
-    "p_mcnemar_holm",
-]
-PAIR = [*PAIR, "p_corrected_t", "p_corrected_t_holm", "distinguishable"]
+PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "mdd_holm", "p_cluster"]
+PAIR += ["p_cluster_holm", "n_only_a", "n_only_b", "p_mcnemar", "p_mcnemar_mid", "p_mcnemar_holm"]
+PAIR += ["p_corrected_t", "p_corrected_t_holm", "distinguishable"]
 
 
 def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
-    """Test whether two systems are right equally often, from the tracks on which they differ.
-
-    Parameters
-    ----------
-    only_a, only_b : int
-        Tracks that only the one, and only the other, got right.
+    """Test whether two systems are right equally often, from the tracks that only one got right.
 
     Returns
     -------
@@ -103,25 +89,9 @@ def corrected_t(differences: np.ndarray, test_to_train: float) -> float:
 
 
 def comparisons(
-    predictions: pd.DataFrame,
-    records: pd.DataFrame,
-    groups: pd.Series,
-    *,
-    protocol: str,
-    seed: int,
+    predictions: pd.DataFrame, records: pd.DataFrame, groups: pd.Series, *, protocol: str, seed: int
 ) -> pd.DataFrame:
-    """Compare every two systems under one protocol.
-
-    Parameters
-    ----------
-    predictions, records : pd.DataFrame
-        From :func:`genrelib.experiments.predictions.read`; those of other protocols don't count.
-    groups : pd.Series, index track_id
-        Group of artists of every track.
-    protocol : str
-        Under which.
-    seed : int
-        The study's seed.
+    """Compare all pairs of systems under one protocol.
 
     Returns
     -------
@@ -144,11 +114,11 @@ def comparisons(
     """
     rows = checked(predictions[predictions["protocol"] == protocol])
     names = ordered(rows["system"], SYSTEMS)
-    parts = {name: _sorted(rows[rows["system"] == name]) for name in names}
+    rows = rows.sort_values(["repeat", "fold", "track_id"])
+    parts = {name: rows[rows["system"] == name].reset_index(drop=True) for name in names}
     _check_same_tests(parts, protocol)
     first = parts[names[0]]
-    generator = rng(seed, "comparisons", protocol)
-    bootstrap = ClusterBootstrap(groups_of(first, groups), generator)
+    bootstrap = ClusterBootstrap(groups_of(first, groups), rng(seed, "comparisons", protocol))
     right = {name: is_right(part) for name, part in parts.items()}
     decided = {name: _decisions(part) for name, part in parts.items()}
     shares = _test_to_train(records, protocol, names)
@@ -156,10 +126,9 @@ def comparisons(
     lines, n_pairs = [], math.comb(len(names), 2)
     for a, b in combinations(names, 2):
         difference = right[a] - right[b]
-        columns = np.column_stack([difference, np.ones(len(difference))])
-        found = bootstrap.estimate(columns, span=DIFFERENCE)
-        only_a, only_b = (decided[a] & ~decided[b]).sum(), (decided[b] & ~decided[a]).sum()
-        exact, mid = mcnemar(int(only_a), int(only_b))
+        found = bootstrap.mean(difference, DIFFERENCE)
+        only = [int((decided[x] & ~decided[y]).sum()) for x, y in ((a, b), (b, a))]
+        exact, mid = mcnemar(*only)
         by_fold = pd.Series(difference).groupby(fits).mean().to_numpy()
         low, high = found.interval
         lines.append(
@@ -173,23 +142,17 @@ def comparisons(
                 "mdd": minimum_detectable_difference(found),
                 "mdd_holm": minimum_detectable_difference(found, alpha=ALPHA / n_pairs),
                 "p_cluster": found.p_value,
-                "n_only_a": int(only_a),
-                "n_only_b": int(only_b),
+                "n_only_a": only[0],
+                "n_only_b": only[1],
                 "p_mcnemar": exact,
                 "p_mcnemar_mid": mid,
                 "p_corrected_t": corrected_t(by_fold, shares),
             }
         )
     table = pd.DataFrame(lines, columns=PAIR)
-    table["p_cluster_holm"] = holm(table["p_cluster"])
-    table["p_mcnemar_holm"] = holm(table["p_mcnemar_mid"])
-    table["p_corrected_t_holm"] = holm(table["p_corrected_t"])
-    table["distinguishable"] = table["p_cluster_holm"] < ALPHA
-    return table[PAIR]
-
-
-def _sorted(part):
-    return part.sort_values(["repeat", "fold", "track_id"]).reset_index(drop=True)
+    for name in ("p_cluster", "p_mcnemar", "p_corrected_t"):
+        table[f"{name}_holm"] = holm(table["p_mcnemar_mid" if name == "p_mcnemar" else name])
+    return table.assign(distinguishable=table["p_cluster_holm"] < ALPHA)
 
 
 def _check_same_tests(parts, protocol):
@@ -210,7 +173,7 @@ def _decisions(part):
     track = pd.Index(tracks_of(part), name="track_id")
     means = part[columns].set_axis(track, axis="index").groupby(level=0).mean()
     genre = part["genre"].set_axis(track, axis="index").groupby(level=0).first()
-    return means.to_numpy().argmax(axis=1) == places(genre, genres_of(part))
+    return means.to_numpy().argmax(axis=1) == codes_of(genre, genres_of(part))
 
 
 def _test_to_train(records, protocol, names):
@@ -225,57 +188,39 @@ def _test_to_train(records, protocol, names):
 
 
 def ranking(comparisons: pd.DataFrame, scores: pd.DataFrame, *, protocol: str) -> pd.DataFrame:
-    """Sort systems by accuracy and mark by letters which of them cannot be told apart.
-
-    Parameters
-    ----------
-    comparisons : pd.DataFrame
-        From :func:`comparisons`.
-    scores : pd.DataFrame
-        From :func:`genrelib.inference.scores`.
-    protocol : str
-        Of the comparisons.
+    """Sort the `scores` of one protocol, and mark by letters which do not differ significantly.
 
     Returns
     -------
     pd.DataFrame
-        Best first: ``system, accuracy, low, high``; ``letters``: two systems that share one
-        cannot be told apart; ``first`` and ``last``, the ranks between which the system lies for
-        certain: one more than the systems found better, and those not found worse.
+        Best first: ``system, accuracy, low, high``; ``letters``: two systems that share one do not
+        differ significantly in the table of :func:`comparisons`; ``first`` and ``last``, the ranks
+        between which the system lies: one more than the systems found better, and those not found
+        worse.
     """
-    table = scores[scores["protocol"] == protocol].sort_values(
-        "accuracy", ascending=False, kind="stable"
-    )
+    table = scores.loc[scores["protocol"] == protocol, ["system", "accuracy", "low", "high"]]
+    table = table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
     names = list(table["system"])
     clear = comparisons[comparisons["distinguishable"]]
-    apart = {frozenset(pair) for pair in clear[["a", "b"]].itertuples(index=False)}
+    differ = {frozenset(pair) for pair in clear[["a", "b"]].itertuples(index=False)}
     place = {name: i for i, name in enumerate(names)}
-    sets = sorted(_alike(names, apart), key=lambda alike: sorted(place[n] for n in alike))
-    letters = {
-        name: "".join(_letter(i) for i, alike in enumerate(sets) if name in alike) for name in names
-    }
-    better = {n: sum(frozenset((n, o)) in apart for o in names[: place[n]]) for n in names}
-    worse = {n: sum(frozenset((n, o)) in apart for o in names[place[n] :]) for n in names}
-    return (
-        table[["system", "accuracy", "low", "high"]]
-        .assign(
-            letters=[letters[name] for name in names],
-            first=[1 + better[name] for name in names],
-            last=[len(names) - worse[name] for name in names],
-        )
-        .reset_index(drop=True)
-    )
+    sets = sorted(_sets(names, differ), key=lambda own: sorted(place[n] for n in own))
+    letters = ["".join(_letter(i) for i, own in enumerate(sets) if n in own) for n in names]
+    better = [sum({n, o} in differ for o in names[: place[n]]) for n in names]
+    worse = [sum({n, o} in differ for o in names[place[n] :]) for n in names]
+    first, last = [1 + n for n in better], [len(names) - n for n in worse]
+    return table.assign(letters=letters, first=first, last=last)
 
 
-def _alike(names, apart):
-    """List the largest sets without a pair that is apart (insert and absorb, Piepho 2004)."""
+def _sets(names, differ):
+    """List the largest sets without a pair that differs (insert and absorb, Piepho 2004)."""
     sets = [frozenset(names)]
-    for pair in apart:
-        split = [alike - {one} for alike in sets if pair <= alike for one in pair]
-        kept = [alike for alike in sets if not pair <= alike]
-        for alike in sorted(split, key=len, reverse=True):
-            if not any(alike <= other for other in kept):
-                kept.append(alike)
+    for pair in differ:
+        split = [own - {one} for own in sets if pair <= own for one in pair]
+        kept = [own for own in sets if not pair <= own]
+        for own in sorted(split, key=len, reverse=True):
+            if not any(own <= other for other in kept):
+                kept.append(own)
         sets = kept
     return sets
 

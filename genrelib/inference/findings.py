@@ -1,14 +1,15 @@
 """Findings: what the tables show, and what they don't, in sentences made from their numbers."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
 from ..protocols.registry import PROTOCOLS
 from ..systems import SYSTEMS
-from .claims import STRICT
-from .frames import title
+from .claims import EXCEEDED, NOT_CONTRADICTED, NOT_REACHED
 from .intervals import ALPHA
+from .leakage import STRICT
+from .wording import change, estimate, percent, points, title
 
 YARDSTICKS = ("mel_svm", "mel_svm_train")
 """The classical system of the study protocol; the same, learning from as little as networks do."""
@@ -30,22 +31,17 @@ def findings(
     claims: pd.DataFrame | None = None,
     networks: Collection[str] = (),
 ) -> list[str]:
-    """Say in sentences what the tables show; every number in them is taken from the tables.
+    """State in sentences what the tables show; every number in them is taken from the tables.
 
     Parameters
     ----------
-    scores, leakage : pd.DataFrame
-        From the functions of the same names.
+    scores, leakage, calibration, abstention, claims : pd.DataFrame
+        From the functions of the same names; `steps` from ``decomposition``, `crossed` from
+        ``cross_collection``.
     n_genres : int
         Chance is one over it.
     comparisons : mapping of str to pd.DataFrame, optional
         Tables of :func:`genrelib.inference.comparisons` by protocol.
-    steps : pd.DataFrame, optional
-        From :func:`genrelib.inference.decomposition`.
-    crossed : pd.DataFrame, optional
-        From :func:`genrelib.inference.cross_collection`.
-    calibration, abstention, claims : pd.DataFrame, optional
-        From the functions of the same names.
     networks : collection of str
         Systems that are networks, for the second of the study's primary comparisons.
 
@@ -54,12 +50,12 @@ def findings(
     list of str
         The primary comparisons first. For the notebook's last section and the top of the report.
     """
-    pairs = (comparisons or {}).get(STRICT)
-    said = [*_worth(leakage), *_network(scores, pairs, networks)]
-    said += [*_best(scores, n_genres), *_lost(leakage), *_unanswerable(scores)]
-    for protocol, table in (comparisons or {}).items():
-        said += _pairs(table, protocol)
-    for tell, table in (
+    comparisons = comparisons or {}
+    sentences = [*_first(leakage), *_second(scores, comparisons.get(STRICT), networks)]
+    sentences += [*_best(scores, n_genres), *_lost(leakage), *_unanswerable(scores)]
+    for protocol, table in comparisons.items():
+        sentences += _pairs(table, protocol)
+    for sentences_of, table in (
         (_steps, steps),
         (_crossed, crossed),
         (_calibration, calibration),
@@ -67,22 +63,22 @@ def findings(
         (_claims, claims),
     ):
         if table is not None and len(table):
-            said += tell(table)
-    return said
+            sentences += sentences_of(table)
+    return sentences
 
 
-def _worth(leakage) -> Iterator[str]:
+def _first(leakage):
     """Answer the study's first question."""
     for row in leakage[leakage["system"] == YARDSTICKS[0]].itertuples():
         yield (
-            f"Comparison 1, what the artist is worth to the {title(row.system, SYSTEMS)}: accuracy "
-            f"with tracks at random less that with artists kept apart is "
-            f"{_interval(row.difference, row.low, row.high)} on {row.n_tracks} tracks. A loss is "
-            f"{'found' if row.low > 0 else 'not found'}."
+            f"Comparison 1, what the artist is worth to the {_system(row.system)}: accuracy in the "
+            f"track-level random split less that in the artist-disjoint split is "
+            f"{change(row.difference, row.low, row.high)} on {row.n_tracks} tracks. The loss is "
+            f"{'significant' if row.low > 0 else 'not significant'}."
         )
 
 
-def _network(scores, pairs, networks) -> Iterator[str]:
+def _second(scores, pairs, networks):
     """Answer the study's second question, for the yardstick as it is and with equal data."""
     own = scores[(scores["protocol"] == STRICT) & scores["system"].isin(list(networks))]
     if pairs is None or pairs.empty or own.empty:
@@ -93,46 +89,39 @@ def _network(scores, pairs, networks) -> Iterator[str]:
         for row in found.itertuples():
             sign = 1 if row.a == best else -1
             limits = sorted((sign * row.low, sign * row.high))
-            question = "Comparison 2, with equal data: " if number else "Comparison 2: "
             yield (
-                f"{question}{title(best, SYSTEMS)}, the best network with artists kept apart, less "
-                f"{title(yardstick, SYSTEMS)} is {_interval(sign * row.difference, *limits)} "
-                f"(adjusted p {row.p_cluster_holm:.2g}). A difference is {_verdict(row)}."
+                f"Comparison 2{', with equal data' if number else ''}: {_system(best)}, the best "
+                f"network in the artist-disjoint split, less {_system(yardstick)} is "
+                f"{change(sign * row.difference, *limits)} (adjusted p {row.p_cluster_holm:.2g}). "
+                f"The difference is {_answer(row)}."
             )
 
 
-def _verdict(row) -> str:
-    """Say found or not, and what would have been."""
+def _answer(row):
     if row.distinguishable:
-        return "found"
-    seen = f"{100 * row.mdd_holm:.1f} points would be found 4 times in 5"
-    return f"{'not known' if row.mdd_holm > MATTERS else 'not found'}: one of {seen}"
-
-
-def _interval(value, low, high) -> str:
-    return f"{100 * value:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+        return "significant"
+    unknown = "not known" if row.mdd_holm > MATTERS else "not significant"
+    return f"{unknown}: one of {points(row.mdd_holm)} would be found 4 times in 5"
 
 
 def _best(scores, n_genres):
     for protocol, part in scores.groupby("protocol", sort=False):
         best = part.loc[part["accuracy"].idxmax()]
         yield (
-            f"With {title(protocol, PROTOCOLS)}, the best of {len(part)} systems is "
-            f"{title(best['system'], SYSTEMS)}: {best['accuracy']:.1%} "
-            f"[{best['low']:.1%}, {best['high']:.1%}] "
-            f"({best['n_tracks']} tracks; chance is {1 / n_genres:.1%})."
+            f"Best of {len(part)} systems, {title(protocol, PROTOCOLS)}: "
+            f"{_system(best['system'])}, {estimate(best['accuracy'], best['low'], best['high'])} "
+            f"of all tests ({best['n_tracks']} tracks; chance is {percent(1 / n_genres)})."
         )
 
 
 def _lost(leakage):
-    clear = leakage[(leakage["p_holm"] < ALPHA) & (leakage["difference"] > 0)]
     if len(leakage):
+        clear = leakage[(leakage["p_holm"] < ALPHA) & (leakage["difference"] > 0)]
         yield (
-            "Keeping artists apart changes accuracy by "
+            "From the track-level random to the artist-disjoint split, accuracy changes by "
             f"{-100 * leakage['difference'].median():+.1f} points at the median system, on the "
-            f"{leakage['n_tracks'].max()} tracks that both protocols make answerable; for "
-            f"{len(clear)} of {len(leakage)} systems the loss is beyond chance, after Holm's "
-            "correction."
+            f"{leakage['n_tracks'].max()} tracks that both make answerable; the loss is "
+            f"significant for {len(clear)} of {len(leakage)} systems, after Holm's correction."
         )
 
 
@@ -141,9 +130,9 @@ def _unanswerable(scores):
     if len(lost):
         share = 1 - (lost["n_answerable"] / lost["n_tests"]).min()
         yield (
-            f"Where artists are kept apart, {share:.0%} of the tests ask for a genre whose only "
-            "artists are in the test part: no system can answer them. The table counts them as "
-            "wrong, and also shows the accuracy without them."
+            f"In the artist-disjoint split, {percent(share, 0)} of the tests are of a genre whose "
+            "only artists are in the test part: no system can answer them. Accuracy counts them as "
+            "wrong; the table also gives the accuracy without them, and the losses leave them out."
         )
 
 
@@ -153,44 +142,42 @@ def _pairs(table, protocol):
     clear = int(table["distinguishable"].sum())
     naive = int((table["p_mcnemar_holm"] < ALPHA).sum())
     yield (
-        f"With {title(protocol, PROTOCOLS)}, {clear} of {len(table)} pairs of systems can be told "
-        f"apart after Holm's correction; {len(table) - clear} cannot. McNemar's test, which takes "
-        f"tracks of one artist for independent, would have told {naive} apart."
+        f"Pairs of systems, {title(protocol, PROTOCOLS)}: {clear} of {len(table)} differ "
+        f"significantly after Holm's correction. By McNemar's test, which takes tracks of one "
+        f"artist for independent, {naive} would."
     )
     if table["mdd_holm"].notna().any():
         yield (
-            "At the median pair, a true difference of "
-            f"{100 * table['mdd_holm'].median():.1f} points would be found 4 times in 5 after that "
-            "correction; a smaller one is missed more often."
+            f"At the median pair, a true difference of {points(table['mdd_holm'].median())} would "
+            "be found 4 times in 5 after that correction; a smaller one is missed more often."
         )
 
 
 def _steps(table):
-    for step, part in table[table["n_tracks"] > 0].groupby("step"):  # "total" sorts last
-        first = part.iloc[0]
-        sure = part["p_holm"] < ALPHA
+    steps = table[(table["n_tracks"] > 0) & (table["step"] != "total")]  # _lost has the total
+    for step, part in steps.groupby("step"):
+        first, sure = part.iloc[0], part["p_holm"] < ALPHA
         clear = int((sure & (part["difference"] > 0)).sum())
         gained = int((sure & (part["difference"] < 0)).sum())
         yield (
-            f"{'Artists alone' if step == 'total' else f'Step {step}'}, from "
-            f"{title(first['before'], PROTOCOLS)} to {title(first['after'], PROTOCOLS)} "
-            f"(taken away: {first['taken_away']}): {-100 * part['difference'].median():+.1f} "
-            f"points at the median system; a loss beyond chance for {clear} of {len(part)} "
-            f"systems, a gain for {gained}, after Holm's correction."
+            f"Step {step}, from {title(first['before'], PROTOCOLS)} to "
+            f"{title(first['after'], PROTOCOLS)} (taken away: {first['taken_away']}): "
+            f"{-100 * part['difference'].median():+.1f} points at the median system; after "
+            f"Holm's correction a significant loss for {clear} of {len(part)} systems, a gain for "
+            f"{gained}."
         )
 
 
 def _crossed(table):
     for (trained, tested), part in table.groupby(["trained_on", "tested_on"], sort=False):
         best = part.loc[part["accuracy_cross"].idxmax()]
+        accuracy = estimate(best["accuracy_cross"], best["low_cross"], best["high_cross"])
         yield (
             f"Trained on {trained} alone and tested on {tested}, the best of {len(part)} systems "
-            f"is {title(best['system'], SYSTEMS)}: {best['accuracy_cross']:.1%} "
-            f"[{best['low_cross']:.1%}, {best['high_cross']:.1%}]. That {tested} is not trained on "
-            f"too changes accuracy by {-100 * part['difference'].median():+.1f} points at the "
-            f"median system, on the same {best['n_tracks']} tracks; for "
-            f"{int((part['low'] > 0).sum())} of {len(part)} systems the interval of the loss, "
-            "without a correction, excludes zero."
+            f"is {_system(best['system'])}: {accuracy}. Without {tested} among the training data, "
+            f"accuracy changes by {-100 * part['difference'].median():+.1f} points at the median "
+            f"system, on the same {best['n_tracks']} tracks; for {int((part['low'] > 0).sum())} of "
+            f"{len(part)} systems the interval of the loss, without a correction, excludes zero."
         )
 
 
@@ -212,46 +199,39 @@ def _calibration(table):
 def _abstention(table):
     for (protocol, risk), part in table.groupby(["protocol", "risk"], sort=False):
         measured = part[part["coverage"].notna()]
-        if len(measured):
-            over = int((measured["reached_low"] > risk).sum())
-            kept = measured[(measured["reached"] <= risk) & (measured["coverage"] > 0)]
-            yield (
-                f"With {title(protocol, PROTOCOLS)} and at most {risk:.0%} errors aimed at, "
-                f"{_most(kept)} {over} of {len(measured)} systems err more often than aimed at by "
-                "their whole interval. Tests that cannot be answered are left out."
+        if measured.empty:
+            continue
+        over = int((measured["reached_low"] > risk).sum())
+        kept = measured[(measured["reached"] <= risk) & (measured["coverage"] > 0)]
+        words = "no system keeps to it."
+        if len(kept):
+            most = kept.loc[kept["coverage"].idxmax()]
+            words = (
+                f"{len(kept)} keep to it. Of these, {_system(most['system'])} answers most: "
+                f"{percent(most['coverage'])} of the answerable tests, with "
+                f"{percent(most['reached'])} errors."
             )
-
-
-def _most(kept) -> str:
-    """Name the system that answers most of those that keep to their aim."""
-    if kept.empty:
-        return "no system keeps to it."
-    most = kept.loc[kept["coverage"].idxmax()]
-    return (
-        f"{len(kept)} keep to it. Of these, {title(most['system'], SYSTEMS)} answers most: "
-        f"{most['coverage']:.1%} of the tests, with {most['reached']:.1%} errors."
-    )
+        yield (
+            f"Aiming at no more than {percent(risk, 0)} errors, {title(protocol, PROTOCOLS)}: "
+            f"{words} {over} of {len(measured)} systems err more often, by their whole interval."
+        )
 
 
 def _claims(table):
     known = table[~table["verdict"].str.startswith("not available")]
     if len(known) < len(table):
         yield f"{len(table) - len(known)} of {len(table)} systems are not available here."
-    figures = known[known["claimed"].notna() & known["accuracy_split"].notna()]
-    others = figures["verdict"].str.startswith("the claim is about").sum()
-    short = figures["verdict"].str.startswith("the claim is not reached").sum()
-    within = figures["verdict"].str.startswith("the claim is within").sum()
-    more = figures["verdict"].str.startswith("the rerun exceeds").sum()
-    if short + within + more:
+    rerun = known[known["claimed"].notna() & known["accuracy_split"].notna()]
+    judged = rerun[rerun["outcome"] != ""]
+    if len(judged):
+        n = judged["outcome"].value_counts().reindex([NOT_CONTRADICTED, NOT_REACHED, EXCEEDED])
+        compatible, short, more = n.fillna(0).astype(int)
         yield (
-            f"Of {short + within + more} claims about this music that were rerun under their own "
-            f"split, {within} are within the error, {short} are not reached, {more} are exceeded; "
-            f"{others} are about other music, or more."
+            f"Of {len(judged)} claims about this music that were rerun under their own split, "
+            f"{compatible} are not contradicted, {short} are not reached, {more} are exceeded; "
+            f"{len(rerun) - len(judged)} are about other music, or more."
         )
-    lost = known[known["loss"].notna()]
-    if len(lost):
-        yield (
-            f"{int(((lost['loss_p_holm'] < ALPHA) & (lost['loss'] > 0)).sum())} of {len(lost)} "
-            "systems lose accuracy beyond chance when artists are kept apart, after Holm's "
-            f"correction; the median loss is {100 * lost['loss'].median():.1f} points."
-        )
+
+
+def _system(name):
+    return title(name, SYSTEMS)

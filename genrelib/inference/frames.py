@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..base.errors import GenrelibError
 from ..features import segments
-from ..protocols.registry import PROTOCOLS
+from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 
 FIT = ["system", "protocol", "repeat", "fold"]
@@ -15,12 +15,7 @@ NEEDED = (*FIT, "track_id", "genre", "predicted")
 
 
 def checked(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `rows` as they are, if they are predictions.
-
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        Should be like those of :func:`genrelib.experiments.predictions.read`.
+    """Return `rows` unchanged if they are predictions.
 
     Raises
     ------
@@ -63,25 +58,25 @@ def probabilities(rows: pd.DataFrame) -> np.ndarray:
     return rows[[f"p_{genre}" for genre in genres_of(rows)]].to_numpy(float)
 
 
-def places(labels: pd.Series, genres: list[str]) -> np.ndarray:
-    """Return the place of each label among `genres`, -1 for one that is not there."""
+def codes_of(labels: pd.Series, genres: list[str]) -> np.ndarray:
+    """Return the index of each label in `genres`, -1 for a label that is not in it."""
     return pd.Categorical(labels, genres).codes.astype(int)
 
 
 def is_right(rows: pd.DataFrame) -> np.ndarray:
-    """Tell of each test whether the predicted genre is the track's: 1.0 or 0.0."""
+    """Return 1.0 for each test whose predicted genre is the track's, else 0.0."""
     return (rows["genre"] == rows["predicted"]).to_numpy(float)
 
 
 def answerable(rows: pd.DataFrame) -> np.ndarray:
-    """Tell of each test whether its genre was in the training data; all are if rows don't say."""
+    """Return which tests have a genre that was trained on; all, if the rows lack the column."""
     if "genre_trained" not in rows:
         return np.ones(len(rows), dtype=bool)
     return rows["genre_trained"].to_numpy(bool)
 
 
 def tracks_of(rows: pd.DataFrame) -> np.ndarray:
-    """Return the track of each test: of a segment, the track it was cut from."""
+    """Return the track of each test; for a segment, the track it was cut from."""
     known = [n for n in rows["protocol"].unique() if n in PROTOCOLS]
     cut = [name for name in known if PROTOCOLS[name].unit == "segment"]
     ids = rows["track_id"].to_numpy(object).copy()
@@ -91,32 +86,31 @@ def tracks_of(rows: pd.DataFrame) -> np.ndarray:
 
 
 def groups_of(rows: pd.DataFrame, groups: pd.Series) -> np.ndarray:
-    """Return the group of each test's track.
+    """Return the group of each test's track; see :func:`groups_at`."""
+    return groups_at(tracks_of(rows), groups)
+
+
+def groups_at(track_ids: Iterable[str], groups: pd.Series) -> np.ndarray:
+    """Return the group of each track.
 
     Raises
     ------
     GenrelibError
         When a track has no group.
     """
-    ids = tracks_of(rows)
-    unknown = sorted(set(ids) - set(groups.index))
+    unknown = sorted(set(track_ids) - set(groups.index))
     if unknown:
         raise GenrelibError(
             f"track {unknown[0]!r} and {len(unknown) - 1} more have no group among the "
             f"{len(groups)} known. Take the tracks table of the corpus that was predicted."
         )
-    return groups[ids].to_numpy()
+    return groups[track_ids].to_numpy()
 
 
 def ordered(names: Iterable[str], registry: dict) -> list[str]:
-    """Return each name once, in the registry's order; those that it lacks come last, sorted."""
+    """Return each name once, in the registry's order; unknown names come last, sorted."""
     present = set(names)
     return [n for n in registry if n in present] + sorted(present - set(registry))
-
-
-def title(name: str, registry: dict) -> str:
-    """Return what people call a system or a protocol: its title, else its name."""
-    return registry[name].title if name in registry else name
 
 
 def by_system(rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -128,13 +122,8 @@ def by_system(rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
                 yield system, protocol, parts[system, protocol]
 
 
-def rate_by_track(rows: pd.DataFrame) -> pd.Series:
-    """Average over a track's answerable tests whether they were right, in ``[0, 1]``.
-
-    Returns
-    -------
-    pd.Series, index track_id
-    """
+def accuracy_by_track(rows: pd.DataFrame) -> pd.Series:
+    """Return the mean over each track's answerable tests, in ``[0, 1]``; index ``track_id``."""
     kept = answerable(rows)
     right = pd.Series(is_right(rows)[kept], index=pd.Index(tracks_of(rows)[kept], name="track_id"))
     return right.groupby(level=0).mean()

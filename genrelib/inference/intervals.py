@@ -29,12 +29,7 @@ LOSS = (0.0, float(-np.log(FLOOR)))
 
 
 def ratio(totals: np.ndarray) -> np.ndarray:
-    """Divide the first total by the last, the number of tests; NaN where there is none.
-
-    Parameters
-    ----------
-    totals : np.ndarray, shape (..., n_columns)
-    """
+    """Divide the first total of the last axis by its last, the number of tests; NaN for none."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return totals[..., 0] / totals[..., -1]
 
@@ -52,7 +47,7 @@ class Estimate:
     n_clusters : int
         Clusters that hold a test.
     effective : float
-        So many clusters of equal size would tell as much (Kish): ``sum(n)**2 / sum(n**2)``.
+        Clusters of equal size that would tell as much (Kish): ``sum(n)**2 / sum(n**2)``.
     df : float
         Degrees of freedom of `se`; 0 when all tests are one cluster.
     span : (float, float)
@@ -138,14 +133,8 @@ class Estimate:
         """Return the paired difference of two estimates of one :class:`ClusterBootstrap`."""
         few = min(self, other, key=lambda estimate: estimate.df)
         reach = max(self.span[1], other.span[1])
-        return Estimate(
-            self.value - other.value,
-            self.draws - other.draws,
-            few.n_clusters,
-            few.effective,
-            few.df,
-            (-reach, reach),
-        )
+        value, draws = self.value - other.value, self.draws - other.draws
+        return Estimate(value, draws, few.n_clusters, few.effective, few.df, (-reach, reach))
 
 
 class ClusterBootstrap:
@@ -155,15 +144,13 @@ class ClusterBootstrap:
     ----------
     clusters : np.ndarray, shape (n_tests,)
         Which cluster each test belongs to.
-    generator : np.random.Generator
-        Source of the resamples.
 
     Examples
     --------
     >>> artists = np.repeat(np.arange(30), 4)
     >>> right = np.tile([1.0, 1.0, 1.0, 0.0], 30)
     >>> bootstrap = ClusterBootstrap(artists, np.random.default_rng(0))
-    >>> bootstrap.estimate(np.column_stack([right, np.ones(120)])).value
+    >>> bootstrap.mean(right).value
     0.75
     """
 
@@ -173,6 +160,10 @@ class ClusterBootstrap:
         names, self.codes = np.unique(np.asarray(clusters), return_inverse=True)
         n = len(names)
         self.weights = generator.multinomial(n, np.full(n, 1 / n), N_RESAMPLES).astype(float)
+
+    def mean(self, values: np.ndarray, span: tuple[float, float] = SHARE) -> Estimate:
+        """Estimate the mean of one value per test, each within `span`."""
+        return self.estimate(np.column_stack([values, np.ones(len(values))]), span=span)
 
     def estimate(
         self,
@@ -193,7 +184,6 @@ class ClusterBootstrap:
         span, is_biased
             See :class:`Estimate`.
         """
-        columns = np.asarray(columns, dtype=float)
         if len(columns) != len(self.codes):
             raise GenrelibError(
                 f"{len(columns)} values and {len(self.codes)} clusters; one cluster per value is "
@@ -202,16 +192,9 @@ class ClusterBootstrap:
         totals = np.zeros((self.weights.shape[1], columns.shape[1]))
         np.add.at(totals, self.codes, columns)
         sizes = totals[:, -1]
-        effective, df = effective_clusters(sizes)
-        return Estimate(
-            float(statistic(totals.sum(axis=0))),
-            statistic(self.weights @ totals),
-            int((sizes > 0).sum()),
-            effective,
-            df,
-            span,
-            is_biased,
-        )
+        value, draws = float(statistic(totals.sum(axis=0))), statistic(self.weights @ totals)
+        n_clusters = int((sizes > 0).sum())
+        return Estimate(value, draws, n_clusters, *effective_clusters(sizes), span, is_biased)
 
 
 def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:
@@ -229,7 +212,7 @@ def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:
     df : float
         Degrees of freedom of a variance between the clusters (Satterthwaite): ``effective - 1`` if
         tests of a cluster were independent, ``sum(n**2)**2 / sum(n**4) - 1`` if they were all
-        alike. Between the two, their geometric mean. With equal sizes, the number of clusters
+        the same. Between the two, their geometric mean. With equal sizes, the number of clusters
         less one.
 
     Examples
@@ -241,8 +224,8 @@ def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:
     if not n.any():
         return 0.0, 0.0
     independent = n.sum() ** 2 / (n**2).sum()
-    alike = (n**2).sum() ** 2 / (n**4).sum()
-    df = np.sqrt(max(independent - 1, 0) * max(alike - 1, 0))
+    same = (n**2).sum() ** 2 / (n**4).sum()
+    df = np.sqrt(max(independent - 1, 0) * max(same - 1, 0))
     return float(independent), float(df) if df > 1e-9 else 0.0
 
 
@@ -257,15 +240,12 @@ def cluster_interval(
 
     Parameters
     ----------
-    values : np.ndarray, shape (n,)
-        One number per test, within `span`.
-    clusters : np.ndarray, shape (n,)
-        Which cluster each belongs to.
+    values, clusters : np.ndarray, shape (n,)
+        One number per test, within `span`, and the cluster that it belongs to.
     generator : np.random.Generator
         Source of the resamples.
     span : (float, float)
-        The range of the mean: :data:`SHARE` for accuracies, :data:`DIFFERENCE` for their
-        differences, :data:`LOSS` for losses.
+        :data:`SHARE` for accuracies, :data:`DIFFERENCE` for their differences, :data:`LOSS`.
 
     Returns
     -------
@@ -288,24 +268,13 @@ def cluster_interval(
             f"value {values[outside][0]}; {span[0]:g} to {span[1]:g} is allowed. Name the range of "
             "the values as span: SHARE, DIFFERENCE or LOSS."
         )
-    columns = np.column_stack([values, np.ones(len(values))])
-    return ClusterBootstrap(clusters, generator).estimate(columns, span=span).interval
+    return ClusterBootstrap(clusters, generator).mean(values, span).interval
 
 
 def minimum_detectable_difference(difference: Estimate, *, alpha: float = ALPHA) -> float:
-    """Return the true difference that a test would find 4 times in 5.
+    """Return the true difference that a test at the level `alpha` would find 4 times in 5.
 
-    Parameters
-    ----------
-    difference : Estimate
-        A paired difference; only its standard error and degrees of freedom count.
-    alpha : float in (0, 1)
-        Level of the test.
-
-    Returns
-    -------
-    float
-        ``(t[1 - alpha / 2] + t[0.8]) * se``, in the unit of the difference; NaN with one cluster.
+    It is ``(t[1 - alpha / 2] + t[0.8]) * se`` of the paired difference; NaN with one cluster.
     """
     if difference.df <= 0:
         return float("nan")

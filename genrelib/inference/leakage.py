@@ -1,4 +1,10 @@
-"""Leakage: what each system loses when what it should not know is taken away, step by step."""
+"""Leakage: what each system loses when training no longer holds what a test should not know.
+
+The loss from one protocol to another is one quantity with one definition (:func:`between`): each
+track counts once, with its mean over repeats and segments, on the tracks that both protocols make
+answerable. Its random draws are named after the system and the two protocols, so that every table
+that shows the loss shows the same interval.
+"""
 
 from itertools import pairwise
 
@@ -10,8 +16,9 @@ from ..corpora.joined import collections
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .comparisons import holm
-from .frames import answerable, groups_of, is_right, ordered, rate_by_track, title
-from .intervals import DIFFERENCE, ClusterBootstrap, Estimate
+from .frames import accuracy_by_track, groups_at, ordered
+from .intervals import DIFFERENCE, ClusterBootstrap
+from .wording import title
 
 CHAIN = (
     "segment_random",
@@ -35,178 +42,125 @@ TAKEN_AWAY = {
     ("artist_only", "artist_grouped"): "what else the group joins: artists credited together, "
     "unknown artists, copies",
 }
-BOTH = ("track_random", "artist_grouped")
-STEP = ["system", "step", "before", "after", "taken_away", "n_tracks", "accuracy_before"]
-STEP = [*STEP, "accuracy_after", "difference", "low", "high", "p"]
-LOSS = ["system", "n_tracks", *BOTH, "difference", "low", "high", "p"]
 
+BOTH = LENIENT, STRICT = "track_random", "artist_grouped"
+"""The two protocols of the study's first question."""
 
-def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
-    """Measure what each system loses when artists are kept apart.
+LOSS = ["n_tracks", "accuracy_before", "accuracy_after", "difference", "low", "high", "p"]
 
-    Only tests that both protocols make answerable in the same repeat count: where a genre's only
-    artist is tested, nothing can be learnt of the genre, and that is not what knowing the artist
-    is worth.
+SIDES = {"within": STRICT, "cross": "cross_collection"}
+"""With the tested collection among the training data, and without; both are artist-disjoint."""
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per system: ``n_tracks`` compared, accuracy under ``track_random`` and
-        ``artist_grouped``, their ``difference`` and its 95 % interval ``low``, ``high`` from
-        resampling the same groups on both sides, all as fractions; the two-sided ``p`` of no loss,
-        and ``p_holm``, corrected for the number of systems. Empty when a protocol was not run.
-    """
-    lines = []
-    for name in ordered(predictions["system"], SYSTEMS):
-        own = predictions[(predictions["system"] == name) & answerable(predictions)]
-        rates = [_by_test(own[own["protocol"] == protocol]) for protocol in BOTH]
-        shared = rates[0].index.intersection(rates[1].index)
-        if shared.empty:
-            continue
-        rates = [rate[shared] for rate in rates]
-        generator = rng(seed, "leakage", name)
-        tracks = shared.get_level_values("track_id")
-        found = _difference(*rates, groups[tracks].to_numpy(), generator)
-        low, high = found.interval
-        lines.append(
-            {
-                "system": name,
-                "n_tracks": tracks.nunique(),
-                **{name: float(rate.mean()) for name, rate in zip(BOTH, rates, strict=True)},
-                "difference": found.value,
-                "low": low,
-                "high": high,
-                "p": found.p_value,
-            }
-        )
-    table = pd.DataFrame(lines, columns=LOSS)
-    return table.assign(p_holm=holm(table["p"]))
-
-
-def _by_test(part):
-    """Whether each test was right, by repeat and track."""
-    where = pd.MultiIndex.from_frame(part[["repeat", "track_id"]])
-    return pd.Series(is_right(part), index=where)
-
-
-def _difference(before: pd.Series, after: pd.Series, clusters, generator) -> Estimate:
-    columns = np.column_stack([before.to_numpy() - after.to_numpy(), np.ones(len(before))])
-    return ClusterBootstrap(clusters, generator).estimate(columns, span=DIFFERENCE)
+CROSSED = ["system", "trained_on", "tested_on", "n_tracks", "n_left_out"]
+CROSSED += [f"n_trained_{side}" for side in SIDES]
+CROSSED += [f"{name}_{side}" for side in SIDES for name in ("accuracy", "low", "high")]
+CROSSED += ["difference", "low", "high"]
 
 
 def between(
-    predictions: pd.DataFrame,
+    rows: pd.DataFrame,
     groups: pd.Series,
     before: str,
     after: str,
     *,
-    generator: np.random.Generator,
+    seed: int,
     tracks: pd.Index | None = None,
 ) -> dict:
     """Compare one system under two protocols, track by track.
 
-    Parameters
-    ----------
-    predictions : pd.DataFrame
-        Of one system.
-    groups : pd.Series, index track_id
-        The unit of resampling.
-    before, after : str
-        Protocols.
-    generator : np.random.Generator
-        Source of the resamples.
-    tracks : pd.Index, optional
-        Count only these; by default all tracks that are answerable under both.
-
     Returns
     -------
     dict
-        ``n_tracks``; ``accuracy_before`` and ``accuracy_after``, means over tracks of the mean
-        over a track's answerable tests; ``difference``, the loss, with ``low`` and ``high`` and
-        the two-sided ``p`` of no loss. NaN when no track is shared.
+        ``n_tracks``, those of `tracks` (default: all) that are answerable under both;
+        ``accuracy_before`` and ``accuracy_after``; their ``difference``, the loss, with ``low``,
+        ``high`` and the two-sided ``p`` of no loss. NaN when no track is shared.
     """
-    rates = [rate_by_track(predictions[predictions["protocol"] == n]) for n in (before, after)]
+    rates = [accuracy_by_track(rows[rows["protocol"] == name]) for name in (before, after)]
     shared = rates[0].index.intersection(rates[1].index)
     shared = shared if tracks is None else shared.intersection(tracks)
     if shared.empty:
-        return {"n_tracks": 0} | dict.fromkeys(STEP[6:], np.nan)
+        return {"n_tracks": 0} | dict.fromkeys(LOSS[1:], np.nan)
     first, last = (rate[shared] for rate in rates)
-    found = _difference(first, last, groups[shared].to_numpy(), generator)
-    low, high = found.interval
-    values = (float(first.mean()), float(last.mean()), found.value, low, high, found.p_value)
-    return {"n_tracks": len(shared)} | dict(zip(STEP[6:], values, strict=True))
+    generator = rng(seed, "decomposition", rows["system"].iloc[0], before, after)
+    bootstrap = ClusterBootstrap(groups_at(shared, groups), generator)
+    found = bootstrap.mean(first.to_numpy() - last.to_numpy(), DIFFERENCE)
+    accuracies = (float(first.mean()), float(last.mean()))
+    values = (len(shared), *accuracies, found.value, *found.interval, found.p_value)
+    return dict(zip(LOSS, values, strict=True))
 
 
-def decomposition(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
+def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
+    """Measure what each system loses from the track-level to the artist-disjoint split.
+
+    Only tracks that both protocols make answerable count: where a genre's only artist is tested,
+    nothing can be learnt of the genre, and that is not what knowing the artist is worth.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per system that has both protocols: ``n_tracks`` compared; the accuracies on these
+        tracks, ``track_random_both`` and ``artist_grouped_both``; their ``difference`` with its
+        95 % interval ``low``, ``high``; the two-sided ``p`` of no loss, and ``p_holm``, corrected
+        for the number of systems. All shares are fractions.
+    """
+    lines = []
+    for name in ordered(predictions["system"], SYSTEMS):
+        own = predictions[predictions["system"] == name]
+        found = between(own, groups, *BOTH, seed=seed)
+        if found["n_tracks"]:
+            lines.append({"system": name, **found})
+    table = pd.DataFrame(lines, columns=["system", *LOSS])
+    ends = ("accuracy_before", "accuracy_after")
+    table = table.rename(columns={e: f"{n}_both" for e, n in zip(ends, BOTH, strict=True)})
+    return table.assign(p_holm=holm(table["p"]))
+
+
+def decomposition(
+    predictions: pd.DataFrame, groups: pd.Series, lost: pd.DataFrame, *, seed: int
+) -> pd.DataFrame:
     """Split the loss from the most lenient protocol to the strictest into steps.
 
     All steps of a system are taken on the same tracks, those that every protocol of its chain
-    makes answerable, so that they add up. Each track counts once, with its mean over repeats and
-    segments; the system is fitted anew under each protocol.
-
-    Parameters
-    ----------
-    predictions : pd.DataFrame
-        From :func:`.predictions.read`; protocols outside :data:`CHAIN` don't count.
-    groups : pd.Series, index track_id
-        The unit of resampling, the same on both sides of a step.
-    seed : int
-        The study's seed.
+    makes answerable. The loss from ``track_random`` to ``artist_grouped`` is the one of `lost`;
+    the steps between them add up to it where these are the tracks of `lost` too.
 
     Returns
     -------
     pd.DataFrame
         One row per system and step, in the order of :data:`CHAIN`: ``step``, ``"1"`` and so on;
-        protocols ``before`` and ``after``; ``taken_away``, in words; and as :func:`between` has
-        them ``n_tracks, accuracy_before, accuracy_after, difference, low, high, p``, and
-        ``p_holm``, corrected for the number of systems that take the same step. The last row of a
-        system, of step ``"total"``, goes from ``track_random`` to ``artist_grouped`` where
-        both were run, and is the only one where nothing else was. Empty when a system has fewer
-        than two protocols.
+        protocols ``before`` and ``after``; ``taken_away``, in words; the columns of
+        :func:`between`, and ``p_holm``, corrected for the number of systems that take the same
+        step. The last row of a system, step ``"total"``, is its row of `lost`; it is the only row
+        where no other protocol of the chain was run. Empty when a system has fewer than two.
     """
     predictions = predictions[predictions["protocol"].isin(CHAIN)]
+    known = lost.rename(columns={f"{n}_both": e for n, e in zip(BOTH, LOSS[1:3], strict=True)})
+    known = {row.pop("system"): row for row in known.to_dict("records")}
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):
         own = predictions[predictions["system"] == name]
-        groups_of(own, groups)
         present = [protocol for protocol in CHAIN if (own["protocol"] == protocol).any()]
         pairs = {str(n): pair for n, pair in enumerate(pairwise(present), 1)}
         if set(BOTH) <= set(present):
             pairs = (pairs if len(pairs) > 1 else {}) | {"total": BOTH}
-        tracks = _shared(own, present)
-        for step, (before, after) in pairs.items():
-            generator = rng(seed, "decomposition", name, before, after)
-            found = between(own, groups, before, after, generator=generator, tracks=tracks)
-            words = {"before": before, "after": after, "taken_away": _words(before, after)}
+        rates = [accuracy_by_track(own[own["protocol"] == protocol]) for protocol in present]
+        tracks = pd.concat(rates, axis="columns", join="inner").index
+        for step, pair in pairs.items():
+            found = known.get(name) if pair == BOTH else None
+            found = found or between(own, groups, *pair, seed=seed, tracks=tracks)
+            before, after = pair
+            words = {"before": before, "after": after, "taken_away": _taken_away(before, after)}
             lines.append({"system": name, "step": step, **words, **found})
-    table = pd.DataFrame(lines, columns=STEP)
-    table["p_holm"] = table.groupby(["before", "after"])["p"].transform(holm)
+    columns = ["system", "step", "before", "after", "taken_away", *LOSS, "p_holm"]
+    table = pd.DataFrame(lines, columns=columns)
+    corrected = table.groupby(["before", "after"])["p"].transform(holm)
+    table["p_holm"] = table["p_holm"].astype(float).fillna(corrected)
     return table
 
 
-def _shared(own, present):
-    """List the tracks that are answerable under all protocols."""
-    tracks = [rate_by_track(own[own["protocol"] == protocol]).index for protocol in present]
-    shared = tracks[0]
-    for others in tracks[1:]:
-        shared = shared.intersection(others)
-    return shared
-
-
-def _words(before, after):
+def _taken_away(before, after):
     known = f"from {title(before, PROTOCOLS)} to {title(after, PROTOCOLS)}"
     return TAKEN_AWAY.get((before, after), known)
-
-
-SIDES = {"within": "artist_grouped", "cross": "cross_collection"}
-"""With the tested collection among the training data, and without; artists apart in both."""
-
-COLUMNS = (
-    *("system", "trained_on", "tested_on", "n_tracks", "n_left_out"),
-    *(f"n_trained_{side}" for side in SIDES),
-    *(f"{name}_{side}" for side in SIDES for name in ("accuracy", "low", "high")),
-    *("difference", "low", "high"),
-)
 
 
 def cross_collection(
@@ -214,18 +168,8 @@ def cross_collection(
 ) -> pd.DataFrame:
     """Compare training on other collections alone with training on the tested one too.
 
-    Both sides keep artists apart and count the same tracks, those that both make answerable, each
+    Both sides are artist-disjoint and count the same tracks, those that both make answerable, each
     once with its mean over repeats. They differ in what is trained on, and in how much.
-
-    Parameters
-    ----------
-    predictions, records : pd.DataFrame
-        From :func:`.predictions.read`; only ``cross_collection`` and ``artist_grouped``
-        count.
-    groups : pd.Series, index track_id
-        Group of artists of every track, the unit of resampling.
-    seed : int
-        The study's seed.
 
     Returns
     -------
@@ -240,39 +184,40 @@ def cross_collection(
     """
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):
-        own = {
-            side: predictions[(predictions["system"] == name) & (predictions["protocol"] == row)]
-            for side, row in SIDES.items()
-        }
-        fits = {
-            side: records[(records["system"] == name) & (records["protocol"] == row)]
-            for side, row in SIDES.items()
-        }
-        within, present = rate_by_track(own["within"]), _collections(own["cross"])
-        for fold, part in own["cross"].groupby("fold"):
-            cross = rate_by_track(part)
-            shared = cross.index.intersection(within.index)
+        within, cross = (_under(predictions, name, protocol) for protocol in SIDES.values())
+        fits_within, fits_cross = (_under(records, name, protocol) for protocol in SIDES.values())
+        rate_within, present = accuracy_by_track(within), _collections(cross)
+        for fold, part in cross.groupby("fold"):
+            rate_cross = accuracy_by_track(part)
+            shared = rate_cross.index.intersection(rate_within.index)
             if shared.empty:
                 continue
             (tested,) = _collections(part)
-            fits_cross = fits["cross"][fits["cross"]["fold"] == fold]
-            lines.append(
-                {
-                    "system": name,
-                    "trained_on": " and ".join(other for other in present if other != tested),
-                    "tested_on": tested,
-                    "n_tracks": len(shared),
-                    "n_left_out": int(fits_cross["n_left_out"].iloc[0]),
-                    "n_trained_within": _n_trained(fits["within"]),
-                    "n_trained_cross": _n_trained(fits_cross),
-                    **_compared(
-                        {"within": within[shared], "cross": cross[shared]},
-                        groups[shared].to_numpy(),
-                        rng(seed, "cross_collection", name, tested),
-                    ),
-                }
-            )
-    return pd.DataFrame(lines, columns=list(COLUMNS))
+            fits = fits_cross[fits_cross["fold"] == fold]
+            line = {
+                "system": name,
+                "trained_on": " and ".join(other for other in present if other != tested),
+                "tested_on": tested,
+                "n_tracks": len(shared),
+                "n_left_out": int(fits["n_left_out"].iloc[0]),
+                "n_trained_within": _n_trained(fits_within),
+                "n_trained_cross": _n_trained(fits),
+            }
+            generator = rng(seed, "cross_collection", name, tested)
+            bootstrap = ClusterBootstrap(groups_at(shared, groups), generator)
+            rates = {"within": rate_within[shared], "cross": rate_cross[shared]}
+            for side, rate in rates.items():
+                accuracy = bootstrap.mean(rate.to_numpy())
+                ends = dict(zip((f"low_{side}", f"high_{side}"), accuracy.interval, strict=True))
+                line |= {f"accuracy_{side}": accuracy.value} | ends
+            found = bootstrap.mean((rates["within"] - rates["cross"]).to_numpy(), DIFFERENCE)
+            low, high = found.interval
+            lines.append(line | {"difference": found.value, "low": low, "high": high})
+    return pd.DataFrame(lines, columns=CROSSED)
+
+
+def _under(table, system, protocol):
+    return table[(table["system"] == system) & (table["protocol"] == protocol)]
 
 
 def _collections(rows: pd.DataFrame) -> list[str]:
@@ -281,17 +226,3 @@ def _collections(rows: pd.DataFrame) -> list[str]:
 
 def _n_trained(fits: pd.DataFrame) -> float:
     return float((fits["n_train"] + fits["n_valid"]).mean())
-
-
-def _compared(rates: dict[str, pd.Series], clusters: np.ndarray, generator) -> dict[str, float]:
-    """Estimate both accuracies and their difference from the same resamples."""
-    bootstrap, ones = ClusterBootstrap(clusters, generator), np.ones(len(clusters))
-    found = {}
-    for side, rate in rates.items():
-        accuracy = bootstrap.estimate(np.column_stack([rate, ones]))
-        low, high = accuracy.interval
-        found |= {f"accuracy_{side}": accuracy.value, f"low_{side}": low, f"high_{side}": high}
-    lost = np.column_stack([rates["within"] - rates["cross"], ones])
-    difference = bootstrap.estimate(lost, span=DIFFERENCE)
-    low, high = difference.interval
-    return found | {"difference": difference.value, "low": low, "high": high}

@@ -9,21 +9,13 @@ from .intervals import DIFFERENCE, cluster_interval
 def means(
     rows: pd.DataFrame, by: list[str], value: str, groups: pd.Series, *, seed: int
 ) -> pd.DataFrame:
-    """Average a column over tracks, for each combination of others.
+    """Average a column over tracks, for each combination of other columns.
 
     Parameters
     ----------
     rows : pd.DataFrame
-        With ``track_id``, the columns of `by`, and `value` in ``[-1, 1]``. Rows without a value
-        (NaN) don't count.
-    by : list of str
-        What separates the lines; in the order of first appearance.
-    value : str
-        What is averaged.
-    groups : pd.Series, index track_id
-        What must stay together when tracks are resampled.
-    seed : int
-        The study's seed.
+        With ``track_id``, the columns `by`, and the column `value` in ``[-1, 1]``. Rows without a
+        value (NaN) don't count.
 
     Returns
     -------

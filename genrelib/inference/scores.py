@@ -1,7 +1,7 @@
-"""Scores: every metric of each system under each protocol, with intervals."""
+"""Scores: accuracy, macro F1, log loss, Brier score and ECE of each system, with intervals."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,10 @@ from .frames import (
     answerable,
     by_system,
     checked,
+    codes_of,
     genres_of,
     groups_of,
     is_right,
-    places,
     probabilities,
     tracks_of,
 )
@@ -30,43 +30,21 @@ from .intervals import (
 )
 
 TEST = ["repeat", "fold", "track_id"]
-
 N_BINS = 10
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """A row of :data:`METRICS`.
 
-    Parameters
-    ----------
-    name : str
-        As in the tables.
-    columns : callable
-        ``columns(rows)`` returns what each test adds, shape ``(n_tests, n_columns)``; the last
-        column is 1 for a test that counts.
-    statistic : callable
-        Maps totals of the columns to the metric.
-    span : (float, float)
-        Range of the metric.
-    sign : int
-        1 if more is better, -1 if less is.
-    is_biased : bool
-        Whether few tests make it too large.
+    ``columns(rows)`` returns what each test adds, shape ``(n_tests, n_columns)``; the last column
+    is 1 for a test that counts. ``statistic`` maps totals of the columns to the metric, whose
+    range is ``span``. ``is_biased`` says that few tests make it too large.
     """
 
-    name: str
     columns: Callable[[pd.DataFrame], np.ndarray]
     statistic: Callable[[np.ndarray], np.ndarray]
     span: tuple[float, float]
-    sign: int
     is_biased: bool = False
-
-
-def log_losses(rows: pd.DataFrame) -> np.ndarray:
-    """Return minus the log of the probability of each test's genre, in nats, at most 34.5."""
-    right = probabilities(rows)[np.arange(len(rows)), places(rows["genre"], genres_of(rows))]
-    return -np.log(np.clip(right, FLOOR, 1))
 
 
 def _accuracy(rows):
@@ -81,7 +59,7 @@ def _macro_f1(rows):
 
 
 def _mean_f1(totals):
-    """Average F1 over the genres that were tested; one that is not has no F1."""
+    """Average F1 over the genres that were tested; the others have no F1."""
     right, tested, called = np.split(totals[..., :-1], 3, axis=-1)
     both = tested + called
     f1 = np.divide(2 * right, both, out=np.zeros_like(both), where=both > 0)
@@ -90,23 +68,24 @@ def _mean_f1(totals):
 
 def _log_loss(rows):
     counts = answerable(rows).astype(float)
-    return np.column_stack([log_losses(rows) * counts, counts])
+    right = probabilities(rows)[np.arange(len(rows)), codes_of(rows["genre"], genres_of(rows))]
+    return np.column_stack([-np.log(np.clip(right, FLOOR, 1)) * counts, counts])
 
 
 def _brier(rows):
     counts = answerable(rows).astype(float)
     genres = genres_of(rows)
-    truth = np.eye(len(genres))[places(rows["genre"], genres)]
+    truth = np.eye(len(genres))[codes_of(rows["genre"], genres)]
     return np.column_stack([((probabilities(rows) - truth) ** 2).sum(axis=1) * counts, counts])
 
 
-def bins_of(confidence: np.ndarray, n_bins: int = N_BINS) -> np.ndarray:
-    """Return the bin of equal width, ``0 .. n_bins - 1``, of each confidence in ``[0, 1]``."""
-    return np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+def bins_of(confidence: np.ndarray) -> np.ndarray:
+    """Return the bin of equal width, ``0 .. N_BINS - 1``, of each confidence in ``[0, 1]``."""
+    return np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
 
 
 def _ece(rows):
-    """Confidence less rightness, in the column of the test's bin."""
+    """Confidence less accuracy, in the column of the test's bin."""
     counts = answerable(rows).astype(float)
     confidence = probabilities(rows).max(axis=1)
     gaps = np.eye(N_BINS)[bins_of(confidence)] * (confidence - is_right(rows))[:, None]
@@ -118,66 +97,41 @@ def _gap(totals):
         return np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1]
 
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", _accuracy, ratio, SHARE, 1),
-        Metric("macro_f1", _macro_f1, _mean_f1, SHARE, 1),
-        Metric("log_loss", _log_loss, ratio, LOSS, -1),
-        Metric("brier", _brier, ratio, (0.0, 2.0), -1),
-        Metric("ece", _ece, _gap, SHARE, -1, is_biased=True),
-    )
+METRICS = {
+    "accuracy": Metric(_accuracy, ratio, SHARE),
+    "macro_f1": Metric(_macro_f1, _mean_f1, SHARE),
+    "log_loss": Metric(_log_loss, ratio, LOSS),
+    "brier": Metric(_brier, ratio, (0.0, 2.0)),
+    "ece": Metric(_ece, _gap, SHARE, is_biased=True),
 }
 """Metrics by name. Log loss (nats), Brier score (the sum over genres of squared differences, 0 to
 2) and ECE (10 bins of equal width) are taken over the answerable tests; macro F1 is the mean over
 the genres that were tested."""
 
 
-def value(name: str, rows: pd.DataFrame) -> float:
-    """Return a metric of rows of predictions, without an interval; NaN if nothing counts."""
-    metric = METRICS[name]
-    return float(metric.statistic(metric.columns(rows).sum(axis=0)))
-
-
 def estimate(name: str, rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> Estimate:
-    """Return a metric of rows of predictions with its draws.
-
-    Parameters
-    ----------
-    name : str
-        A key of :data:`METRICS`.
-    rows : pd.DataFrame
-        Of one system and protocol.
-    bootstrap : ClusterBootstrap
-        Over the clusters of the same rows, in the same order.
-    """
-    metric = METRICS[name]
-    return bootstrap.estimate(
-        metric.columns(rows), metric.statistic, metric.span, is_biased=metric.is_biased
-    )
+    """Return a metric of one system and protocol; `bootstrap` is over the clusters of `rows`."""
+    columns, statistic, span, is_biased = METRICS[name]
+    return bootstrap.estimate(columns(rows), statistic, span, is_biased=is_biased)
 
 
-def measures(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
-    """Measure each system under each protocol, one row per number.
-
-    Parameters
-    ----------
-    predictions : pd.DataFrame
-        From :func:`genrelib.experiments.predictions.read`.
-    groups : pd.Series, index track_id
-        Group of artists of every track.
-    seed : int
-        The study's seed.
+def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
+    """Score each system under each protocol, one row each.
 
     Returns
     -------
     pd.DataFrame
-        One row per system, protocol and metric, in registry order: ``n_tracks``; ``n_tests``, that
-        count for the metric; ``value``; its 95 % interval when groups of artists are drawn, ``low``
-        and ``high``, and when tracks are, ``track_low`` and ``track_high``; ``mdd``, the difference
-        from the best other system of the protocol that would be found 4 times in 5. It is NaN
-        where there is no other system that met the same tests. For the metrics see
-        :data:`genrelib.inference.scores.METRICS`.
+        In registry order: ``n_tracks``; ``n_tests`` (tracks x repeats, or segments); ``accuracy``
+        over all tests with its 95 % interval over groups of artists, ``low`` and ``high``, and over
+        tracks, ``track_low`` and ``track_high``; ``mdd``, the difference from the best other system
+        of this table with the same tests that would be found 4 times in 5, as in
+        :func:`genrelib.inference.comparisons`, NaN without one; ``accuracy_majority``, where
+        segments vote by heads (column ``majority``), else NaN; ``macro_f1``; ``n_answerable``, the
+        tests whose genre was in the training data, without which no system can be right, and over
+        these ``accuracy_answerable``, ``log_loss`` (nats), ``brier``, ``ece`` and
+        ``ece_calibrated``, the ECE that a perfectly calibrated system would show with as many
+        tests: ECE is never zero, and only what lies above that tells. What is taken over no test is
+        NaN. The four metrics have intervals over groups, ``<metric>_low`` and ``<metric>_high``.
     """
     lines = [
         line
@@ -191,93 +145,51 @@ def measures(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.D
 
 def _of_protocol(rows, groups, seed):
     """List the lines of one protocol, whose systems share their resamples."""
+    protocol = rows["protocol"].iloc[0]
     parts = {system: part.sort_values(TEST) for system, _, part in by_system(rows)}
     tests = {system: tuple(map(tuple, part[TEST].to_numpy())) for system, part in parts.items()}
-    drawn = {key: _bootstraps(parts[name], groups, seed) for name, key in tests.items()}
-    for metric in METRICS.values():
-        found = {
-            system: estimate(metric.name, part, drawn[tests[system]][0])
-            for system, part in parts.items()
-        }
-        for system, part in parts.items():
-            track_low, track_high = estimate(metric.name, part, drawn[tests[system]][1]).interval
-            low, high = found[system].interval
-            others = [e for n, e in found.items() if n != system and tests[n] == tests[system]]
-            yield {
-                "system": system,
-                "protocol": part["protocol"].iloc[0],
-                "metric": metric.name,
-                "n_tracks": len(set(tracks_of(part))),
-                "n_tests": int(metric.columns(part)[:, -1].sum()),
-                "value": found[system].value,
-                "low": low,
-                "high": high,
-                "track_low": track_low,
-                "track_high": track_high,
-                "mdd": _mdd(found[system], others, metric.sign),
-            }
-
-
-def _bootstraps(part, groups, seed):
-    """Make the resamples of groups and of tracks."""
-    protocol = part["protocol"].iloc[0]
-    return tuple(
-        ClusterBootstrap(units, rng(seed, "scores", protocol, level))
-        for level, units in (("group", groups_of(part, groups)), ("track", tracks_of(part)))
-    )
-
-
-def _mdd(estimate: Estimate, others: list[Estimate], sign: int) -> float:
-    others = [other for other in others if np.isfinite(other.value)]
-    if not others or not np.isfinite(estimate.value):
-        return np.nan
-    best = max(others, key=lambda other: sign * other.value)
-    return minimum_detectable_difference(estimate - best)
-
-
-def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
-    """Score each system under each protocol, one row each.
-
-    Parameters
-    ----------
-    predictions, groups, seed
-        As :func:`measures` takes them.
-
-    Returns
-    -------
-    pd.DataFrame
-        In registry order: ``n_tracks``; ``n_tests`` (tracks x repeats, or segments); ``accuracy``
-        with its 95 % interval over groups of artists, ``low`` and ``high``, and over tracks,
-        ``track_low`` and ``track_high``; ``mdd``, see :func:`measures`; ``accuracy_majority``,
-        where segments vote by heads (column ``majority``), else NaN; ``macro_f1``;
-        ``n_answerable``, the tests whose genre was in the training data, without which no system
-        can be right, and over these ``accuracy_answerable``, ``log_loss`` (nats), ``brier``,
-        ``ece`` and ``ece_calibrated``, the ECE that a perfectly calibrated system would show with
-        as many tests: ECE is never zero, and only what lies above that tells. What is taken over
-        no test is NaN. The four metrics have intervals over groups, ``<metric>_low`` and
-        ``<metric>_high``.
-    """
-    long = measures(predictions, groups, seed=seed).set_index(["system", "protocol", "metric"])
-    lines = []
-    for system, protocol, part in by_system(predictions):
-        found = {name: long.loc[(system, protocol, name)] for name in METRICS}
-        accuracy, counts = found.pop("accuracy"), answerable(part)
+    over_groups, over_tracks, paired = {}, {}, {}
+    for system, key in tests.items():
+        if key not in paired:
+            clusters, tracks = groups_of(parts[system], groups), tracks_of(parts[system])
+            over_groups[key] = ClusterBootstrap(clusters, rng(seed, "scores", protocol, "group"))
+            over_tracks[key] = ClusterBootstrap(tracks, rng(seed, "scores", protocol, "track"))
+            paired[key] = ClusterBootstrap(clusters, rng(seed, "comparisons", protocol))
+    right = {n: estimate("accuracy", part, paired[tests[n]]) for n, part in parts.items()}
+    for system, part in parts.items():
+        key, counts = tests[system], answerable(part)
+        others = [e for n, e in right.items() if n != system and tests[n] == key]
+        found = {name: estimate(name, part, over_groups[key]) for name in METRICS}
+        accuracy = found.pop("accuracy")
+        (low, high), over = accuracy.interval, estimate("accuracy", part, over_tracks[key]).interval
         line = {
             "system": system,
             "protocol": protocol,
-            "n_tracks": int(accuracy["n_tracks"]),
+            "n_tracks": len(set(tracks_of(part))),
             "n_tests": len(part),
-            "accuracy": accuracy["value"],
-            **{k: accuracy[k] for k in ("low", "high", "track_low", "track_high", "mdd")},
+            "accuracy": accuracy.value,
+            "low": low,
+            "high": high,
+            "track_low": over[0],
+            "track_high": over[1],
+            "mdd": _mdd(right[system], others),
             "accuracy_majority": _majority(part),
             "n_answerable": int(counts.sum()),
             "accuracy_answerable": is_right(part)[counts].mean() if counts.any() else np.nan,
         }
-        for name, row in found.items():
-            line |= {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
+        for name, metric in found.items():
+            low, high = metric.interval
+            line |= {name: metric.value, f"{name}_low": low, f"{name}_high": high}
         line["ece_calibrated"] = expected_ece(part, rng(seed, "ece", system, protocol))
-        lines.append(line)
-    return pd.DataFrame(lines)
+        yield line
+
+
+def _mdd(own: Estimate, others: list[Estimate]) -> float:
+    """Return what a test against the best of the others would find 4 times in 5."""
+    if not others:
+        return np.nan
+    best = max(others, key=lambda other: other.value)
+    return minimum_detectable_difference(own - best)
 
 
 def _majority(part):
@@ -293,19 +205,8 @@ def expected_ece(
 ) -> float:
     """Return the ECE to expect of a system that is right exactly as often as it is confident.
 
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        Of one system and protocol; only the confidences of its answerable tests count.
-    generator : np.random.Generator
-        Draws which tests are right; tests of one track share their draw, as repeats do.
-    n_draws : int
-        How often.
-
-    Returns
-    -------
-    float
-        The mean; NaN without an answerable test.
+    It is the mean over `n_draws` of which answerable tests are right; tests of one track share
+    their draw. NaN without an answerable test.
     """
     kept = rows[answerable(rows)]
     if kept.empty:
@@ -320,11 +221,6 @@ def expected_ece(
 
 def overlap(records: pd.DataFrame) -> pd.DataFrame:
     """Measure what of the tests was known from training, over all folds of each protocol.
-
-    Parameters
-    ----------
-    records : pd.DataFrame
-        From :func:`genrelib.experiments.predictions.read`.
 
     Returns
     -------
@@ -349,14 +245,7 @@ def confusion(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFram
 
 
 def hardest(predictions: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
-    """Rank tracks by how surely the systems name a wrong genre.
-
-    Parameters
-    ----------
-    predictions : pd.DataFrame
-        Of one protocol.
-    tracks : pd.DataFrame
-        The tracks table.
+    """Rank the tracks that all systems of one protocol together get wrong, the surest first.
 
     Returns
     -------
@@ -379,19 +268,12 @@ def hardest(predictions: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
 
 
 def recalls(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFrame:
-    """Return which share of each genre's tests each system names right.
-
-    Parameters
-    ----------
-    predictions : pd.DataFrame
-        Of one protocol.
-    genres : tuple of str
-        Order of the columns.
+    """Return each system's recall of each genre under one protocol.
 
     Returns
     -------
     pd.DataFrame, index system
-        One column per genre, in ``[0, 1]``; NaN where a genre was not tested.
+        One column per genre, in the order of `genres`, in ``[0, 1]``; NaN where it was not tested.
     """
     right = predictions.assign(right=predictions["genre"] == predictions["predicted"])
     table = right.pivot_table("right", "system", "genre", aggfunc="mean", sort=False)
@@ -399,14 +281,7 @@ def recalls(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFrame:
 
 
 def costs(scores: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """Set what a system costs beside its accuracy.
-
-    Parameters
-    ----------
-    scores : pd.DataFrame
-        From :func:`scores`, of one protocol.
-    records : pd.DataFrame
-        From :func:`genrelib.experiments.predictions.read`.
+    """Join the scores of one protocol with what an example costs each system.
 
     Returns
     -------
