@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from ..inference.wording import title
 from ..protocols.registry import PROTOCOLS
 from ..systems import SYSTEMS
 
@@ -45,12 +46,12 @@ def genre_colours(genres: tuple[str, ...]) -> dict[str, tuple[float, float, floa
 
 def system(name: str) -> str:
     """Return a system's title; a name that the registry lacks stays."""
-    return SYSTEMS[name].title if name in SYSTEMS else name
+    return title(name, SYSTEMS)
 
 
 def protocol(name: str) -> str:
     """Return a protocol's title; a name that the registry lacks stays."""
-    return PROTOCOLS[name].title if name in PROTOCOLS else name
+    return title(name, PROTOCOLS)
 
 
 def panels(n, columns, *, size, margin=(0, 0), **options):
