@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ..features import FEATURES, HOP_LENGTH, SR
 from ..features.compiled import librosa
-from ..features.images import averaged
+from ..features.segments import averaged
 from ..features.stack import STACK_ROWS
 from . import look
 from .look import PROTOCOL_COLOURS, genre_colours, intervals, legend, panels

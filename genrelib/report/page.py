@@ -13,24 +13,11 @@ from nbconvert import HTMLExporter
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
+from ..base.codetrace import versions
 from ..base.files import Workspace, digest, write_text
 from ..protocols.registry import PROTOCOLS
 from ..systems import SYSTEMS, chosen
 from .tables import lacking_systems, read_table
-
-LIBRARIES = (
-    "genrelib",
-    "h5py",
-    "librosa",
-    "matplotlib",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "scipy",
-    "skorch",
-    "soundfile",
-    "torch",
-)
 
 SECTIONS = {
     "What leaks": ["09_leakage_steps"],
@@ -96,7 +83,7 @@ def build(
         "systems": [SYSTEMS[name] for name in chosen(parameters["systems"])],
         "protocols": [PROTOCOLS[name] for name in parameters["protocols"]],
         "provenance": _read(workspace, "01_provenance"),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": versions(),
     }
     page = workspace.report / "index.html"
     write_text(page, templates.get_template("report.html").render(context))
