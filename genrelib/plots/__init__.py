@@ -3,14 +3,6 @@
 Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the data beside it.
 """
 
-from .cut import (
-    attention,
-    attributions,
-    pictures,
-    planes,
-    row_effects,
-    row_importances,
-)
 from .look import genre_colours, style
 from .music import (
     band_means,
@@ -18,7 +10,9 @@ from .music import (
     family_scores,
     gallery,
     pair_separation,
+    pictures,
     probe_accuracies,
+    row_effects,
     show_feature,
 )
 from .results import (
@@ -43,8 +37,6 @@ from .results import (
 
 __all__ = [
     "accuracies",
-    "attention",
-    "attributions",
     "band_means",
     "cause_drops",
     "confusions",
@@ -61,7 +53,6 @@ __all__ = [
     "learning_curves",
     "pair_separation",
     "pictures",
-    "planes",
     "probe_accuracies",
     "randomisation",
     "ranking",
@@ -71,7 +62,6 @@ __all__ = [
     "risk_coverage",
     "robustness",
     "row_effects",
-    "row_importances",
     "show_feature",
     "style",
 ]

@@ -24,10 +24,7 @@ SECTIONS = {
     "Which systems differ significantly": ["09_ranking"],
     "Calibration and abstention": ["09_reliability", "09_risk_coverage"],
     "Robustness": ["08_robustness", "08_flips", "08_recordings"],
-    "What a system listens to": [
-        *("08_attributions", "08_deletion", "08_randomisation"),
-        *("08_importances", "08_causes", "08_attention"),
-    ],
+    "What a system listens to": ["08_deletion", "08_randomisation", "08_importances", "08_causes"],
 }
 """Figures that the page shows first, under their headings."""
 
