@@ -31,12 +31,8 @@ _BATCH = 1000  # tasks that are sent at once
 def check(address: str, folder: Path) -> None:
     """Refuse a cluster that can't do a study's work, before anything is sent.
 
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, ``tcp://host:port``.
-    folder : Path
-        The study's data, which all workers must see. Is created.
+    `address` is the scheduler's, ``tcp://host:port``; `folder`, the study's data, which all workers
+    must see, is created.
 
     Raises
     ------
@@ -63,16 +59,8 @@ def check(address: str, folder: Path) -> None:
 def answers(address: str, function: Callable, tasks: Sequence[tuple]) -> Iterator[object]:
     """Yield ``function(*task)`` for each task, in the order of finishing.
 
-    A task whose worker dies is done by another one.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, ``tcp://host:port``.
-    function : callable
-        Of a module that workers can import.
-    tasks : sequence of tuple
-        Small arguments.
+    The arguments must be small, the function of a module that workers can import. A task whose
+    worker dies is done by another one.
 
     Raises
     ------

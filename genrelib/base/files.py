@@ -64,10 +64,7 @@ def write_text(path: Path, text: str) -> None:
 def await_files(paths: Iterable[Path]) -> None:
     """Wait until files that workers have written are seen by this machine too.
 
-    Raises
-    ------
-    GenrelibError
-        When one is not there after :data:`LATE_S` seconds.
+    Raise :class:`GenrelibError` for one that is not there after :data:`LATE_S` seconds.
     """
     missing, deadline = list(paths), time.monotonic() + LATE_S
     while missing := [path for path in missing if not path.exists()]:
@@ -123,15 +120,7 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where one study reads and writes, below the project's root.
-
-    Parameters
-    ----------
-    study : str
-        The study's name, the folder's name under ``reports/``.
-    root : Path
-        The folder that holds ``notebooks/`` and ``studies/``.
-    """
+    """Where one study reads and writes, below the project's root, which holds ``notebooks/``."""
 
     study: str
     root: Path
@@ -140,10 +129,8 @@ class Workspace:
     def find(cls, study: str) -> "Workspace":
         """Return the workspace of `study` around the current folder.
 
-        Raises
-        ------
-        GenrelibError
-            When no ``notebooks/`` and ``studies/`` lie in the current folder or one above it.
+        Raise :class:`GenrelibError` when no ``notebooks/`` and ``studies/`` lie in it or one above
+        it.
         """
         here = Path.cwd()
         for folder in (here, *here.parents):

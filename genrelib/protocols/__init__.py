@@ -60,14 +60,12 @@ def folds(
     name : str
         A name in :data:`PROTOCOLS`.
     tracks : pd.DataFrame
-        The usable rows of a tracks table (see :class:`genrelib.corpora.Corpus`).
+        The usable rows of a tracks table.
     n_folds : int
         In ``[2, 5]``: with more, a genre's few artists no longer fill the folds.
     n_repeats : int
         How often the whole split is drawn anew, at least 1. A protocol of single draws is drawn
         ``n_folds * n_repeats`` times, so that all have as many fits; a published split is one.
-    seed : int
-        The study's seed.
     clip_s : float
         Seconds of each track, which tell how many segments it has.
 

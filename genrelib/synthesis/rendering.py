@@ -49,10 +49,8 @@ def render(
 
     Parameters
     ----------
-    song : Song
-        The composition.
-    artist : Artist
-        Band and production.
+    song, artist : Song, Artist
+        The composition; band and production.
     sr : int
         Sample rate in Hz, at least 16000.
     duration_s : float
@@ -66,11 +64,6 @@ def render(
     -------
     numpy.ndarray of float32, shape (round(duration_s * sr),)
         Samples in (-1, 1), mono.
-
-    Raises
-    ------
-    GenrelibError
-        When duration, start or sample rate are out of range.
     """
     return _record(song, artist, sr, duration_s, start_s, take=take)
 

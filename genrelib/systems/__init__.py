@@ -123,7 +123,6 @@ def recipe(
 def build(name: str, **arguments) -> ClassifierMixin:
     """Build a new, unfitted estimator of a system; `arguments` are those of :func:`recipe`.
 
-    It takes ``X`` of shape ``(n_tracks, n_bands, n_frames)``, read at the system's ``size``, and
-    ``y`` in ``0 .. n_classes - 1``.
+    ``X`` has the shape ``(n_tracks, n_bands, n_frames)``, ``y`` lies in ``0 .. n_classes - 1``.
     """
     return system(name).build(recipe(**arguments))

@@ -104,8 +104,8 @@ class ResNet18(nn.Module):
     def picture(self, x: torch.Tensor) -> torch.Tensor:
         """Draw spectrograms as the coloured pictures that the first convolution sees.
 
-        Map dB re the track's maximum, ``(batch, n_bands, n_frames)``, to RGB in ``[0, 1]``,
-        ``(batch, 3, height, width)``; the lowest band is the first row.
+        Map dB re the maximum to RGB ``(batch, 3, height, width)``; the lowest band is the first
+        row.
         """
         x = self.spectrogram_augmentation(x).unsqueeze(1)  # (batch, 1, n_bands, n_frames)
         if tuple(x.shape[2:]) != self.image_size:
@@ -125,13 +125,7 @@ class ResNet18(nn.Module):
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions and a shortcut around them (He et al. 2016, figure 2).
 
-    Parameters
-    ----------
-    n_in, n_out : int
-        Channels before and after.
-    stride : int
-        Step of the first convolution, and of the 1 x 1 convolution that is the shortcut where shape
-        or channels change.
+    The shortcut is a 1 x 1 convolution where shape or channels change.
     """
 
     def __init__(self, n_in, n_out, *, stride):

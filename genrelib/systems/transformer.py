@@ -95,7 +95,7 @@ class VisionTransformer(nn.Module):
 
 
 class Positions(nn.Module):
-    """A learned vector for each position in a sequence, added to what stands there."""
+    """A learned vector for each position of a sequence, added to it."""
 
     def __init__(self, n_places, dim):
         super().__init__()
