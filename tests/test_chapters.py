@@ -82,6 +82,13 @@ def test_scores_and_curves_are_saved_with_their_pictures(study, fits):
         assert (study.workspace.tables / f"{name}.csv").exists()
 
 
+def test_a_single_system_has_a_table_of_scores_and_no_figure(study, fits):
+    alone = study.chapter("08", ["mel_svm"]).fit().scores(caption="Scores.")
+    assert set(alone["system"]) == {"mel_svm"}
+    assert (study.workspace.tables / "08_scores.csv").exists()
+    assert not (study.workspace.figures / "08_scores.png").exists()
+
+
 def test_one_track_is_followed_from_the_store_to_its_probabilities(study, fits):
     statistics = fits.follow("mel_svm")["shape"]
     assert statistics.index[0].startswith("log_mel of ")

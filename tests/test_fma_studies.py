@@ -145,5 +145,5 @@ def test_statistics_of_whole_tracks_are_summed_up_but_not_drawn(run):
     assert len(rows) == 518
     assert set(table(done, "02_families")["family"]) == set(fma_copy.ROWS_OF)
     drawn = {path.stem for path in (done.report / "figures").glob("02_*.png")}
-    assert {"02_rows", "02_families", "02_importances"} <= drawn
+    assert {"02_probes", "02_families"} <= drawn
     assert not drawn & {"02_means", "02_gallery"}

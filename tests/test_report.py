@@ -146,8 +146,19 @@ def test_a_table_whose_types_are_unknown_is_not_guessed_at(workspace):
         report.read_table(workspace, "09_some")
 
 
-def test_figures_without_anything_to_draw_say_so():
-    assert "No system" in plots.learning_curves(curves().iloc[:0]).texts[0].get_text()
+def test_without_anything_to_draw_there_is_a_table_and_no_figure(workspace):
+    none = scores().iloc[:0]
+    steps = pd.DataFrame(columns=["n_tracks", "step", "before", "after", "system"])
+    drawn = [
+        plots.learning_curves(curves().iloc[:0]),
+        plots.growth(none, {}),
+        plots.leakage_steps(steps),
+        plots.cross_collection(none, 4),
+    ]
+    assert drawn == [None] * 4
+    report.save_figure(workspace, "09_none", None, none, caption="Nothing.")
+    assert (workspace.tables / "09_none.csv").exists()
+    assert not (workspace.figures / "09_none.png").exists()
 
 
 def test_a_study_without_any_claim_has_a_page(workspace):

@@ -1,6 +1,7 @@
 """Figures: every picture of the study, with fixed colours and order of genres.
 
 Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the data beside it.
+A figure without anything to draw is None, and only its data are saved.
 """
 
 from .look import genre_colours, style
@@ -12,7 +13,6 @@ from .music import (
     pair_separation,
     pictures,
     probe_accuracies,
-    row_effects,
     show_feature,
 )
 from .results import (
@@ -61,7 +61,6 @@ __all__ = [
     "reliability",
     "risk_coverage",
     "robustness",
-    "row_effects",
     "show_feature",
     "style",
 ]

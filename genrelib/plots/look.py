@@ -98,10 +98,3 @@ def legend(fig, ax=None, loc="lower center", **look) -> None:
     """Put the legend outside the axes; of `ax` alone when all panels have the same marks."""
     marks = ax.get_legend_handles_labels() if ax else ()
     fig.legend(*marks, loc=f"outside {loc}", **{"frameon": False, "fontsize": "small"} | look)
-
-
-def sentence(words: str, width: float = 6) -> plt.Figure:
-    """Return a figure that says why there is nothing to draw."""
-    fig = plt.figure(figsize=(width, 1), layout="constrained")
-    fig.text(0.5, 0.5, words, ha="center", va="center")
-    return fig

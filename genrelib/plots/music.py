@@ -10,7 +10,6 @@ from ..features import FEATURES, HOP_LENGTH, SR
 from ..features.compiled import librosa
 from ..features.segments import averaged
 from ..features.stack import STACK_ROWS
-from ..store import PACKED
 from . import look
 from .look import PROTOCOL_COLOURS, genre_colours, intervals, legend, panels
 from .results import OVER_GROUPS
@@ -18,8 +17,6 @@ from .results import OVER_GROUPS
 MOST_BINS, MOST_FRAMES = 257, 400  # about the pixels that a panel of the gallery has
 AXIS_OF_KIND = {"mel": "mel", "linear": "hz", "chroma": "chroma", "tempo": "tempo"}
 UNIT_OF_KIND = {"mel": "[Hz]", "linear": "[Hz]", "tempo": "[BPM]"}
-STATISTIC_COLOURS = {"mean": "C0", "deviation": "C1", "value": "C0"}
-_TICKS, _MOST_LABELS = 6, 60
 
 
 def corpus_counts(counts: pd.DataFrame, genres: tuple[str, ...]) -> Figure:
@@ -173,71 +170,6 @@ def band_means(means: pd.DataFrame, name: str) -> Figure:
     ax.set(xlabel=f"row of {name}", ylabel=f"mean [{FEATURES[name].unit}]")
     legend(fig, loc="right upper")
     return fig
-
-
-def row_effects(rows: pd.DataFrame) -> Figure:
-    """Draw how much of each row's variance lies between genres, a panel per feature.
-
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        Results of :func:`genrelib.inspection.row_tests`, the feature as first index level.
-    """
-    features = list(rows.index.unique("feature"))
-    statistics = rows.index.unique("statistic")
-    options = {"margin": (0, 0.4), "sharey": True}
-    fig, axes = panels(len(features), min(2, len(features)), size=(5.6, 2.7), **options)
-    for ax, feature in zip(axes, features, strict=True):
-        part = rows.xs(feature, level="feature")
-        for statistic in part.index.unique("statistic"):
-            colour = STATISTIC_COLOURS[statistic]
-            own = part.xs(statistic, level="statistic")
-            place = np.arange(len(own))
-            ax.plot(place, own["eta_squared"], color=colour, linewidth=1, alpha=0.5)
-            sure = own["separates"].to_numpy(bool)
-            ax.plot(place[sure], own["eta_squared"][sure], "o", color=colour, markersize=3)
-            ax.plot(place[~sure], own["eta_squared"][~sure], "x", color=colour, markersize=3)
-        labels = own.index.get_level_values("row")
-        if feature in ("stack", *PACKED):
-            _family_ticks(ax, own.index.get_level_values("family"))
-        else:
-            ticks = np.linspace(0, len(own) - 1, min(_TICKS, len(own))).round().astype(int)
-            shown = [label.removeprefix("coefficient ") for label in labels[ticks]]
-            ax.set_xticks(ticks, shown, fontsize="x-small")
-        ax.axhline(0, color="0.5", linewidth=0.8)
-        ax.grid(visible=False, axis="x")
-        ax.set_title(feature)
-    for ax in axes:
-        if ax.get_subplotspec().is_first_col():
-            ax.set_ylabel("η² between genres")
-    handles = [
-        *(plt.Line2D([], [], color=STATISTIC_COLOURS[s], label=s) for s in statistics),
-        plt.Line2D([], [], color="0.3", marker="o", linestyle="", label="separates"),
-        plt.Line2D([], [], color="0.3", marker="x", linestyle="", label="not for certain"),
-    ]
-    legend(fig, handles=handles, ncols=4, fontsize=None)
-    return fig
-
-
-def _family_ticks(ax, families):
-    """Write the name of each family under the middle of its rows, lines between families.
-
-    Neighbouring families of few rows share a label: there is no room for more.
-    """
-    families = pd.Series(np.asarray(families))
-    few = families.map(families.value_counts()) <= max(1, len(families) / _MOST_LABELS)
-    starts = families.ne(families.shift()) & ~(few & few.shift(fill_value=False))
-    for first in np.flatnonzero(starts)[1:]:
-        ax.axvline(first - 0.5, color="0.85", linewidth=0.8)
-    blocks = families.groupby(starts.cumsum().to_numpy())
-    middle = [float(block.index.to_numpy().mean()) for _, block in blocks]
-    ax.set_xticks(
-        middle,
-        [",\n".join(block.unique()) for _, block in blocks],
-        fontsize=7,
-        rotation=35,
-        ha="right",
-    )
 
 
 def probe_accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:

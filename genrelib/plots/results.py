@@ -19,7 +19,7 @@ from ..robustness import INTERVENTIONS
 from ..robustness.variants import KINDS
 from ..systems import SYSTEMS
 from . import look
-from .look import PROTOCOL_COLOURS, intervals, legend, panels, sentence
+from .look import PROTOCOL_COLOURS, intervals, legend, panels
 
 OVER_ARTISTS = "95 % interval over artists"
 OVER_GROUPS = "accuracy [%], with 95 % interval over groups of artists"
@@ -84,7 +84,7 @@ def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
     return fig
 
 
-def learning_curves(curves: pd.DataFrame) -> Figure:
+def learning_curves(curves: pd.DataFrame) -> Figure | None:
     """Draw training and validation loss and validation accuracy over epochs.
 
     Lines are means over fits, as far as all of them were trained; early stopping ends some before.
@@ -98,7 +98,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     """
     names = [n for n in SYSTEMS if n in set(curves["system"])]
     if not names:
-        return sentence("No system here trains by epochs.", width=5)
+        return None
     fig, axes = panels(2 * len(names), 2, size=(5, 2.9), margin=(0, 0.3), sharex="row")
     shown = [protocol for protocol in PROTOCOL_COLOURS if protocol not in DECOMPOSITION]
     for loss, accuracy, name in zip(axes[::2], axes[1::2], names, strict=True):
@@ -162,7 +162,7 @@ def costs(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def growth(scores: pd.DataFrame, shares: dict[str, float]) -> Figure:
+def growth(scores: pd.DataFrame, shares: dict[str, float]) -> Figure | None:
     """Draw accuracy against the share of the training artists.
 
     Parameters
@@ -174,7 +174,7 @@ def growth(scores: pd.DataFrame, shares: dict[str, float]) -> Figure:
     """
     part = scores[scores["protocol"].isin(shares)]
     if part.empty:
-        return sentence("No system was taken apart here.", width=5)
+        return None
     fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
     for number, (name, rows) in enumerate(part.groupby("system", sort=False)):
         place = (100 * rows["protocol"].map(shares) + number - 1).sort_values()
@@ -222,7 +222,7 @@ def _letters(texts):
     return sorted(found.unique(), key=lambda name: (int(name[1:] or 1), name[0]))
 
 
-def leakage_steps(steps: pd.DataFrame) -> Figure:
+def leakage_steps(steps: pd.DataFrame) -> Figure | None:
     """Draw what each step from lenient to strict protocols takes from each system.
 
     Parameters
@@ -236,7 +236,7 @@ def leakage_steps(steps: pd.DataFrame) -> Figure:
     shown = list(in_order[["before", "after", "step"]].drop_duplicates().itertuples(index=False))
     names = list(dict.fromkeys(steps["system"]))
     if not shown:
-        return sentence("No system was run under two protocols that differ by a step.")
+        return None
     fig, axes = _side_by_side(len(shown), names, size=(2.1, 0.34), height=2.3)
     for ax, (before, after, step) in zip(axes, shown, strict=True):
         part = steps[(steps["before"] == before) & (steps["after"] == after)]
@@ -253,7 +253,7 @@ def leakage_steps(steps: pd.DataFrame) -> Figure:
     return fig
 
 
-def cross_collection(table: pd.DataFrame, n_genres: int) -> Figure:
+def cross_collection(table: pd.DataFrame, n_genres: int) -> Figure | None:
     """Draw accuracy with and without the tested collection among the training data.
 
     Parameters
@@ -264,7 +264,7 @@ def cross_collection(table: pd.DataFrame, n_genres: int) -> Figure:
         Chance is one over it.
     """
     if table.empty:
-        return sentence("One collection, or none was tested by what was learnt from another.")
+        return None
     names = list(dict.fromkeys(table["system"]))
     directions = list(table.groupby(["trained_on", "tested_on"], sort=False))
     fig, axes = _side_by_side(len(directions), names, size=(3.2, 0.42), height=1.9)

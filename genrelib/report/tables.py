@@ -86,7 +86,7 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
 
 
 def save_figure(
-    workspace: Workspace, name: str, fig: Figure, data: pd.DataFrame, *, caption: str
+    workspace: Workspace, name: str, fig: Figure | None, data: pd.DataFrame, *, caption: str
 ) -> None:
     """Write ``figures/<name>.png`` and, beside it, ``tables/<name>.csv`` with what it shows.
 
@@ -96,14 +96,16 @@ def save_figure(
         Of the study.
     name : str
         Begins with the notebook's number: ``"09_accuracies"``.
-    fig : Figure
-        From :mod:`genrelib.plots`.
+    fig : Figure or None
+        From :mod:`genrelib.plots`; None where there is nothing to draw: only the table is written.
     data : pd.DataFrame
         The numbers drawn.
     caption : str
         What one sees, in a sentence or two; the page shows it and screen readers read it.
     """
     save_table(workspace, name, data)
+    if fig is None:
+        return
     with replacing(workspace.figures / f"{name}.png") as temporary:
         # no library version in the file: the same picture is the same bytes
         fig.savefig(temporary, metadata={"Software": None, "Description": caption})

@@ -98,7 +98,7 @@ class Study:
         """Read ``tables/<name>.csv``, see :func:`genrelib.report.read_table`."""
         return report.read_table(self.workspace, name)
 
-    def figure(self, name: str, fig: Figure, data: pd.DataFrame, *, caption: str) -> None:
+    def figure(self, name: str, fig: Figure | None, data: pd.DataFrame, *, caption: str) -> None:
         """Save a figure and the numbers it shows, see :func:`genrelib.report.save_figure`."""
         report.save_figure(self.workspace, name, fig, data, caption=caption)
 
