@@ -12,7 +12,7 @@ from .base import parallel
 from .base.errors import GenrelibError
 from .base.files import Workspace
 from .corpora import Corpus, shared
-from .corpora.download import MIRROR
+from .corpora.fetching import MIRROR
 from .inspection.search import features_of
 from .store import packfile, sharing
 from .store.packs import FOLDER

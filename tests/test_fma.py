@@ -15,7 +15,7 @@ from local_server import serving
 
 from genrelib import corpora, protocols, store, systems
 from genrelib.base.errors import GenrelibError
-from genrelib.corpora import archives, download, fma, resuming, tracks
+from genrelib.corpora import archives, fetching, fma, tracks
 from genrelib.corpora import fma as fma_metadata
 from genrelib.corpora import measuring as decoding
 from genrelib.protocols import registry as splits
@@ -30,7 +30,7 @@ def copy(tmp_path_factory):
 def installed(copy, monkeypatch):
     """Return the copy, which the loaders expect now, in a mirror folder."""
     copy.install(monkeypatch)
-    monkeypatch.setenv(download.MIRROR, str(copy.mirror))
+    monkeypatch.setenv(fetching.MIRROR, str(copy.mirror))
     return copy
 
 
@@ -38,7 +38,7 @@ def installed(copy, monkeypatch):
 def small(copy, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         copy.install(patch)
-        patch.setenv(download.MIRROR, str(copy.mirror))
+        patch.setenv(fetching.MIRROR, str(copy.mirror))
         return corpora.load("fma_small", tmp_path_factory.mktemp("data"))
 
 
@@ -150,13 +150,13 @@ def server(copy, monkeypatch):
     """Serve the copy as a mirror URL; waits are noted, not waited."""
     copy.install(monkeypatch)
     waits = []
-    monkeypatch.setattr(resuming.time, "sleep", waits.append)
+    monkeypatch.setattr(fetching.time, "sleep", waits.append)
     files = {
         f"/{path.relative_to(copy.mirror).as_posix()}": path.read_bytes()
         for path in copy.mirror.rglob("*.zip")
     }
     with serving(files) as server:
-        monkeypatch.setenv(download.MIRROR, server.url)
+        monkeypatch.setenv(fetching.MIRROR, server.url)
         yield server
 
 
@@ -199,7 +199,7 @@ def test_room_is_asked_for_what_is_not_there_yet(tmp_path, monkeypatch):
     """An edition that was accepted once can be gone on with on the same disk."""
     edition = dataclasses.replace(fma.EDITIONS["fma_small"], n_bytes=1000)
     target, raw = tmp_path / "clips", tmp_path / "raw"
-    kept = raw / "downloads" / download.layout(edition.url)
+    kept = raw / "downloads" / fetching.layout(edition.url)
 
     def is_refused(free):
         usage = type("Usage", (), {"free": free})
@@ -210,7 +210,7 @@ def test_room_is_asked_for_what_is_not_there_yet(tmp_path, monkeypatch):
             return True
         return False
 
-    monkeypatch.delenv(download.MIRROR, raising=False)
+    monkeypatch.delenv(fetching.MIRROR, raising=False)
     assert is_refused(1999)
     assert not is_refused(2000)
     kept.parent.mkdir(parents=True)
