@@ -33,7 +33,8 @@ BOTH = ["track_random", "artist_grouped"]
 
 
 def plan(music, features, workspace, names=("mel_svm",), protocols=BOTH, **changes):
-    return fits.plan(names, protocols, music, features, workspace, **{**SETTINGS, **changes})
+    settings = fits.Settings(**{**SETTINGS, **changes})
+    return fits.plan(names, protocols, music, features, workspace, settings)
 
 
 def run(music, features, workspace, *, n_jobs=1, **changes):

@@ -9,11 +9,11 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from test_inference import GROUPS, predictions
 
 from genrelib.corpora import CORPORA
-from genrelib.inference import claims, findings, leakage, scores, verdict
-from genrelib.inference.claims import CLAIM, GTZAN, claim_interval, margin
+from genrelib.inference import claims, findings, leakage, scores
+from genrelib.inference.claims import CLAIM, GTZAN, claim_interval, margin, verdict
 
 NO_FIGURE = "no figure is claimed; "
-FROM = "from tracks at random to artists kept apart it "
+FROM = "from tracks at random to artist-disjoint split it "
 LOSES = FROM + "loses 15.0 points"
 LOSS = {"loss": 0.15, "loss_p_holm": 0.01}
 RERUN = {"accuracy_split": 0.7, "low_split": 0.65, "high_split": 0.75}

@@ -73,6 +73,67 @@ def test_it_calls_the_module_and_defines_nothing(path):
             assert "lambda" not in cell.source
 
 
+def shared(parts_of) -> dict[str, list[str]]:
+    """Return what two notebooks hold, with the names of those that do."""
+    holders = {}
+    for path in PATHS:
+        for part in set(parts_of(read(path))):
+            holders.setdefault(part, []).append(path.stem)
+    return {part: stems for part, stems in holders.items() if len(stems) > 1}
+
+
+def test_no_two_notebooks_share_a_paragraph():
+    def paragraphs(notebook):
+        prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+        parts = [part.strip() for source in prose for part in source.split("\n\n")]
+        return [part for part in parts if not part.startswith("#") and part[-1:] in ".:?!*"]
+
+    assert not shared(paragraphs)
+
+
+def test_no_two_notebooks_share_a_code_cell_of_three_lines():
+    def cells(notebook):
+        return [
+            cell.source
+            for cell in notebook.cells
+            if cell.cell_type == "code" and len(code_lines(cell)) > 2 and not is_parameters(cell)
+        ]
+
+    assert not shared(cells)
+
+
+def is_parameters(cell) -> bool:
+    return "parameters" in cell.metadata.get("tags", [])
+
+
+def code_lines(cell) -> list[str]:
+    lines = [line.strip() for line in cell.source.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize(
+    ("stem", "most"),
+    [
+        ("03_baselines", 30),
+        ("04_cnn", 30),
+        ("05_cnn_lstm", 30),
+        ("06_resnet", 45),
+        ("07_transformer", 30),
+    ],
+)
+def test_a_systems_notebook_is_short(stem, most):
+    cells = read(ROOT / "notebooks" / f"{stem}.ipynb").cells
+    code = [cell for cell in cells if cell.cell_type == "code" and not is_parameters(cell)]
+    assert sum(len(code_lines(cell)) for cell in code) <= most
+
+
+@notebooks
+def test_the_study_carries_workspace_and_settings(path):
+    code = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "code")
+    assert code.count("Study.of(globals())") == 1
+    assert not re.search(r"\bworkspace\b|\bn_folds=n_folds, n_repeats=", code)
+
+
 @notebooks
 def test_each_step_has_its_reason_before_it(path):
     cells = read(path).cells

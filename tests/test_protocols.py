@@ -323,8 +323,8 @@ def test_a_genre_of_one_artist_is_unanswerable_when_artists_are_kept_apart():
     ("change", "message"),
     [
         ({"name": "random"}, "artist_grouped"),
-        ({"n_folds": 1}, "n_folds=1; 2 to 5"),
-        ({"n_folds": 6}, "n_folds=6; 2 to 5"),
+        ({"n_folds": 1}, "n_folds=1; allowed is a whole number from 2 to 5"),
+        ({"n_folds": 6}, "n_folds=6; allowed is a whole number from 2 to 5"),
         ({"n_repeats": 0}, "n_repeats=0"),
     ],
 )

@@ -55,11 +55,7 @@ def test_real_tracks_go_through_features_fits_and_scores(few, tmp_path):
         few,
         features,
         workspace,
-        n_folds=2,
-        n_repeats=1,
-        seed=0,
-        epoch_share=0.1,
-        image_size=(32, 64),
+        fits.Settings(n_folds=2, n_repeats=1, seed=0, epoch_share=0.1, image_size=(32, 64)),
     )
     done = experiments.run(planned, few, features, n_jobs=2)
     assert done == {"fitted": 10, "kept": 0}  # the source of svm has a split of its own

@@ -34,7 +34,7 @@ TOO_MANY = 99
 
 
 def plan(corpus, features, workspace, names=SYSTEMS, protocols=("artist_grouped",)):
-    return fits.plan(names, protocols, corpus, features, workspace, **SETTINGS)
+    return fits.plan(names, protocols, corpus, features, workspace, fits.Settings(**SETTINGS))
 
 
 def ask(corpus, features, planned, track_ids, **changes):

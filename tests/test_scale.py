@@ -183,11 +183,7 @@ def plan(corpus, store, folder, name="ann"):
         corpus,
         store,
         Workspace("scale", folder),
-        n_folds=2,
-        n_repeats=1,
-        seed=0,
-        epoch_share=0.01,
-        image_size=(16, 16),
+        fits.Settings(n_folds=2, n_repeats=1, seed=0, epoch_share=0.01, image_size=(16, 16)),
     )
 
 

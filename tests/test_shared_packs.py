@@ -110,7 +110,8 @@ def test_a_pack_gives_the_same_predictions_as_its_audio(shared, corpus, features
     ):
         workspace = Workspace("trial", tmp_path / place)
         names = ["mel_svm", "cnn_2d"]
-        planned = fits.plan(names, ["artist_grouped"], music, held, workspace, **SETTINGS)
+        settings = fits.Settings(**SETTINGS)
+        planned = fits.plan(names, ["artist_grouped"], music, held, workspace, settings)
         done = experiments.run(planned, music, held, n_jobs=1)
         assert done == {"fitted": len(planned), "kept": 0}
         paths = workspace.predictions.rglob("*.csv")

@@ -182,24 +182,25 @@ def test_malformed_studies_are_refused(project, text, message):
         ("clip_s", "30 s"),
         ("clip_s", 0),
         ("n_folds", 1),
+        ("n_folds", 6),
         ("n_repeats", 1.5),
         ("epoch_share", 2),
         ("image_size", 64),
-        ("image_size", [64, 0]),
+        ("image_size", [64, 15]),
         ("seed", True),
     ],
 )
 def test_values_that_cannot_be_are_refused_before_anything_runs(name, value):
     given = yaml.safe_load((ROOT / "studies" / "demo.yaml").read_text())
-    parameters._check_values(given)
-    with pytest.raises(GenrelibError, match=rf"{name}: .* is given; allowed is"):
-        parameters._check_values({**given, name: value})
+    parameters.check_values(given)
+    with pytest.raises(GenrelibError, match=rf"{name}=.*; allowed is"):
+        parameters.check_values({**given, name: value})
 
 
 def test_a_corpus_is_named_by_a_text():
     given = yaml.safe_load((ROOT / "studies" / "demo.yaml").read_text())
     with pytest.raises(GenrelibError, match="unknown corpus"):
-        parameters._check_values({**given, "corpus": {"name": "folder"}})
+        parameters.check_values({**given, "corpus": {"name": "folder"}})
 
 
 def test_two_runs_of_a_study_take_turns(project, monkeypatch):

@@ -5,11 +5,12 @@
 """
 
 from .fitting import architecture, fitted, predicted, run
-from .planning import KEPT, Fit, first_of_each, kept, plan
+from .planning import KEPT, Fit, Settings, first_of_each, kept, plan
 
 __all__ = [
     "KEPT",
     "Fit",
+    "Settings",
     "architecture",
     "first_of_each",
     "fitted",

@@ -10,26 +10,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
 import joblib
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.base import BaseEstimator
-from threadpoolctl import threadpool_limits
 
-from .. import protocols, systems
+from .. import protocols
+from ..base.codetrace import FIT_LIBRARIES, versions
 from ..base.files import await_files, replacing
-from ..base.parallel import is_sent, spread
+from ..base.parallel import is_sent, one_thread, spread
 from ..corpora import Corpus
 from ..store import Store, open_store
-from ..systems.summary import count_multiply_adds, count_parameters, layers
+from ..systems.row import count_multiply_adds, count_parameters, layers
 from ..systems.training import GenreNet, device, half_precision
 from . import predictions, streaming
-from .planning import LIBRARIES, Fit, recipe_of
+from .planning import Fit, recipe_of
 
 
 def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[str, int]:
@@ -72,7 +70,7 @@ def _spread(fits: list[Fit], plan: Path, store_path: Path, n_jobs: int) -> None:
         tasks = [
             (plan, number, store_path)
             for number, fit in enumerate(fits)
-            if (on_gpu and systems.system(fit.system).validates) == alone
+            if (on_gpu and fit.row.validates) == alone
         ]
         for _ in spread(_fit, tasks, n_jobs=1 if alone else n_jobs, label="fits"):
             pass
@@ -101,7 +99,7 @@ def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
     Parameters
     ----------
     fit : Fit
-        One whose `model` is not None.
+        Is kept if its `model` is not None.
     corpus, store : Corpus, Store
         As for :func:`run`.
     """
@@ -113,7 +111,8 @@ def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
         if key == fit.key:
             return estimator
     estimator = _trained(fit, _columns(corpus), store)
-    _keep(fit, estimator)
+    if fit.model is not None:
+        _keep(fit, estimator)
     return estimator
 
 
@@ -126,25 +125,13 @@ def _keep(fit: Fit, estimator: BaseEstimator) -> None:
         joblib.dump((fit.key, estimator), temporary)
 
 
-@contextmanager
-def _one_thread():
-    """Compute on one thread: sums do not depend on the machine's number of cores then."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _fit(plan: Path, number: int, store_path: Path) -> None:
     """Do one of the fits that :func:`_written` wrote down: write its predictions."""
     fits, tracks = _read(plan)
     fit = fits[number]
     protocols.check(fit.fold, tracks)
     store = open_store(store_path)
-    with _one_thread():
+    with one_thread():
         started = time.perf_counter()
         estimator = _trained(fit, tracks, store)
         seconds = time.perf_counter() - started
@@ -161,9 +148,9 @@ def _trained(fit: Fit, tracks: pd.DataFrame, store: Store) -> BaseEstimator:
     parts = fit.fold.train, fit.fold.valid
     ids = [*parts[0], *parts[1]]
     arguments = {}
-    if systems.system(fit.system).validates:
+    if fit.row.validates:
         arguments["is_valid"] = np.arange(len(ids)) >= len(parts[0])
-    with _one_thread():
+    with one_thread():
         return _fitted_on(fit, tracks, store, ids, **arguments)
 
 
@@ -182,13 +169,13 @@ def _validated(fit, tracks, estimator, store) -> pd.DataFrame | None:
     fold = fit.fold
     if not fold.valid:
         return None
-    if not systems.system(fit.system).validates:
+    if not fit.row.validates:
         estimator = _fitted_on(fit, tracks, store, fold.train)
     return _predicted(fit, tracks, estimator, store, fold.valid)
 
 
 def _labels(fit, tracks, ids) -> np.ndarray:
-    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    genre = protocols.located(fit.protocol, ids, tracks)["genre"]
     return pd.Categorical(genre, fit.genres).codes.astype(np.int64)
 
 
@@ -202,7 +189,7 @@ def _predicted(fit, tracks, estimator, store, ids) -> pd.DataFrame:
 
 def _predicted_at_once(fit, tracks, estimator, store, ids) -> pd.DataFrame:
     X = fit.read(store, ids)
-    genre = protocols.located(protocols.protocol(fit.fold.protocol), ids, tracks)["genre"]
+    genre = protocols.located(fit.protocol, ids, tracks)["genre"]
     table = predicted(estimator, X, genre, fit.genres)
     if hasattr(estimator, "majority"):
         table.insert(2, "majority", np.array(fit.genres)[estimator.majority(X)])
@@ -256,9 +243,7 @@ def architecture(fit: Fit) -> pd.DataFrame:
 
 def _record(fit, tracks, estimator, fit_seconds):
     """Describe a fit for the JSON beside its predictions."""
-    seen = protocols.located(
-        protocols.protocol(fit.fold.protocol), [*fit.fold.train, *fit.fold.valid], tracks
-    )
+    seen = protocols.located(fit.protocol, [*fit.fold.train, *fit.fold.valid], tracks)
     return {
         "key": fit.key,
         "system": fit.system,
@@ -274,7 +259,7 @@ def _record(fit, tracks, estimator, fit_seconds):
         **_network(getattr(estimator, "net_", None), getattr(estimator, "n_segments", 1)),
         "device": device()[0],
         "half_precision": half_precision(),
-        "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
+        "versions": {"python": platform.python_version()} | versions(FIT_LIBRARIES),
     }
 
 

@@ -4,29 +4,27 @@
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from .. import protocols, systems
-from ..base.codetrace import code_of
+from ..base.codetrace import FIT_LIBRARIES, code_of, versions
 from ..base.files import Workspace
+from ..base.limits import check_limits
 from ..base.seeds import derive
 from ..corpora import Corpus
 from ..features import segments
-from ..protocols import Fold
+from ..protocols import Fold, Protocol
 from ..protocols.registry import DECOMPOSITION
 from ..store import Store
-from ..systems.row import Recipe
+from ..systems.row import Recipe, System
 from . import predictions, streaming
-
-LIBRARIES = ("numpy", "scikit-learn", "scipy", "skorch", "torch")
 
 KEPT = ("artist_grouped", 0)
 """Protocol and repeat whose fitted estimators are kept, to be asked again by later notebooks."""
@@ -65,19 +63,28 @@ class Fit:
     model: Path | None = None
     streamed: bool = False
 
+    @property
+    def row(self) -> System:
+        """The system's row of the registry."""
+        return systems.system(self.system)
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol's row of the registry."""
+        return protocols.protocol(self.fold.protocol)
+
     def build(self) -> BaseEstimator:
         """Return the unfitted estimator."""
-        return systems.system(self.system).build(self.recipe)
+        return self.row.build(self.recipe)
 
     @property
     def size(self) -> tuple[int | None, int | None]:
         """Bands and frames to which features are averaged."""
-        return systems.system(self.system).size(self.recipe)
+        return self.row.size(self.recipe)
 
     def n_segments(self, store: Store) -> int:
         """Return how many units the protocol makes of a track of the store."""
-        protocol = protocols.protocol(self.fold.protocol)
-        return protocols.n_segments(protocol, store.configuration["clip_s"])
+        return protocols.n_segments(self.protocol, store.configuration["clip_s"])
 
     def track_size(self, store: Store) -> tuple[int | None, int | None]:
         """Bands and frames to which whole tracks are averaged, before they are cut."""
@@ -92,14 +99,14 @@ class Fit:
         np.ndarray, shape (n_ids, n_bands, n_frames), dtype float32
             In the order of `ids`.
         """
-        feature = systems.system(self.system).feature
-        if protocols.protocol(self.fold.protocol).unit == "track":
-            return store.read(feature, ids, size=self.size)
+        if self.protocol.unit == "track":
+            return store.read(self.row.feature, ids, size=self.size)
         found = [segments.parse(i) for i in ids]
         tracks = {track_id: row for row, track_id in enumerate(dict.fromkeys(t for t, _ in found))}
         n_segments = self.n_segments(store)
         size = self.track_size(store)
-        pieces = segments.cut(store.read(feature, list(tracks), size=size), n_segments)
+        whole = store.read(self.row.feature, list(tracks), size=size)
+        pieces = segments.cut(whole, n_segments)
         return pieces[[tracks[track_id] * n_segments + number for track_id, number in found]]
 
     def rows(self, store: Store, ids: tuple[str, ...]) -> streaming.Rows:
@@ -109,11 +116,11 @@ class Fit:
     @cached_property
     def key(self) -> str:
         """Digest of everything that the predictions depend on: recipe, code, libraries, data."""
-        row, estimator = systems.system(self.system), self.build()
+        row, estimator = self.row, self.build()
         parts = {
             "system": [row.name, row.feature, row.validates, self.size, recipe_of(estimator)],
             "code": [code_of(part) for part in _classes(estimator)],
-            "libraries": [version(name) for name in LIBRARIES],
+            "libraries": list(versions(FIT_LIBRARIES).values()),
             "fold": [self.fold.train, self.fold.valid, self.fold.test],
             "genres": self.genres,
             "data": self.data,
@@ -146,19 +153,47 @@ def _classes(estimator) -> list[type]:
     return sorted(own, key=lambda cls: cls.__qualname__)
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How a study fits its systems: the parameters that its fits share.
+
+    Parameters
+    ----------
+    n_folds, n_repeats : int
+        See :func:`genrelib.protocols.folds`.
+    seed : int
+        The study's seed.
+    epoch_share : float
+    image_size : (int, int)
+        See :class:`genrelib.systems.Recipe`.
+    decomposed : collection of str
+        Systems that also meet the protocols of :data:`genrelib.protocols.DECOMPOSITION`.
+
+    Raises
+    ------
+    GenrelibError
+        For a number out of range.
+    """
+
+    n_folds: int
+    n_repeats: int
+    seed: int
+    epoch_share: float
+    image_size: tuple[int, int]
+    decomposed: Collection[str] = ()
+
+    def __post_init__(self):
+        numbers = ("n_folds", "n_repeats", "seed", "epoch_share", "image_size")
+        check_limits(**{name: getattr(self, name) for name in numbers})
+
+
 def plan(
     names: Iterable[str],
     protocol_names: Iterable[str],
     corpus: Corpus,
     store: Store,
     workspace: Workspace,
-    *,
-    n_folds: int,
-    n_repeats: int,
-    seed: int,
-    epoch_share: float,
-    image_size: Iterable[int],
-    decomposed: Iterable[str] = (),
+    settings: Settings,
 ) -> list[Fit]:
     """List the fits of systems x protocols x repeats x folds.
 
@@ -169,67 +204,65 @@ def plan(
     corpus : Corpus
         Its usable tracks are split.
     store : Store
-        Holds the features that the systems ask for.
+        Holds the features that the systems need.
     workspace : Workspace
         Where the predictions go.
-    n_folds, n_repeats : int
-        See :func:`genrelib.protocols.folds`.
-    seed : int
-        The study's seed.
-    epoch_share : float
-    image_size : (int, int)
-        See :class:`genrelib.systems.Recipe`.
-    decomposed : iterable of str
-        Systems that also meet the protocols of :data:`genrelib.protocols.DECOMPOSITION`.
+    settings : Settings
+        What the fits of the study share.
     """
-    names, decomposed, clip_s = list(names), set(decomposed), store.configuration["clip_s"]
-    met = {name: _protocols_of(name, protocol_names, name in decomposed) for name in names}
-    settings = {"n_folds": n_folds, "n_repeats": n_repeats, "seed": seed}
+    names, asked = list(names), list(protocol_names)
+    met = {name: _protocols_of(name, asked, settings) for name in names}
     folds = {
-        name: protocols.folds(name, corpus.usable, clip_s=clip_s, **settings)
-        for name in dict.fromkeys(p for ps in met.values() for p in ps)
+        protocol: protocols.folds(
+            protocol,
+            corpus.usable,
+            n_folds=settings.n_folds,
+            n_repeats=settings.n_repeats,
+            seed=settings.seed,
+            clip_s=store.configuration["clip_s"],
+        )
+        for protocol in dict.fromkeys(p for ps in met.values() for p in ps)
     }
     data = {
         feature: _data_fingerprint(corpus, store, feature) for feature in systems.features_of(names)
     }
     return [
-        _fit_of(name, fold, corpus, store, workspace, data, seed, epoch_share, image_size)
+        _fit_of(name, fold, corpus, store, workspace, settings, data)
         for name in names
         for protocol in met[name]
         for fold in folds[protocol]
     ]
 
 
-def _protocols_of(name: str, asked: Iterable[str], is_decomposed: bool) -> list[str]:
+def _protocols_of(name: str, asked: list[str], settings: Settings) -> list[str]:
     """List the protocols that a system meets, each once."""
-    more = DECOMPOSITION if is_decomposed else ()
+    more = DECOMPOSITION if name in settings.decomposed else ()
     return list(dict.fromkeys([*asked, systems.system(name).split, *more]))
 
 
-def _fit_of(name, fold, corpus, store, workspace, data, seed, epoch_share, image_size) -> Fit:
+def _fit_of(name, fold, corpus, store, workspace, settings, data) -> Fit:
     stem = f"repeat{fold.repeat}_fold{fold.fold}"
     folder = Path(name) / fold.protocol
-    clip_s = store.configuration["clip_s"]
+    clip_s, row = store.configuration["clip_s"], systems.system(name)
     n_segments = protocols.n_segments(protocols.protocol(fold.protocol), clip_s)
+    is_kept = (fold.protocol, fold.repeat) == KEPT
     fit = Fit(
         system=name,
         fold=fold,
         genres=corpus.genres,
         recipe=systems.recipe(
             n_classes=len(corpus.genres),
-            seed=derive(seed, name, fold.protocol, fold.repeat, fold.fold),
-            epoch_share=epoch_share,
-            image_size=tuple(image_size),
+            seed=derive(settings.seed, name, fold.protocol, fold.repeat, fold.fold),
+            epoch_share=settings.epoch_share,
+            image_size=tuple(settings.image_size),
             clip_s=clip_s / n_segments,
         ),
-        data=data[systems.system(name).feature],
+        data=data[row.feature],
         path=workspace.predictions / folder / f"{stem}.csv",
-        model=workspace.models / folder / f"{stem}.joblib"
-        if (fold.protocol, fold.repeat) == KEPT
-        else None,
+        model=workspace.models / folder / f"{stem}.joblib" if is_kept else None,
     )
     n_units = max(len(fold.train) + len(fold.valid), len(fold.test))
-    n_bands, n_frames = store.shape(systems.system(name).feature, size=fit.track_size(store))
+    n_bands, n_frames = store.shape(row.feature, size=fit.track_size(store))
     shape = n_bands, n_frames // n_segments
     return replace(fit, streamed=streaming.exceeds_budget(n_units, shape))
 

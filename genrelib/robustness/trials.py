@@ -17,7 +17,7 @@ from ..experiments import KEPT, Fit, kept
 from ..features import SR, extract
 from ..features.audio import excerpt, read
 from ..features.compiled import librosa
-from ..features.images import averaged
+from ..features.segments import averaged
 from ..store import Store, stored
 from ..systems import system
 from .interventions import INTERVENTIONS

@@ -1,1 +1,5 @@
-"""A study: its parameters, and the runner that executes its notebooks by papermill."""
+"""A study: what a notebook sees of it, its parameters, and the runner of its notebooks."""
+
+from .chapters import Chapter, Fits, Study, code
+
+__all__ = ["Chapter", "Fits", "Study", "code"]

@@ -1,6 +1,5 @@
 """Parameters of a study: read from ``studies/*.yaml``, every name and value checked beforehand."""
 
-import math
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import yaml
 
 from ..base.errors import GenrelibError, unknown
 from ..base.files import Workspace
+from ..base.limits import LIMITS, check_limits
 from ..corpora import CORPORA
 from ..protocols.registry import PROTOCOLS
 from ..systems import SYSTEMS, chosen
@@ -23,21 +23,8 @@ REGISTRIES = {
     "protocols": ("protocol", PROTOCOLS),
 }
 MAY_BE_EMPTY = ("decomposed", "probed")
-RANGES = {
-    "corpus_options": ("names and values, {} for none", lambda v: isinstance(v, dict)),
-    "clip_s": ("a number of seconds above 0", lambda v: _is_number(v) and v > 0),
-    "n_folds": ("a whole number, 2 or more", lambda v: _is_whole(v) and v >= 2),
-    "n_repeats": ("a whole number, 1 or more", lambda v: _is_whole(v) and v >= 1),
-    "epoch_share": ("a number above 0, at most 1", lambda v: _is_number(v) and 0 < v <= 1),
-    "image_size": (
-        "two whole numbers, of bands and frames, 1 or more",
-        lambda v: isinstance(v, list) and len(v) == 2 and all(_is_whole(n) and n > 0 for n in v),
-    ),
-    "probed_tracks": ("a whole number, 1 or more", lambda v: _is_whole(v) and v >= 1),
-    "probed_strengths": ("a whole number, 1 or more", lambda v: _is_whole(v) and v >= 1),
-    "seed": ("a whole number, 0 or more", lambda v: _is_whole(v) and v >= 0),
-}
-"""What a parameter that names nothing may be, in words and as a test."""
+PARAMETERS = (*LIMITS, *REGISTRIES)
+"""Every parameter that a notebook may declare, beside those that the runner gives."""
 
 
 def parameters_of(workspace: Workspace) -> dict:
@@ -79,23 +66,13 @@ def parameters_of(workspace: Workspace) -> dict:
     missing = sorted(known - set(parameters))
     if missing:  # a notebook's own value is that of the smoke study, which no one means
         raise GenrelibError(f"studies/{workspace.study}.yaml lacks: {', '.join(missing)}.")
-    _check_values(parameters)
+    check_values(parameters)
     return parameters
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _check_values(parameters: dict) -> None:
+def check_values(parameters: dict) -> None:
     """Refuse names that no registry knows and values that can't be, before anything has run."""
-    for name, (allowed, holds) in RANGES.items():
-        if name in parameters and not holds(parameters[name]):
-            raise GenrelibError(f"{name}: {parameters[name]!r} is given; allowed is {allowed}.")
+    check_limits(**{name: parameters[name] for name in LIMITS if name in parameters})
     for name, (kind, registry) in REGISTRIES.items():
         if name not in parameters:  # no notebook declares it
             continue
@@ -106,6 +83,8 @@ def _check_values(parameters: dict) -> None:
                 raise unknown(kind, value, registry)
         if not values and name not in MAY_BE_EMPTY:
             raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")
+    if "systems" not in parameters:  # in a notebook that names only those it probes
+        return
     strange = set(chosen(parameters.get("probed", []))) - set(chosen(parameters["systems"]))
     if strange:
         raise GenrelibError(
