@@ -17,7 +17,6 @@ from genrelib import corpora, protocols, store, systems
 from genrelib.base.errors import GenrelibError
 from genrelib.corpora import archives, fetching, fma, tracks
 from genrelib.corpora import fma as fma_metadata
-from genrelib.corpora import measuring as decoding
 from genrelib.protocols import registry as splits
 
 
@@ -255,8 +254,10 @@ def test_the_studies_say_what_they_need(name):
 @pytest.fixture
 def decoded(monkeypatch):
     log = []
-    original = decoding._fact
-    monkeypatch.setattr(decoding, "_fact", lambda path: log.append(path.stem) or original(path))
+    original = tracks._decode_file
+    monkeypatch.setattr(
+        tracks, "_decode_file", lambda path: log.append(path.stem) or original(path)
+    )
     return log
 
 
@@ -294,8 +295,8 @@ def test_a_damaged_record_of_what_was_found_is_made_again(installed, tmp_path, d
 
 
 def test_verifying_in_batches_finds_the_same(installed, tmp_path, small, monkeypatch):
-    monkeypatch.setattr(decoding, "_BATCH", 7)
-    monkeypatch.setattr(decoding, "_CHUNK", 3)
+    monkeypatch.setattr(tracks, "_BATCH", 7)
+    monkeypatch.setattr(tracks, "_CHUNK", 3)
     assert corpora.load("fma_small", tmp_path, n_jobs=1).fingerprint == small.fingerprint
 
 

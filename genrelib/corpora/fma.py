@@ -14,8 +14,7 @@ from ..base.errors import GenrelibError, unknown
 from ..base.files import check_room, replacing
 from ..store.packs import ROWS_OF_PACKED
 from . import archives, credits, fetching
-from .measuring import verified
-from .tracks import SHORTEST_S
+from .tracks import SHORTEST_S, verified
 
 SITE = "https://os.unil.cloud.switch.ch/fma"
 METADATA = (f"{SITE}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733")

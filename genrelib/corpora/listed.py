@@ -18,9 +18,9 @@ from ..base.files import check_room, digest, locked, replacing, write_text
 from ..base.parallel import spread
 from ..features import SR
 from ..features.audio import SUFFIXES, inspect, read
-from . import credits, fetching, sheets
-from .measuring import quiet
-from .tracks import SHORTEST_S, alike
+from . import credits, fetching
+from .manifest import read_sheet
+from .tracks import SHORTEST_S, alike, quiet
 
 SEGMENT_S = 30.0
 """Seconds of a segment; what is left over at the end of a song is not used."""
@@ -295,7 +295,7 @@ def read_list(path: Path) -> pd.DataFrame:
     GenrelibError
         When the file can't be read, is no UTF-8 text, has other columns, or lists nothing.
     """
-    names, lines = sheets.read(path)
+    names, lines = read_sheet(path)
     if sorted(names) != sorted(COLUMNS):
         raise GenrelibError(
             f"{path} has the columns {names}; needed are {', '.join(COLUMNS)}, in any order."
