@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..corpora import CORPORA
 from ..protocols import PROTOCOLS
 from .intervals import ALPHA, LEVEL
 from .leakage import LENIENT, STRICT
@@ -23,9 +24,6 @@ CLAIM += ["n_unanswerable", "accuracy_answerable", "n_both", "loss", "loss_low",
 CLAIM += ["loss_p", "loss_p_holm", "outcome", "verdict"]
 
 EXCEEDED, NOT_REACHED, NOT_CONTRADICTED = "exceeded", "not reached", "not contradicted"
-
-GTZAN = {"gtzan": "whole", "gtzan_mini": "part", "gtzan_mel_dev": "part"}
-"""How much of GTZAN, which most claims are about, a corpus holds; the others are other music."""
 
 
 def claims(
@@ -102,7 +100,7 @@ def verdict(line: Mapping, *, corpus: str, about="GTZAN", reason="") -> tuple[st
     """
     if reason:
         return "", f"not available here: {reason}"
-    outcome, words = _on_the_claim(line, GTZAN.get(corpus, "other"), about)
+    outcome, words = _on_the_claim(line, CORPORA[corpus].of_gtzan or "other", about)
     return outcome, f"{words}; {_on_the_loss(line)}"
 
 

@@ -17,6 +17,7 @@ import jinja2
 
 from ..base.errors import unknown
 from ..base.files import Workspace, write_text
+from ..corpora import CORPORA
 from ..inference.wording import title
 from ..protocols.registry import PROTOCOLS
 from ..robustness import INTERVENTIONS
@@ -26,22 +27,6 @@ from .tables import read_table
 
 STRICT = "artist_grouped"
 """The protocol under which the best system is the best."""
-
-ORIGINS = {
-    "synthetic": ("rendered",),
-    "gtzan": ("gtzan",),
-    "gtzan_mini": ("gtzan",),
-    "gtzan_mel_dev": ("gtzan",),
-    "fma_features": ("fma",),
-    "fma_small": ("fma",),
-    "fma_medium": ("fma",),
-    "fma_large": ("fma",),
-    "gtzan_fma": ("gtzan", "fma"),
-    "folder": ("own",),
-    "list": ("links", "own"),
-    "pack": ("shared",),
-}
-"""Where the music of each corpus comes from, which decides what there is to say of consent."""
 
 _ALL = "(all)"
 _SHOWN = 10  # reasons of exclusion; the table has the others
@@ -67,12 +52,12 @@ def write(workspace: Workspace, parameters: dict) -> tuple[Path, Path]:
     GenrelibError
         When nothing is known of where the corpus comes from.
     """
-    if parameters["corpus"] not in ORIGINS:
-        raise unknown("origin of the corpus", parameters["corpus"], ORIGINS)
+    if parameters["corpus"] not in CORPORA:
+        raise unknown("origin of the corpus", parameters["corpus"], CORPORA)
     shared = {
         "study": workspace.study,
         "parameters": parameters,
-        "origins": ORIGINS[parameters["corpus"]],
+        "origins": CORPORA[parameters["corpus"]].origins,
         "known": {path.stem for path in workspace.tables.glob("*.csv")},
         "music": _music(workspace),
     }

@@ -139,7 +139,7 @@ def save_audio(
     """
     place = workspace.report / "audio" / folder
     shutil.rmtree(place, ignore_errors=True)
-    if corpus.name != "synthetic":
+    if not corpus.is_rendered:
         return []
     if track_ids is None:
         track_ids = corpus.usable[corpus.usable["fault"] == ""].groupby("genre").head(1).index

@@ -323,7 +323,7 @@ def rerecorded(
         recorded again.
     """
     fits = _kept(fits)
-    if corpus.name != "synthetic":
+    if not corpus.is_rendered:
         return _answered(fits, corpus, store, [], iter(()))
     asked, clip_s = _asked(fits), store.configuration["clip_s"]
     variants = controlled_variants(track_ids, **options)

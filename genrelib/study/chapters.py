@@ -272,7 +272,7 @@ class Fits:
 
     def scores(self, *, caption: str) -> pd.DataFrame:
         """Save and return the accuracy of every system under each protocol; draw several."""
-        if self.scored["system"].nunique() == 1:  # a figure of one row says less than the table
+        if len(set(self.scored["system"])) == 1:  # a figure of one row says less than the table
             return self.chapter.study.table(f"{self.chapter.number}_scores", self.scored)
         fig = plots.accuracies(self.scored, len(self.chapter.corpus.genres))
         self._figure("scores", fig, self.scored, caption)
