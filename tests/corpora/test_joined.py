@@ -11,7 +11,6 @@ from genrelib import corpora
 from genrelib.base.errors import GenrelibError
 from genrelib.corpora import fetching, fma, gtzan, joined, tracks
 from genrelib.corpora import fma as fma_metadata
-from genrelib.corpora import gtzan as gtzan_index
 from genrelib.corpora.tracks import Loaded
 
 MAP = pd.DataFrame(
@@ -189,11 +188,10 @@ def small_copies(tmp_path, monkeypatch) -> fma_copy.FmaCopy:
         monkeypatch.setattr(gtzan_copy, name, value)
     gtzan_copy.Fake(tmp_path, monkeypatch)
     patch = copy.patch(tmp_path / "patch")
-    names = {gtzan: ("ARCHIVES", "DEAD"), gtzan_index: ("ARTISTS", "FILTERED", "INDEXES")}
+    names = ("ARCHIVES", "DEAD", "ARTISTS", "FILTERED", "INDEXES")
     with open(patch / "sitecustomize.py", "a") as file:
-        for module, own in names.items():
-            file.write(f"import {module.__name__} as module\n")
-            file.writelines(f"module.{name} = {getattr(module, name)!r}\n" for name in own)
+        file.write(f"import {gtzan.__name__} as module\n")
+        file.writelines(f"module.{name} = {getattr(gtzan, name)!r}\n" for name in names)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(patch), str(ROOT)]))
     return copy
 
