@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from genrelib import corpora
 from genrelib.base.files import Workspace
-from genrelib.corpora.download import MIRROR
+from genrelib.corpora.fetching import MIRROR
 from genrelib.features import HOP_LENGTH, SR, Spectra, extract
 from genrelib.features.audio import excerpt, read
 from genrelib.features.spectra import cqt_magnitude, filter_bank

@@ -82,7 +82,7 @@ def decoded(request: Request, path: str) -> dict[str, np.ndarray]:
 
 
 def index_of(n_tracks: int) -> Corpus:
-    with mock.patch.dict(corpora.CORPORA, simulated=simulated):
+    with mock.patch.dict(corpora.CORPORA, simulated=corpora.Collection(simulated, ("own",))):
         corpus = corpora.load("simulated", Path(), n_tracks=n_tracks)
     assert corpus.fingerprint
     return corpus

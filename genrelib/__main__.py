@@ -12,9 +12,9 @@ from .base import parallel
 from .base.errors import GenrelibError
 from .base.files import Workspace
 from .corpora import Corpus, shared
-from .corpora.download import MIRROR
+from .corpora.fetching import MIRROR
 from .inspection.search import features_of
-from .store import packfile, sharing
+from .store import sharing
 from .store.packs import FOLDER
 from .study import runner
 from .study.parameters import parameters_of
@@ -55,7 +55,7 @@ def _pack(options: argparse.Namespace) -> str:
     features = store.open_store(path)
     digest = sharing.pack(corpus, features, options.to, names=names, licence=options.licence)
     return (
-        f"{_summary(packfile.read(options.to))}\n{sharing.RIGHTS}\nGive the digest with the file, "
+        f"{_summary(sharing.read(options.to))}\n{sharing.RIGHTS}\nGive the digest with the file, "
         f"so that others can compare: {digest}"
     )
 
@@ -78,7 +78,7 @@ def _unpack(options: argparse.Namespace) -> str:
     )
 
 
-def _summary(contents: packfile.Contents) -> str:
+def _summary(contents: sharing.Contents) -> str:
     size = contents.path.stat().st_size / 1e6
     return "\n".join([f"{contents.path} ({size:.1f} MB)", *shared.about(contents)])
 

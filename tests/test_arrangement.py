@@ -2,10 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from genrelib.synthesis.arrangement import arrange, performed_tempo
-from genrelib.synthesis.artists import make_artist
-from genrelib.synthesis.composition import compose
-from genrelib.synthesis.styles import GENRES, style
+from genrelib.synthesis.composition import arrange, compose, performed_tempo
+from genrelib.synthesis.styles import GENRES, make_artist, style
 
 N_BEATS = 48.0
 

@@ -143,55 +143,6 @@ def test_matrices_that_can_not_be_compared_are_refused():
         audit.recordings(noise(2) * np.nan, ["a", "b"], frame_s=FRAME_S)
 
 
-def song(chords, *, key=0, tempo=1.0, seconds=14.0):
-    """Play chords of three notes, a second each, with a tone colour and noise of their own."""
-    t = np.arange(int(seconds * SR)) / SR
-    y = 0.003 * rng(0, "hiss", key, tempo).normal(size=len(t))
-    for k, chord in enumerate(chords):
-        on = (t * tempo >= k) & (t * tempo < k + 1)
-        for note in chord:
-            y[on] += 0.1 * np.sin(2 * np.pi * 523.25 * 2 ** ((note + key) / 12) * t[on])
-    return y.astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def songs():
-    """Return log-mel and chroma of ten songs, and of an eleventh as two others play it."""
-    draw = rng(5, "chords")
-    pieces = [draw.integers(0, 12, size=(20, 3)) for _ in range(11)]
-    plays = [song(piece) for piece in pieces]
-    plays += [song(pieces[10], key=3, tempo=0.96), song(pieces[10], key=-4)]
-    both = [features.extract(y, SR, ["log_mel", "chroma"]) for y in plays]
-    ids = [f"song {k:02d}" for k in range(13)]
-    return np.stack([f["log_mel"] for f in both]), np.stack([f["chroma"] for f in both]), ids
-
-
-def test_a_song_is_found_in_another_key_and_tempo(songs):
-    log_mel, chroma, ids = songs
-    found = audit.versions(log_mel, chroma, ids, frame_s=512 / SR)
-    trio = {frozenset((a, b)) for a in ids[10:] for b in ids[10:] if a != b}
-    assert pairs_of(found, "version") == trio
-    text = dict(
-        zip(zip(found["track"], found["other"], strict=True), found["evidence"], strict=True)
-    )
-    assert "3 semitones apart, tempi 1.04 : 1" in text["song 11", "song 10"]
-    assert "4 semitones apart, tempi 1.00 : 1" in text["song 12", "song 10"]
-
-
-def test_too_little_music_has_no_versions(songs):
-    log_mel, chroma, ids = songs
-    assert audit.versions(log_mel[:, :, :200], chroma[:, :, :200], ids, frame_s=512 / SR).empty
-    assert audit.versions(log_mel[:1], chroma[:1], ids[:1], frame_s=512 / SR).empty
-
-
-def test_the_chroma_of_a_mel_names_the_note():
-    t = np.arange(2 * SR) / SR
-    for note, name in ((9, 880.0), (0, 1046.5), (4, 659.26)):
-        y = 0.5 * np.sin(2 * np.pi * name * t)
-        log_mel = features.extract(y, SR, ["log_mel"])["log_mel"]
-        assert audit.chroma_of(log_mel[None]).mean(axis=2)[0].argmax() == note
-
-
 def write(path, y, sr=SR):
     soundfile.write(path, y, sr, subtype="PCM_16")
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genrelib.systems.augmentation import ColourAugmentation, SpectrogramAugmentation
+from genrelib.systems.training import ColourAugmentation, SpectrogramAugmentation
 
 SHAPE = (20, 50)
 UNCHANGED = {"brightness": 0, "contrast": 0, "saturation": 0, "mixing": 0}

@@ -21,10 +21,10 @@ from test_study import DECLARED, write_notebook
 from genrelib import store
 from genrelib.__main__ import main
 from genrelib.base import cluster, files, parallel
+from genrelib.base.codetrace import FIT_LIBRARIES
 from genrelib.base.errors import GenrelibError
 from genrelib.base.parallel import SCHEDULER, spread
 from genrelib.experiments import fitting as experiments
-from genrelib.experiments import planning as fits
 
 FEATURES = ["log_mel", "mfcc", "chroma", "tempogram"]
 
@@ -175,7 +175,7 @@ def test_workers_with_other_versions_are_refused(sent, tmp_path, monkeypatch):
 
 
 def test_what_a_fits_key_holds_is_compared():
-    assert set(fits.LIBRARIES) <= set(cluster.LIBRARIES)
+    assert set(FIT_LIBRARIES) <= set(cluster._installed())
 
 
 def test_workers_that_see_other_files_are_refused(sent, tmp_path, monkeypatch):

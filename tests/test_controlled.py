@@ -20,10 +20,9 @@ from genrelib.base import codetrace
 from genrelib.base.errors import GenrelibError
 from genrelib.base.files import digest
 from genrelib.synthesis import SR, controlled
-from genrelib.synthesis.artists import make_artist
 from genrelib.synthesis.controlled import write_corpus
 from genrelib.synthesis.recordings import FAULTS, fingerprints, plan
-from genrelib.synthesis.styles import GENRES
+from genrelib.synthesis.styles import GENRES, make_artist
 
 TINY = {"artists_per_genre": 2, "songs_per_artist": 2, "duration_s": 1.0, "seed": 5}
 

@@ -38,7 +38,9 @@ def fake(monkeypatch):
         monkeypatch.setitem(
             corpora.CORPORA,
             "fake",
-            lambda data, *, size=1, n_jobs=1: (table(**changes), ["a note"]),
+            corpora.Collection(
+                lambda data, *, size=1, n_jobs=1: (table(**changes), ["a note"]), ("own",)
+            ),
         )
         return corpora.load("fake", Path())
 

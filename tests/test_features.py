@@ -15,8 +15,13 @@ from hypothesis.extra import numpy as hnp
 
 from genrelib.base.errors import GenrelibError
 from genrelib.features import FEATURES, HOP_LENGTH, N_FFT, SR, Spectra, extract, n_frames
-from genrelib.features.rhythm import beats, tempogram
-from genrelib.features.spectra import cqt_magnitude, estimate_tuning, spectra_of_windows
+from genrelib.features.spectra import (
+    beats,
+    cqt_magnitude,
+    estimate_tuning,
+    spectra_of_windows,
+    tempogram,
+)
 from genrelib.features.stack import STACK_ROWS
 
 GOLDEN = Path(__file__).parent / "golden" / "features.npz"

@@ -15,9 +15,8 @@ from local_server import serving
 
 from genrelib import corpora, protocols, store, systems
 from genrelib.base.errors import GenrelibError
-from genrelib.corpora import archives, download, fma, resuming, tracks
+from genrelib.corpora import archives, fetching, fma, tracks
 from genrelib.corpora import fma as fma_metadata
-from genrelib.corpora import measuring as decoding
 from genrelib.protocols import registry as splits
 
 
@@ -30,7 +29,7 @@ def copy(tmp_path_factory):
 def installed(copy, monkeypatch):
     """Return the copy, which the loaders expect now, in a mirror folder."""
     copy.install(monkeypatch)
-    monkeypatch.setenv(download.MIRROR, str(copy.mirror))
+    monkeypatch.setenv(fetching.MIRROR, str(copy.mirror))
     return copy
 
 
@@ -38,7 +37,7 @@ def installed(copy, monkeypatch):
 def small(copy, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         copy.install(patch)
-        patch.setenv(download.MIRROR, str(copy.mirror))
+        patch.setenv(fetching.MIRROR, str(copy.mirror))
         return corpora.load("fma_small", tmp_path_factory.mktemp("data"))
 
 
@@ -150,13 +149,13 @@ def server(copy, monkeypatch):
     """Serve the copy as a mirror URL; waits are noted, not waited."""
     copy.install(monkeypatch)
     waits = []
-    monkeypatch.setattr(resuming.time, "sleep", waits.append)
+    monkeypatch.setattr(fetching.time, "sleep", waits.append)
     files = {
         f"/{path.relative_to(copy.mirror).as_posix()}": path.read_bytes()
         for path in copy.mirror.rglob("*.zip")
     }
     with serving(files) as server:
-        monkeypatch.setenv(download.MIRROR, server.url)
+        monkeypatch.setenv(fetching.MIRROR, server.url)
         yield server
 
 
@@ -199,7 +198,7 @@ def test_room_is_asked_for_what_is_not_there_yet(tmp_path, monkeypatch):
     """An edition that was accepted once can be gone on with on the same disk."""
     edition = dataclasses.replace(fma.EDITIONS["fma_small"], n_bytes=1000)
     target, raw = tmp_path / "clips", tmp_path / "raw"
-    kept = raw / "downloads" / download.layout(edition.url)
+    kept = raw / "downloads" / fetching.layout(edition.url)
 
     def is_refused(free):
         usage = type("Usage", (), {"free": free})
@@ -210,7 +209,7 @@ def test_room_is_asked_for_what_is_not_there_yet(tmp_path, monkeypatch):
             return True
         return False
 
-    monkeypatch.delenv(download.MIRROR, raising=False)
+    monkeypatch.delenv(fetching.MIRROR, raising=False)
     assert is_refused(1999)
     assert not is_refused(2000)
     kept.parent.mkdir(parents=True)
@@ -255,8 +254,10 @@ def test_the_studies_say_what_they_need(name):
 @pytest.fixture
 def decoded(monkeypatch):
     log = []
-    original = decoding._fact
-    monkeypatch.setattr(decoding, "_fact", lambda path: log.append(path.stem) or original(path))
+    original = tracks._decode_file
+    monkeypatch.setattr(
+        tracks, "_decode_file", lambda path: log.append(path.stem) or original(path)
+    )
     return log
 
 
@@ -294,8 +295,8 @@ def test_a_damaged_record_of_what_was_found_is_made_again(installed, tmp_path, d
 
 
 def test_verifying_in_batches_finds_the_same(installed, tmp_path, small, monkeypatch):
-    monkeypatch.setattr(decoding, "_BATCH", 7)
-    monkeypatch.setattr(decoding, "_CHUNK", 3)
+    monkeypatch.setattr(tracks, "_BATCH", 7)
+    monkeypatch.setattr(tracks, "_CHUNK", 3)
     assert corpora.load("fma_small", tmp_path, n_jobs=1).fingerprint == small.fingerprint
 
 

@@ -12,7 +12,7 @@ import pytest
 from genrelib import corpora, store, systems
 from genrelib import inspection as audit
 from genrelib.base.errors import GenrelibError
-from genrelib.corpora import download, fma_features, tracks
+from genrelib.corpora import fetching, fma_features, tracks
 from genrelib.corpora import fma as fma_metadata
 from genrelib.features import FEATURES
 from genrelib.store import packs
@@ -26,7 +26,7 @@ def copy(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _installed(copy, monkeypatch):
     copy.install(monkeypatch)
-    monkeypatch.setenv(download.MIRROR, str(copy.mirror))
+    monkeypatch.setenv(fetching.MIRROR, str(copy.mirror))
 
 
 @pytest.fixture

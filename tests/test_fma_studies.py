@@ -12,7 +12,7 @@ import yaml
 from conftest import copied_project
 from conftest import run as run_study
 
-from genrelib.corpora.download import MIRROR
+from genrelib.corpora.fetching import MIRROR
 from genrelib.protocols import PROTOCOLS
 from genrelib.systems import SYSTEMS
 

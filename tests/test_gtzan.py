@@ -13,7 +13,7 @@ import soundfile
 
 from genrelib import store
 from genrelib.base.errors import GenrelibError
-from genrelib.corpora import credits, download, gtzan, gtzan_mel, load, summary
+from genrelib.corpora import credits, fetching, gtzan, gtzan_mel, load, summary
 from genrelib.corpora import gtzan as gtzan_index
 from genrelib.corpora.gtzan import GENRES
 from genrelib.features import HOP_LENGTH, SR, extract
@@ -54,7 +54,7 @@ class Fake:
             part: "\r\n".join(f"{t[:-6]}/{t}.wav " for t in TRACKS[start::4]).encode()
             for start, part in enumerate(gtzan_index.FILTERED)
         }
-        monkeypatch.setenv(download.MIRROR, str(self.mirror))
+        monkeypatch.setenv(fetching.MIRROR, str(self.mirror))
         monkeypatch.setattr(gtzan_index, "ARTISTS", self.publish("st.org/index.txt", index))
         filtered = {p: self.publish(f"st.org/{p}.txt", text) for p, text in lists.items()}
         monkeypatch.setattr(gtzan_index, "FILTERED", filtered)
@@ -237,7 +237,7 @@ def test_when_nothing_works_the_message_names_what_does(fake, monkeypatch):
     for said in (
         "source=",
         gtzan.KAGGLE,
-        download.MIRROR,
+        fetching.MIRROR,
         "gtzan_mini",
         gtzan._ORIGINAL[0],
         "dead",
@@ -425,16 +425,16 @@ def test_without_a_pack_the_variable_is_named(fake, monkeypatch):
 
 @pytest.fixture(scope="module")
 def real():
-    mirror = Path(os.environ.get(download.MIRROR) or "nowhere").absolute()
-    place = mirror / download.layout(gtzan_index.ARTISTS[0])
+    mirror = Path(os.environ.get(fetching.MIRROR) or "nowhere").absolute()
+    place = mirror / fetching.layout(gtzan_index.ARTISTS[0])
     if not place.is_file():
-        pytest.skip(f"needs {download.MIRROR}=<folder> with {place.name}; see docs/layouts.md")
+        pytest.skip(f"needs {fetching.MIRROR}=<folder> with {place.name}; see docs/layouts.md")
     return mirror
 
 
 @pytest.fixture
 def downloads(real, tmp_path, monkeypatch):
-    monkeypatch.setenv(download.MIRROR, str(real))
+    monkeypatch.setenv(fetching.MIRROR, str(real))
     return tmp_path
 
 
@@ -461,7 +461,7 @@ def test_real_annotations(downloads):
 
 def test_real_changes_all_apply(downloads):
     index = gtzan_index.parse_artists(
-        gtzan_index._text(download.fetch(*gtzan_index.ARTISTS, downloads))
+        gtzan_index._text(fetching.fetch(*gtzan_index.ARTISTS, downloads))
     )
     for change in gtzan_index.changes().itertuples():
         hit = index["artist"] == change.raw
@@ -480,7 +480,7 @@ def test_real_equal_files_share_a_group(downloads):
 
 
 def test_real_mini(real, downloads):
-    if not (real / download.layout(gtzan.ARCHIVES["gtzan_mini"][0][0])).is_file():
+    if not (real / fetching.layout(gtzan.ARCHIVES["gtzan_mini"][0][0])).is_file():
         pytest.skip("the mirror lacks gtzan_mini's archive; see docs/layouts.md")
     corpus = load("gtzan_mini", downloads)
     assert len(corpus.tracks) == len(corpus.usable) == 100
@@ -527,7 +527,7 @@ def test_real_pack(real_pack, tmp_path):
 
 @needs_pack
 def test_real_pack_is_the_log_mel_of_the_audio(real, real_pack):
-    archive = real / download.layout(gtzan.ARCHIVES["gtzan_mini"][0][0])
+    archive = real / fetching.layout(gtzan.ARCHIVES["gtzan_mini"][0][0])
     if not archive.is_file():
         pytest.skip("the mirror lacks gtzan_mini's archive; see docs/layouts.md")
     levels = gtzan_mel.read_levels(real_pack.pack.path)["blues.00000"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrelib.base.errors import GenrelibError
-from genrelib.features.images import averaged
+from genrelib.features.segments import averaged
 
 LENGTHS = st.integers(1, 40)
 

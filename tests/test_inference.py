@@ -10,13 +10,13 @@ from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
 from genrelib.inference import (
     confusion,
-    expected_ece,
     findings,
     hardest,
     leakage,
     overlap,
     scores,
 )
+from genrelib.inference.scores import expected_ece
 
 TRACKS = make_tracks()
 GROUPS = TRACKS["group"]

@@ -13,7 +13,6 @@ from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
 from genrelib.inference import (
     abstention,
-    aurc,
     calibrated,
     calibration,
     findings,
@@ -21,9 +20,8 @@ from genrelib.inference import (
     reliability,
     risk_coverage,
     scores,
-    temperatures,
-    threshold_for,
 )
+from genrelib.inference.calibration import aurc, temperatures, threshold_for
 
 TRACKS = make_tracks(n_artists=60, n_songs=5)
 P = [f"p_{genre}" for genre in GENRES]

@@ -11,8 +11,9 @@ from statsmodels.stats.multitest import multipletests
 from test_inference import GROUPS, predictions
 
 from genrelib.base.errors import GenrelibError
-from genrelib.inference import comparisons, corrected_t, findings, holm, leakage, mcnemar, ranking
+from genrelib.inference import comparisons, findings, leakage, ranking
 from genrelib.inference import scores as score
+from genrelib.inference.comparisons import corrected_t, holm, mcnemar
 
 
 def records_of(rows, n_train=36, n_valid=12, n_test=12):

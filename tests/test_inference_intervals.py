@@ -7,14 +7,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
-from genrelib.inference import (
-    DIFFERENCE,
-    LOSS,
-    ClusterBootstrap,
-    cluster_interval,
-    minimum_detectable_difference,
-)
-from genrelib.inference.intervals import effective_clusters
+from genrelib.inference import DIFFERENCE, LOSS, ClusterBootstrap, cluster_interval
+from genrelib.inference.intervals import effective_clusters, minimum_detectable_difference
 
 
 def estimate(values, clusters, span=(0.0, 1.0)):

@@ -114,7 +114,7 @@ def test_findings_tell_the_steps():
     sure = steps[(steps["step"] == "2") & (steps["p_holm"] < 0.05)]
     assert f"a significant loss for {len(sure)} of 1 systems, a gain for 0" in sentence
     assert f"{change:+.1f} points" in sentence
-    assert "from tracks at random, sizes matched to artists kept apart" in sentence
+    assert "from tracks at random, sizes matched to artist-disjoint split" in sentence
 
 
 def test_a_step_that_is_the_whole_loss_is_not_measured_anew():

@@ -12,8 +12,9 @@ from sklearn.frozen import FrozenEstimator
 
 from genrelib import inspection as audit
 from genrelib.base.seeds import rng
-from genrelib.inference import DIFFERENCE, ClusterBootstrap, calibrated, temperatures
+from genrelib.inference import DIFFERENCE, ClusterBootstrap, calibrated
 from genrelib.inference import intervals as room
+from genrelib.inference.calibration import temperatures
 
 TRACKS = make_tracks(n_artists=60, n_songs=5)
 P = [f"p_{genre}" for genre in GENRES]

@@ -13,7 +13,8 @@ from scipy import stats
 from scipy.special import softmax
 
 from genrelib.base.seeds import rng
-from genrelib.inference import corrected_t, intervals, mcnemar
+from genrelib.inference import intervals
+from genrelib.inference.comparisons import corrected_t, mcnemar
 from genrelib.inference.intervals import DIFFERENCE, ClusterBootstrap
 from genrelib.inference.scores import METRICS, estimate
 

@@ -22,8 +22,8 @@ from genrelib.features.compiled import librosa
 from genrelib.robustness import INTERVENTIONS, codecs, interventions, row, variants
 from genrelib.robustness.variants import KINDS, controlled_variants
 from genrelib.synthesis import controlled
-from genrelib.synthesis.artists import make_artist
 from genrelib.synthesis.recordings import plan
+from genrelib.synthesis.styles import make_artist
 
 FRAME_S = HOP_LENGTH / SR
 WITH_MEL = [name for name, row in INTERVENTIONS.items() if row.mel is not None]

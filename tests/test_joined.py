@@ -10,7 +10,7 @@ from conftest import ROOT, make_tracks, run, small_project
 
 from genrelib import corpora
 from genrelib.base.errors import GenrelibError
-from genrelib.corpora import download, fma, gtzan, joined, tracks
+from genrelib.corpora import fetching, fma, gtzan, joined, tracks
 from genrelib.corpora import fma as fma_metadata
 from genrelib.corpora import gtzan as gtzan_index
 from genrelib.corpora.tracks import Loaded
@@ -138,7 +138,7 @@ def test_the_map_covers_both_collections_and_gives_reasons():
 def test_gtzan_and_fma_become_one_corpus(tmp_path, monkeypatch):
     copy = fma_copy.make(tmp_path / "mirror", seconds=1.2)
     copy.install(monkeypatch)
-    monkeypatch.setenv(download.MIRROR, str(copy.mirror))
+    monkeypatch.setenv(fetching.MIRROR, str(copy.mirror))
     old = make_tracks(n_artists=2, genres=("disco", "hiphop", "pop", "rock"))
     asked = []
 

@@ -15,7 +15,7 @@ from local_server import serving
 from genrelib import corpora, protocols, store
 from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
-from genrelib.corpora import download, listed, resuming, tracks
+from genrelib.corpora import fetching, listed, tracks
 from genrelib.corpora import listed as cutting
 from genrelib.corpora import listed as links
 from genrelib.features import SR
@@ -42,13 +42,13 @@ def write_list(path: Path, rows) -> Path:
 def waits(monkeypatch):
     """Note waits instead of waiting."""
     noted = []
-    monkeypatch.setattr(resuming.time, "sleep", noted.append)
+    monkeypatch.setattr(fetching.time, "sleep", noted.append)
     return noted
 
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.delenv(download.MIRROR, raising=False)
+    monkeypatch.delenv(fetching.MIRROR, raising=False)
     with serving({}) as server:
         yield server
 

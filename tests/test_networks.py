@@ -15,13 +15,12 @@ from genrelib import systems as networks
 from genrelib.base.errors import GenrelibError
 from genrelib.systems import residual as colour
 from genrelib.systems import row as shapes
-from genrelib.systems import summary
 from genrelib.systems.classical import Perceptron
 from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn
 from genrelib.systems.recurrent import CnnLstm
 from genrelib.systems.residual import ColourMap, ResNet18
+from genrelib.systems.row import count_multiply_adds, count_parameters, layers
 from genrelib.systems.stacked import StackCnn, VolumeCnn
-from genrelib.systems.summary import count_multiply_adds, count_parameters, layers
 from genrelib.systems.transformer import VisionTransformer
 
 N_CLASSES = 4
@@ -50,7 +49,7 @@ def decibels(n, shape, seed=0) -> torch.Tensor:
     return -80 * torch.rand(n, *shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("module", [colour, shapes, summary], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [colour, shapes], ids=lambda m: m.__name__)
 def test_examples(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

@@ -1,5 +1,6 @@
 """Figures, tables and the page."""
 
+import json
 import re
 
 import matplotlib.pyplot as plt
@@ -126,6 +127,25 @@ def test_odd_names_stay_text_and_gaps_stay_gaps(workspace):
     assert np.isnan(found["accuracy_answerable"][1])
 
 
+def test_columns_come_back_with_the_types_they_were_saved_with(workspace):
+    table = pd.DataFrame({"n": [1, 2], "whole": [1.0, 2.0], "is_best": [True, False]})
+    table = table.assign(code=["007", "1e5"], gaps=[3, None], nothing=np.nan, mixed=[1, "a"])
+    report.save_table(workspace, "09_types", table)
+    found = report.read_table(workspace, "09_types")
+    assert found["mixed"].tolist() == ["1", "a"]
+    pd.testing.assert_frame_equal(found.drop(columns="mixed"), table.drop(columns="mixed"))
+    one = (workspace.tables / "schema.json").read_bytes()
+    report.save_table(workspace, "09_types", table)
+    assert (workspace.tables / "schema.json").read_bytes() == one
+
+
+def test_a_table_whose_types_are_unknown_is_not_guessed_at(workspace):
+    report.save_table(workspace, "09_some", scores())
+    (workspace.tables / "schema.json").unlink()
+    with pytest.raises(GenrelibError, match=r"its types in schema.json, is missing; run notebook"):
+        report.read_table(workspace, "09_some")
+
+
 def test_figures_without_anything_to_draw_say_so():
     assert "No system" in plots.learning_curves(curves().iloc[:0]).texts[0].get_text()
 
@@ -155,7 +175,8 @@ def test_clear_removes_only_the_notebooks_own(workspace):
     for name in ("03_a", "04_a"):
         report.save_table(workspace, name, scores())
     report.clear(workspace, "03")
-    assert [p.name for p in workspace.tables.iterdir()] == ["04_a.csv"]
+    assert sorted(p.name for p in workspace.tables.iterdir()) == ["04_a.csv", "schema.json"]
+    assert list(json.loads((workspace.tables / "schema.json").read_text())) == ["04_a"]
 
 
 def test_the_page_holds_scores_findings_reasons_and_provenance(workspace):

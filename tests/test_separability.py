@@ -10,7 +10,7 @@ from genrelib import inspection as separability
 from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
 from genrelib.features import FEATURES
-from genrelib.features.images import averaged
+from genrelib.features.segments import averaged
 from genrelib.features.stack import STACK_ROWS
 from genrelib.inspection.summaries import LEVELS, parts_of, row_labels
 
@@ -157,23 +157,6 @@ def test_rows_that_depend_on_genre_are_found_with_their_extremes(many):
     assert (found["n_artists"] == 40).all()
 
 
-def test_mutual_information_finds_what_only_the_spread_tells(many):
-    X = make_summaries(many, told=0, noise=5, artist=0.0)
-    column = ("noise", "noise 2", "mean")
-    artists, sign = pd.factorize(many["group"])[0], np.where(many["genre"] == "rock", 1.0, 0.01)
-    X[column] = 5 * sign * rng(0, "spread").choice([-1.0, 1.0], size=artists.max() + 1)[artists]
-    bits = separability.mutual_information(X, many, seed=0)
-    assert bits.idxmax() == column
-    assert bits[column] > 0.5
-    assert bits.max() <= 2
-    assert bits.drop(index=[column]).max() < 0.4
-    assert bits.equals(separability.mutual_information(X, many, seed=0))
-    X[column] = np.float32(3)
-    assert separability.mutual_information(X, many, seed=0).isna().tolist() == list(
-        X.columns == column
-    )
-
-
 def test_false_discoveries_stay_rare_over_seeds_where_artists_differ(many):
     """Among rows called separating; and in nearly no corpus where nothing separates."""
     shares, any_found = [], []
@@ -230,12 +213,8 @@ def test_values_that_are_not_finite_are_refused_by_name(many, folds, bad):
     X.iloc[3, 5] = bad
     for call in (
         lambda: separability.row_tests(X, many),
-        lambda: separability.mutual_information(X, many, seed=0),
         lambda: separability.probe(X, many, folds),
-        lambda: separability.importances(X, many, folds, seed=0),
         lambda: separability.contrasting(X, many),
-        lambda: separability.pca_planes({"x": X}, many),
-        lambda: separability.lda_plane(X, many, folds.by_protocol["artist_grouped"][0]),
     ):
         with pytest.raises(GenrelibError, match=r"1 of 5120 .* told told 2 deviation"):
             call()
@@ -303,14 +282,12 @@ def test_pairs_are_areas_under_the_curve_of_held_out_tracks(many, folds):
     assert found.item() == pytest.approx(expected)
 
 
-def test_two_genres_have_one_pair_and_one_direction():
+def test_two_genres_have_one_pair():
     tracks = make_tracks(n_artists=4, n_songs=3, genres=("blues", "rock"))
     X = make_summaries(tracks, told=6, noise=2, effect=4.0, artist=0.2)
     folds = separability.fitted_folds(tracks, n_folds=3, seed=0)
     table = separability.genre_pairs({"x": separability.probe(X, tracks, folds)}, folds.strictest)
     assert table["auc"].tolist() == [1.0]
-    plane = separability.lda_plane(X, tracks, folds.by_protocol["artist_grouped"][0])
-    assert (plane["y"] == 0).all()
 
 
 def test_folds_shrink_to_what_the_corpus_fills_and_say_so():
@@ -365,10 +342,8 @@ def assert_all_goes_on(X, tracks, folds):
         separability.leak(probes, tracks, seed=0),
         separability.genre_pairs(probes, folds.strictest),
         separability.alone_and_without(X, tracks, folds, seed=0),
-        separability.importances(X, tracks, folds, seed=0),
-        separability.lda_plane(X, tracks, folds.by_protocol[folds.strictest][0]),
     )
-    assert len(found) >= 3
+    assert len(found) >= 2
     assert not any("nan" in sentence for sentence in found), found
 
 
@@ -403,75 +378,11 @@ def test_the_same_family_twice_is_not_missed(many, folds):
     assert (table["alone_low"] > 0.5).all()
 
 
-def test_shuffling_costs_where_the_probe_looks(many, folds):
-    X = make_summaries(many, told=3, noise=9)
-    table = separability.importances(X, many, folds, seed=0)
-    families = table[table["row"] == ""].set_index("family")
-    assert families.loc["told", "drop_low"] > 0.4
-    assert families.loc["noise", "drop_high"] < 0.1
-    rows = table[table["row"] != ""]
-    assert len(rows) == 12
-    assert set(rows.nlargest(3, "drop")["family"]) == {"told"}
-    assert (rows.loc[rows["family"] == "noise", "drop"].abs() < 0.05).all()
-
-
 def test_parts_hold_each_column_once():
     X = make_summaries(make_tracks(), told=2, noise=3)
     for levels in (["family"], ["family", "row"]):
         held = np.concatenate(list(parts_of(X, *levels).values()))
         assert sorted(held) == list(range(10))
-
-
-# planes
-
-
-def test_discriminants_part_fitted_artists_of_noise_and_not_others(many, folds):
-    X = make_summaries(many, told=0, noise=40)
-    plane = separability.lda_plane(X, many, folds.by_protocol["artist_grouped"][0])
-    shares = separability.nearest_shares(plane)
-    assert shares["fitted"] > 0.8
-    assert shares["held out"] < 0.5
-    held_out = many.loc[plane.loc[plane["part"] == "held out", "track_id"], "group"]
-    fitted = many.loc[plane.loc[plane["part"] == "fitted", "track_id"], "group"]
-    assert not set(held_out) & set(fitted)
-
-
-def test_discriminants_of_rows_that_tell_hold_for_other_artists(many, folds):
-    X = make_summaries(many, told=8, noise=0, effect=4.0, artist=0.3)
-    plane = separability.lda_plane(X, many, folds.by_protocol["artist_grouped"][0])
-    assert separability.nearest_shares(plane).min() > 0.95
-
-
-def test_tracks_of_genres_that_were_not_fitted_do_not_count():
-    plane = pd.DataFrame(
-        {
-            "part": ["fitted"] * 2 + ["held out"] * 2,
-            "genre": ["a", "b", "b", "c"],
-            "x": [0.0, 1.0, 0.8, 0.0],
-            "y": 0.0,
-        }
-    )
-    assert separability.nearest_shares(plane).tolist() == [1.0, 1.0]
-    unknown = plane[plane["genre"] != "b"]
-    assert np.isnan(separability.nearest_shares(unknown)["held out"])
-
-
-def test_components_do_not_know_the_genre(many):
-    X = make_summaries(many, told=8, noise=0)
-    shuffled = many.assign(genre=list(many["genre"])[::-1])
-    one = separability.pca_planes({"x": X}, many)
-    other = separability.pca_planes({"x": X}, shuffled)
-    pd.testing.assert_frame_equal(one[["x", "y", "share"]], other[["x", "y", "share"]])
-    assert 0 < one["share"].iloc[0] < 1
-
-
-def test_a_constant_row_disturbs_no_plane(many, folds):
-    X = make_summaries(many, told=4)
-    X[("still", "still", "mean")] = np.float32(1)
-    plane = separability.lda_plane(X, many, folds.by_protocol["artist_grouped"][0])
-    assert np.isfinite(plane[["x", "y"]].to_numpy()).all()
-    assert np.isfinite(separability.pca_planes({"x": X}, many)[["x", "y"]].to_numpy()).all()
-    assert np.isfinite(separability.probe(X, many, folds).filter(like="log_p").to_numpy()).all()
 
 
 # the whole
@@ -486,7 +397,6 @@ def test_the_same_seed_gives_the_same_tables(many):
         return (
             separability.probe_scores(probes, many, seed=seed),
             separability.alone_and_without(X, many, folds, seed=seed),
-            separability.importances(X, many, folds, seed=seed),
         )
 
     for one, other in zip(tables(0), tables(0), strict=True):
@@ -522,8 +432,6 @@ def test_sentences_take_their_numbers_from_the_tables(many, folds):
     rest = (
         separability.genre_pairs(probes, folds.strictest),
         separability.alone_and_without(X, many, folds, seed=0),
-        separability.importances(X, many, folds, seed=0),
-        separability.lda_plane(X, many, folds.by_protocol["artist_grouped"][0]),
     )
     before = separability.findings(rows, scores, lost, *rest)
     after = separability.findings(

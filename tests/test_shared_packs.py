@@ -25,7 +25,7 @@ from genrelib.base.errors import GenrelibError
 from genrelib.base.files import Workspace
 from genrelib.corpora import Corpus
 from genrelib.experiments import planning as fits
-from genrelib.store import packfile, packs, sharing
+from genrelib.store import packs, sharing
 from genrelib.study.parameters import parameters_of
 
 NAMES = ["log_mel", "stack"]
@@ -126,7 +126,7 @@ def test_the_same_corpus_gives_the_same_bytes(original, corpus, features, tmp_pa
     sharing.pack(corpus, features, other, names=[*NAMES[::-1], "stack"], licence=f" {LICENCE}\n")
     assert other.read_bytes() == original.read_bytes()
     sharing.pack(corpus, features, tmp_path / "less.h5", names=["log_mel"], licence=LICENCE)
-    assert packfile.read(tmp_path / "less.h5").digest != packfile.read(original).digest
+    assert sharing.read(tmp_path / "less.h5").digest != sharing.read(original).digest
 
 
 def test_the_file_is_as_documented(original):
@@ -149,7 +149,7 @@ def test_no_folder_of_the_machine_is_in_a_pack(corpus, features, tmp_path):
     written = (tmp_path / "p.h5").read_bytes()
     assert str(tmp_path).encode() not in written
     assert folder.encode() not in written
-    contents = packfile.read(tmp_path / "p.h5")
+    contents = sharing.read(tmp_path / "p.h5")
     assert contents.tracks["exclude"][reasons.index[0]] == "line 2: My Music/a.wav is no file"
     assert contents.notes == ("read from 'My Music/a.wav', as asked.",)
     for named in ("~jane/music/x.wav", "C:/Users/jane/x.wav", "C:\\jane\\x.wav", "/a/x.wav"):
@@ -166,7 +166,7 @@ def test_tracks_that_failed_are_excluded_with_their_reason(corpus, tmp_path):
     path = store.build(broken, ["log_mel"], tmp_path / "s.h5", clip_s=0.2, n_jobs=1)
     held = store.open_store(path)
     sharing.pack(broken, held, tmp_path / "p.h5", names=["log_mel"], licence=LICENCE)
-    contents = packfile.verify(tmp_path / "p.h5")
+    contents = sharing.verify(tmp_path / "p.h5")
     assert contents.tracks["exclude"][first] == held.failures["reason"][first] != ""
     assert first not in contents.usable
     assert contents.corpus_fingerprint == broken.without(held.failures["reason"]).fingerprint
@@ -226,7 +226,7 @@ def test_a_pack_of_another_version_is_refused(packed, data):
 
 
 def test_a_feature_that_this_version_lacks_is_named(packed, data, monkeypatch):
-    monkeypatch.delitem(packfile.FEATURES, "stack")
+    monkeypatch.delitem(sharing.FEATURES, "stack")
     with pytest.raises(GenrelibError, match="holds stack, which this version of genrelib does not"):
         sharing.unpack(packed, data)
 
@@ -310,7 +310,7 @@ def test_an_interrupted_pack_leaves_nothing(corpus, features, tmp_path, monkeypa
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(packfile, "_digest", interrupt)
+    monkeypatch.setattr(sharing, "_digest", interrupt)
     with pytest.raises(KeyboardInterrupt):
         sharing.pack(corpus, features, tmp_path / "p.h5", names=NAMES, licence=LICENCE)
     assert os.listdir(tmp_path) == []
@@ -320,14 +320,14 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from genrelib.store import packfile
-ids = [f"{k:03}" for k in range(3 * packfile.TOGETHER)]
+from genrelib.store import sharing
+ids = [f"{k:03}" for k in range(3 * sharing.TOGETHER)]
 tracks = pd.DataFrame({"exclude": "", "path": "/x"}, pd.Index(ids, name="track_id"))
 def dying(name, track_ids):
     if ids[-1] in track_ids:
         os.kill(os.getpid(), signal.SIGKILL)
     return np.ones((len(track_ids), 12, 100), np.float16)
-packfile.write(Path(sys.argv[1]), tracks, dying, names=["chroma"], n_frames=100, about={})
+sharing.write(Path(sys.argv[1]), tracks, dying, names=["chroma"], n_frames=100, about={})
 """
 
 
@@ -340,7 +340,7 @@ def test_a_killed_pack_leaves_no_pack_and_the_next_sweeps(corpus, features, tmp_
     assert not path.exists()
     sharing.pack(corpus, features, path, names=["log_mel"], licence=LICENCE)
     assert os.listdir(tmp_path) == ["p.h5"]
-    packfile.verify(path)
+    sharing.verify(path)
 
 
 # -- of a size that is not read at once ------------------------------------------------------------
@@ -396,7 +396,7 @@ def test_another_pack_of_the_same_name_is_not_replaced(packed, corpus, features,
     sharing.pack(corpus, features, packed, names=["stack"], licence=LICENCE)
     with pytest.raises(GenrelibError, match="another pack of the same name; delete it, or rename"):
         sharing.unpack(packed, data)
-    assert packfile.read(kept.path).digest == kept.digest
+    assert sharing.read(kept.path).digest == kept.digest
 
 
 def test_a_pack_is_found_in_the_folder_of_packs_too(packed, data, monkeypatch):
@@ -438,7 +438,7 @@ def test_a_study_is_packed_and_unpacked_by_command(project, capsys, tmp_path):
     target = tmp_path / "given.h5"
     assert call("pack", "noise", "--licence", LICENCE, "--to", target, "--n-jobs", 1) == 0
     said = capsys.readouterr().out
-    contents = packfile.verify(target)
+    contents = sharing.verify(target)
     assert {*contents.features} == {"log_mel", "chroma"}  # mel_svm's, and the audit's
     for words in (LICENCE, contents.digest, "made audible again", str(target)):
         assert words in said

@@ -25,7 +25,7 @@ from genrelib.base.errors import GenrelibError
 from genrelib.base.files import digest
 from genrelib.features import FEATURES, SR, extract, n_frames
 from genrelib.features.audio import excerpt, read
-from genrelib.features.images import averaged
+from genrelib.features.segments import averaged
 from genrelib.store import build, building, open_store, size_bytes, stored
 from genrelib.store.file import ABSOLUTE_ERROR, RELATIVE_ERROR
 

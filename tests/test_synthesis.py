@@ -7,12 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrelib.base.errors import GenrelibError
-from genrelib.synthesis.arrangement import performed_tempo
-from genrelib.synthesis.artists import make_artist
-from genrelib.synthesis.composition import compose
+from genrelib.synthesis.composition import compose, performed_tempo
 from genrelib.synthesis.instruments import INSTRUMENTS, KITS, note, stroke
 from genrelib.synthesis.rendering import SR, Stage, adapt, cover, distort, genre_swap, live, render
-from genrelib.synthesis.styles import GENRES
+from genrelib.synthesis.styles import GENRES, make_artist
 
 seeds = st.integers(0, 2**32 - 1)
 

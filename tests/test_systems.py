@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from genrelib.base.errors import GenrelibError
 from genrelib.features import FEATURES
-from genrelib.features.images import averaged
+from genrelib.features.segments import averaged
 from genrelib.protocols import PROTOCOLS
 from genrelib.store import PACKED, described
 from genrelib.systems import (

@@ -11,7 +11,7 @@ from genrelib.systems import training
 from genrelib.systems.classical import Perceptron
 from genrelib.systems.convolutional import Cnn2d
 from genrelib.systems.estimators import BandScaler
-from genrelib.systems.summary import count_parameters
+from genrelib.systems.row import count_parameters
 from genrelib.systems.training import GenreNet, NetworkPipeline
 
 Y = np.arange(24) % 4

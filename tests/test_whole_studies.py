@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import ROOT, copied_project, run, small_project, write_music
+from test_page import contradictions, quantities, read, strange_intervals
 
 from genrelib.systems import chosen
 
@@ -45,6 +46,16 @@ def test_the_smoke_study_makes_the_whole_report(smoke):
         assert (report / link).exists(), link
     assert str(smoke) not in page
     assert "Not up to date" not in page
+
+
+def test_every_number_that_the_page_shows_twice_is_the_same(smoke):
+    report = smoke / "reports" / "smoke"
+    tables = read(report)
+    assert contradictions(tables) == {}
+    shown = [quantity for quantity, _ in quantities(tables)]
+    assert len(shown) - len(set(shown)) > 100
+    for name in ("index.html", "model_card.md"):
+        assert strange_intervals((report / name).read_text(), tables) == set()
 
 
 def test_executed_notebooks_are_free_of_paths_and_warnings(smoke):

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, seeds, files, work spread over processes or machines."""
+"""Errors, seeds, files, and work spread over processes or machines: what every room stands on."""

@@ -1,12 +1,9 @@
-"""A dask cluster in the place of this machine's processes: joined, checked, given work.
+"""A dask cluster instead of this machine's processes.
 
-What is sent is small: arguments that name files on storage that all machines share. Workers write
-files of their own, whole or not at all, so that a task can be done twice: by a worker that is
-killed and by the one that takes over.
-
-Tasks go to ``distributed`` itself, not by way of joblib's backend for it. That backend would send
-a scikit-learn estimator's own parallel steps over the cluster too, beyond the one thread of a fit;
-and it places larger arguments on one worker, with which they are lost.
+Only small arguments are sent; they name files on storage that all machines share. Workers write
+whole files or none, so a task of a worker that died can be done again by another. Tasks go to
+``distributed`` itself: joblib's backend would also spread a scikit-learn estimator's own parallel
+steps, and keeps larger arguments on one worker, with which they are lost.
 """
 
 import contextlib
@@ -15,7 +12,6 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from uuid import uuid4
@@ -23,14 +19,8 @@ from uuid import uuid4
 from distributed import CancelledError, Client, Future, KilledWorker, Worker, get_worker
 from distributed.comm import get_address_host_port
 
-from .codetrace import digests
+from .codetrace import digests, versions
 from .errors import GenrelibError
-
-LIBRARIES = (
-    *("genrelib", "librosa", "numpy", "pandas", "scikit-learn", "scipy", "skorch"),
-    *("soundfile", "torch"),
-)
-"""What features and predictions depend on: the same versions on every worker."""
 
 WAIT_S = 30.0
 """Seconds in which a scheduler has to answer, and a worker to appear."""
@@ -41,26 +31,21 @@ _BATCH = 1000  # tasks that are sent at once
 def check(address: str, folder: Path) -> None:
     """Refuse a cluster that can't do a study's work, before anything is sent.
 
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, ``tcp://host:port``.
-    folder : Path
-        The study's data, which all workers must see. Is created.
+    `address` is the scheduler's, ``tcp://host:port``; `folder`, the study's data, which all workers
+    must see, is created.
 
     Raises
     ------
     GenrelibError
-        When no scheduler answers within :data:`WAIT_S` or no worker appears; when a worker has
-        other versions or other code than this process, more than one thread, or does not see
-        `folder`.
+        When no scheduler answers or no worker appears within :data:`WAIT_S`; when a worker has
+        other versions or code than this process, more than one thread, or does not see `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / f".{uuid4().hex}.tmp"
     with _joined(address) as client:
         probe.touch()
         try:
-            found = client.run(_fault, _installed(), probe, on_error="return")  # brings dask_worker
+            found = client.run(_fault, _installed(), probe, on_error="return")  # adds dask_worker
         finally:
             probe.unlink()
     faults = [f"{worker}: {fault}" for worker, fault in sorted(found.items()) if fault]
@@ -72,29 +57,16 @@ def check(address: str, folder: Path) -> None:
 
 
 def answers(address: str, function: Callable, tasks: Sequence[tuple]) -> Iterator[object]:
-    """Yield ``function(*task)`` for each task, computed by the workers, in the order of finishing.
+    """Yield ``function(*task)`` for each task, in the order of finishing.
 
-    A task whose worker dies is done by another one.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, ``tcp://host:port``.
-    function : callable
-        Of a module that workers can import.
-    tasks : sequence of tuple
-        Small arguments.
-
-    Yields
-    ------
-    object
-        The results.
+    The arguments must be small, the function of a module that workers can import. A task whose
+    worker dies is done by another one.
 
     Raises
     ------
     GenrelibError
-        As :func:`check` does, but for the folder; when the scheduler or all workers are gone, and
-        for a task that killed one worker after the other. What a task raises is raised here.
+        As :func:`check`, but for the folder; when the scheduler or all workers are gone; for a task
+        that killed one worker after the other. What a task raises is raised here.
     """
     with _joined(address) as client:
         done = SimpleQueue()
@@ -114,7 +86,7 @@ def _joined(address: str) -> Iterator[Client]:
     except (OSError, ValueError, ImportError) as error:  # the last: another version of distributed
         raise GenrelibError(
             f"no dask scheduler answers at {address!r} ({error}); start one with `dask scheduler`, "
-            "which says its address, tcp://host:8786, and see that this machine reaches it."
+            "which prints its address, tcp://host:8786, and see that this machine reaches it."
         ) from error
     with client:
         _await_worker(client, address)
@@ -134,25 +106,18 @@ def _await_worker(client: Client, address: str) -> None:
 
 @cache
 def _installed() -> dict[str, str]:
-    """Describe what results depend on, in this process."""
+    """Return what results depend on, in this process."""
     major, minor, _ = platform.python_version_tuple()
     code = digests(Path(__file__).parents[1])
     return {
         "Python": f"{major}.{minor}",
-        **{name: _version(name) for name in LIBRARIES},
+        **versions(),
         "genrelib's code": sha256(json.dumps(code).encode()).hexdigest()[:12],
     }
 
 
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "none"
-
-
 def _fault(wanted: dict[str, str], probe: Path | None, dask_worker: Worker) -> str:
-    """Say why a worker can't do the work of a client, in its process; empty when it can."""
+    """Why this worker can't do the client's work; empty when it can."""
     found, n_threads = _installed(), dask_worker.state.nthreads
     others = [
         f"{name} {found[name]}, not {wanted[name]}"
@@ -185,7 +150,7 @@ def _answer(function: Callable, wanted: dict[str, str], task: tuple) -> object:
 
 
 def _finished(done: SimpleQueue, client: Client, address: str) -> Future:
-    """Wait for the next task that is done, as long as there is someone to do it."""
+    """Wait for the next task that is done, as long as there is a worker."""
     while True:
         try:
             return done.get(timeout=WAIT_S)

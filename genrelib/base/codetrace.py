@@ -1,20 +1,34 @@
-"""What a class does, as text: its code and all of this package that it names, directly or not.
+"""What results depend on: the libraries, and a class's code as text.
 
-A fit is done again when this text changes. Comments, docstrings, layout, and the modules that
-definitions lie in do not count.
+The text holds all of this package that the class names, directly or not; a fit is done again when
+it changes. Comments, docstrings, layout, and the modules that definitions lie in do not count.
 """
 
 import ast
 import inspect
 import symtable
+from collections.abc import Iterable
 from functools import cache
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
 
 from .files import digest
 
 CODE = (".py", ".csv", ".yaml")
+
+FIT_LIBRARIES = ("numpy", "scikit-learn", "scipy", "skorch", "torch")
+"""What predictions depend on: their versions are part of a fit's key."""
+
+LIBRARIES = tuple(
+    sorted([*FIT_LIBRARIES, "genrelib", "h5py", "librosa", "matplotlib", "pandas", "soundfile"])
+)
+"""What results depend on: a report states the versions, and workers must have the same."""
+
+
+def versions(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """Return the versions of installed libraries by name."""
+    return {name: metadata.version(name) for name in names}
 
 
 def digests(package: Path) -> list[tuple[str, str]]:
@@ -25,15 +39,10 @@ def digests(package: Path) -> list[tuple[str, str]]:
 
 @cache
 def code_of(cls: type) -> str:
-    """Return the syntax trees of a class and of the definitions that it depends on.
+    """Return the syntax trees of a class or function and of the definitions that it depends on.
 
     Each definition has a line; lines are sorted. Methods called on objects that were handed over
     are not found this way; their classes have to be traced too.
-
-    Parameters
-    ----------
-    cls : type
-        A class or function of this package.
     """
     found: dict[tuple[str, str], str] = {}
     _collect(inspect.getmodule(cls), cls.__name__, found)
@@ -41,13 +50,7 @@ def code_of(cls: type) -> str:
 
 
 def code_of_modules(modules: list[ModuleType]) -> str:
-    """Return the syntax trees of all definitions of modules, sorted, without imports.
-
-    Parameters
-    ----------
-    modules : list of module
-        Of this package.
-    """
+    """Return the syntax trees of all definitions of modules, sorted, without imports."""
     return "\n".join(sorted(_text(m, name) for m in modules for name in _names(m)[0]))
 
 
@@ -72,7 +75,7 @@ def _collect(module: ModuleType, name: str, found: dict) -> None:
 
 @cache
 def _text(module: ModuleType, name: str) -> str:
-    """Return a definition's syntax tree, with imported names as they are where they come from."""
+    """Return a definition's syntax tree, imported names as they are where they come from."""
     definitions, imports = _names(module)
     return f"{name} {ast.dump(_Unaliased(imports).visit(definitions[name]))}"
 
@@ -105,7 +108,7 @@ class _Unaliased(ast.NodeTransformer):
 
 
 def _module_named(node: ast.AST, imports: dict) -> str:
-    """Return the module of this package that ``module.name`` reads from; empty for other nodes."""
+    """Return the module that ``module.name`` reads from; empty for other nodes."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         origin, original = imports.get(node.value.id, ("", "not a module"))
         return "" if original else origin
@@ -113,7 +116,7 @@ def _module_named(node: ast.AST, imports: dict) -> str:
 
 
 def _globals(node: ast.AST) -> set[str]:
-    """List the names that a definition takes from its module."""
+    """Names that a definition takes from its module."""
     top = symtable.symtable(ast.unparse(node), "definition", "exec")
     names, tables = {s.get_name() for s in top.get_symbols() if s.is_referenced()}, [top]
     while tables:

@@ -2,10 +2,9 @@
 
 
 class GenrelibError(ValueError):
-    """Something the user can mend: the message holds the value seen, what is allowed, what to do.
+    """An error the user can correct; the root of all that ``genrelib`` raises on purpose.
 
-    Every error that ``genrelib`` raises on purpose is one of these, so that a caller can tell a
-    mended input from a bug.
+    The message holds the value seen, what is allowed, and what to do.
     """
 
 
@@ -20,11 +19,6 @@ def unknown(kind: str, name: object, known) -> GenrelibError:
         The value seen.
     known : iterable of str
         The allowed names.
-
-    Returns
-    -------
-    GenrelibError
-        To be raised by the caller.
 
     Examples
     --------

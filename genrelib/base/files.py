@@ -28,17 +28,8 @@ NFS remembers for up to 60 that there was none.
 def replacing(path: Path):
     """Yield a temporary name beside `path`; rename it to `path` when the block ends well.
 
-    An interrupted or failing block leaves `path` as it was.
-
-    Parameters
-    ----------
-    path : Path
-        The file to write. Its folder is created.
-
-    Yields
-    ------
-    Path
-        The temporary file, with the suffix of `path`.
+    A block that fails or is interrupted leaves `path` as it was. The folder is created; the
+    temporary file has the suffix of `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +43,7 @@ def replacing(path: Path):
 
 
 def sweep(path: Path) -> None:
-    """Delete what processes that were killed inside :func:`replacing` left beside `path`.
+    """Delete what killed processes left of :func:`replacing` beside `path`.
 
     Only while no other process writes `path`.
     """
@@ -73,10 +64,7 @@ def write_text(path: Path, text: str) -> None:
 def await_files(paths: Iterable[Path]) -> None:
     """Wait until files that workers have written are seen by this machine too.
 
-    Raises
-    ------
-    GenrelibError
-        When one is not there after :data:`LATE_S` seconds.
+    Raise :class:`GenrelibError` for one that is not there after :data:`LATE_S` seconds.
     """
     missing, deadline = list(paths), time.monotonic() + LATE_S
     while missing := [path for path in missing if not path.exists()]:
@@ -90,16 +78,10 @@ def await_files(paths: Iterable[Path]) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time, of those that ask, work on `path`; wait for the turn.
+    """Let one process at a time work on `path`, which need not exist; wait for the turn.
 
-    The lock is the operating system's, on the file ``<path>.lock``: it ends with its process,
-    however that ends. The file stays, since deleting it would let two in at once. A thread must
-    not ask for a lock that it holds.
-
-    Parameters
-    ----------
-    path : Path
-        What is worked on; need not exist. Its folder is created.
+    The lock is the operating system's, on ``<path>.lock``, and ends with its process. The file
+    stays, since deleting it would let two in at once. A thread must not take a lock that it holds.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,23 +98,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def check_room(folder: Path, needed: int, *, what: str, remedy: str) -> None:
-    """Refuse what does not fit on the disk, before it fills it.
+    """Raise the error when less than `needed` bytes are free where `folder` is or will be.
 
-    Parameters
-    ----------
-    folder : Path
-        Where it will be written; need not exist.
-    needed : int
-        Bytes.
-    what : str
-        What needs them, in the plural, for the error.
-    remedy : str
-        What to do other than make room, for the error.
-
-    Raises
-    ------
-    GenrelibError
-        When less than `needed` is free.
+    `what` (a plural) needs them, and `remedy` tells what to do other than make room.
     """
     folder = Path(folder).absolute()
     there = next(known for known in (folder, *folder.parents) if known.exists())
@@ -145,30 +113,14 @@ def check_room(folder: Path, needed: int, *, what: str, remedy: str) -> None:
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """Return the hexadecimal digest of a file's bytes.
-
-    Parameters
-    ----------
-    path : Path
-        The file to read.
-    algorithm : str
-        A name that :mod:`hashlib` knows.
-    """
+    """Return the hexadecimal digest of a file by an algorithm that :mod:`hashlib` knows."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where one study reads and writes, below the project's root.
-
-    Parameters
-    ----------
-    study : str
-        The study's name, the folder's name under ``reports/``.
-    root : Path
-        The folder that holds ``notebooks/`` and ``studies/``.
-    """
+    """Where one study reads and writes, below the project's root, which holds ``notebooks/``."""
 
     study: str
     root: Path
@@ -177,10 +129,8 @@ class Workspace:
     def find(cls, study: str) -> "Workspace":
         """Return the workspace of `study` around the current folder.
 
-        Raises
-        ------
-        GenrelibError
-            When neither the current folder nor one above it holds ``notebooks/`` and ``studies/``.
+        Raise :class:`GenrelibError` when no ``notebooks/`` and ``studies/`` lie in it or one above
+        it.
         """
         here = Path.cwd()
         for folder in (here, *here.parents):
@@ -217,7 +167,7 @@ class Workspace:
 
     @property
     def models(self) -> Path:
-        """Folder of fitted estimators that later notebooks ask again."""
+        """Folder of fitted estimators that later notebooks use again."""
         return self.data / "models" / self.study
 
     def feature_store(self, corpus: str, options: dict, clip_s: float) -> Path:

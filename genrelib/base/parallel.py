@@ -1,10 +1,12 @@
 """Work spread over processes, here or on a cluster, with a progress bar; results come as ready."""
 
 import os
+import sys
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from threading import Thread
 
@@ -32,24 +34,19 @@ def spread(
 ) -> Iterator[object]:
     """Yield ``function(*task)`` for each task, in the order in which they finish.
 
-    Each task computes on one thread, wherever it is done: sums do not depend on the number of cores
-    then. What is done here within :data:`ALONE_S` seconds needs no other process, and starts none.
+    Each task computes on one thread, wherever it is done, so that sums do not depend on the number
+    of cores. Work of less than :data:`ALONE_S` seconds starts no other process.
 
     Parameters
     ----------
     function : callable
-        A picklable function of module level.
+        A picklable function of module level; its result must name its task.
     tasks : iterable of tuple
         Arguments; paths rather than arrays, so that little travels.
     n_jobs : int
         Worker processes; -1 takes every core, or all workers of the cluster where there is one.
     label : str
-        What the progress bar says.
-
-    Yields
-    ------
-    object
-        The results; their order depends on timing, so each must say which task it answers.
+        Text of the progress bar.
 
     Raises
     ------
@@ -81,8 +78,23 @@ def _results(function, tasks, n_jobs) -> Iterator[object]:
         yield from _from_workers(work, tasks, n_jobs)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread inside the block: sums do not depend on the number of cores then."""
+    torch = sys.modules.get("torch")  # its import takes a second, and most work needs none
+    threads = torch and torch.get_num_threads()
+    try:
+        if torch:
+            torch.set_num_threads(1)
+        with threadpool_limits(1):
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(threads)
+
+
 def _on_one_thread(function, *task) -> object:
-    with threadpool_limits(1):
+    with one_thread():
         return function(*task)
 
 
@@ -115,6 +127,6 @@ def _end_without(parent: int) -> None:
 
 def _next(results: Iterator) -> object:
     with warnings.catch_warnings():
-        # joblib renews a worker that has grown, as after loading torch, and says so each time
+        # joblib renews a worker that has grown, as after loading torch, and warns each time
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
         return next(results, _END)

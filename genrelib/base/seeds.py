@@ -25,19 +25,11 @@ def derive(seed: int, *names: object) -> int:
     --------
     >>> derive(0, "svm", "artist_grouped", 3) == derive(0, "svm", "artist_grouped", 3)
     True
-    >>> derive(0, "a") != derive(1, "a")
-    True
     """
     text = json.dumps([int(seed), *map(str, names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
 def rng(seed: int, *names: object) -> np.random.Generator:
-    """Return a NumPy generator seeded by :func:`derive`.
-
-    Examples
-    --------
-    >>> float(rng(0, "x").random()) == float(rng(0, "x").random())
-    True
-    """
+    """Return a NumPy generator seeded by :func:`derive`."""
     return np.random.default_rng(derive(seed, *names))

@@ -58,6 +58,11 @@ class Corpus:
         """The tracks that are not excluded."""
         return self.tracks[self.tracks["exclude"] == ""]
 
+    @property
+    def is_rendered(self) -> bool:
+        """Whether the music is rendered here, see :class:`Collection`."""
+        return self.name in CORPORA and CORPORA[self.name].is_rendered
+
     def without(self, reasons: pd.Series) -> "Corpus":
         """Exclude tracks that turned out to be unusable, such as those that can't be decoded.
 
@@ -153,21 +158,46 @@ def load_synthetic(
     return table, [f"synthetic music, rendered from seed {seed}; planted faults: {faults}."]
 
 
-CORPORA: dict[str, Callable] = {
-    "synthetic": load_synthetic,
-    "gtzan_mini": load_gtzan_mini,
-    "gtzan_mel_dev": load_gtzan_mel_dev,
-    "gtzan": load_gtzan,
-    "fma_features": load_fma_features,
-    "fma_small": load_fma_small,
-    "fma_medium": load_fma_medium,
-    "fma_large": load_fma_large,
-    "gtzan_fma": load_gtzan_fma,
-    "folder": load_folder,
-    "list": load_list,
-    "pack": load_pack,
+@dataclass(frozen=True)
+class Collection:
+    """What is known of a corpus before it is loaded: a row of :data:`CORPORA`.
+
+    Parameters
+    ----------
+    loader : callable
+        ``loader(data, *, n_jobs, **options) -> tracks.Loaded``.
+    origins : tuple of str
+        Where the music comes from, which decides what there is to say of consent and licences;
+        names of passages in ``report/templates/origins.md``.
+    of_gtzan : {"whole", "part", ""}
+        How much of GTZAN it holds, which most claims are about; empty for other music.
+    """
+
+    loader: Callable
+    origins: tuple[str, ...]
+    of_gtzan: str = ""
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether its music is rendered here, so that songs can be played again otherwise."""
+        return self.origins == ("rendered",)
+
+
+CORPORA: dict[str, Collection] = {
+    "synthetic": Collection(load_synthetic, ("rendered",)),
+    "gtzan_mini": Collection(load_gtzan_mini, ("gtzan",), of_gtzan="part"),
+    "gtzan_mel_dev": Collection(load_gtzan_mel_dev, ("gtzan",), of_gtzan="part"),
+    "gtzan": Collection(load_gtzan, ("gtzan",), of_gtzan="whole"),
+    "fma_features": Collection(load_fma_features, ("fma",)),
+    "fma_small": Collection(load_fma_small, ("fma",)),
+    "fma_medium": Collection(load_fma_medium, ("fma",)),
+    "fma_large": Collection(load_fma_large, ("fma",)),
+    "gtzan_fma": Collection(load_gtzan_fma, ("gtzan", "fma")),
+    "folder": Collection(load_folder, ("own",)),
+    "list": Collection(load_list, ("links", "own")),
+    "pack": Collection(load_pack, ("shared",)),
 }
-"""Loaders by corpus name: ``loader(data, *, n_jobs, **options) -> tracks.Loaded``."""
+"""Collections by corpus name: all that a new corpus needs is a row here."""
 
 
 def load(
@@ -203,13 +233,13 @@ def load(
         raise unknown("corpus", name, CORPORA)
     allowed = [
         parameter.name
-        for parameter in inspect.signature(CORPORA[name]).parameters.values()
+        for parameter in inspect.signature(CORPORA[name].loader).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "n_jobs"
     ]
     for option in options:
         if option not in allowed:
             raise unknown(f"option of the corpus {name!r}", option, allowed)
-    loaded = Loaded(*CORPORA[name](Path(data), n_jobs=n_jobs, **options))
+    loaded = Loaded(*CORPORA[name].loader(Path(data), n_jobs=n_jobs, **options))
     loaded = loaded._replace(tracks=checked(loaded.tracks))
     if manifest is not None:
         tracks, done = applied(loaded.tracks, Path(manifest))

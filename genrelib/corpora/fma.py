@@ -13,9 +13,8 @@ from tqdm import tqdm
 from ..base.errors import GenrelibError, unknown
 from ..base.files import check_room, replacing
 from ..store.packs import ROWS_OF_PACKED
-from . import archives, credits, resuming
-from .measuring import verified
-from .tracks import SHORTEST_S
+from . import archives, credits, fetching
+from .tracks import SHORTEST_S, verified
 
 SITE = "https://os.unil.cloud.switch.ch/fma"
 METADATA = (f"{SITE}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
@@ -67,10 +66,10 @@ def folder(raw: Path) -> Path:
     if not archives.is_extracted(target, checksum):
         what, remedy = "FMA's metadata", "choose another data folder"
         archived, content = METADATA_BYTES
-        fetched = resuming.wanting_bytes(url, raw / "downloads", archived)
+        fetched = fetching.wanting_bytes(url, raw / "downloads", archived)
         there = archives.extracted_bytes(target, checksum)
         check_room(raw, fetched + max(0, content - there), what=what, remedy=remedy)
-        archive = resuming.fetch(url, checksum, raw / "downloads")
+        archive = fetching.fetch(url, checksum, raw / "downloads")
         archives.extract(archive, target, identity=checksum)
     return target / "fma_metadata"
 
@@ -459,7 +458,7 @@ def _check_room(edition: Edition, target: Path, raw: Path) -> None:
     """Refuse, before anything is fetched, an edition that the disk can't take."""
     if archives.is_extracted(target, edition.checksum):
         return
-    fetched = resuming.wanting_bytes(edition.url, raw / "downloads", edition.n_bytes)
+    fetched = fetching.wanting_bytes(edition.url, raw / "downloads", edition.n_bytes)
     there = archives.extracted_bytes(target, edition.checksum)
     check_room(
         raw,
@@ -473,7 +472,7 @@ def _clips(name: str, raw: Path) -> Path:
     """Return the folder of the clips, extracted before or fetched now."""
     edition, target = EDITIONS[name], _folder(name, raw)
     if not archives.is_extracted(target, edition.checksum):
-        archive = resuming.fetch(edition.url, edition.checksum, raw / "downloads")
+        archive = fetching.fetch(edition.url, edition.checksum, raw / "downloads")
         archives.extract(archive, target, identity=edition.checksum)
     return target / Path(edition.url).stem
 

@@ -12,8 +12,9 @@ import pandas as pd
 
 from ..base.errors import GenrelibError
 from ..features.audio import SUFFIXES
-from . import credits, sheets
+from . import credits
 from .archives import is_stray
+from .manifest import read_sheet
 from .tracks import alike, measure
 
 LIST = "tracks.csv"
@@ -166,7 +167,7 @@ def _listed(path: Path) -> pd.DataFrame:
     """Read ``tracks.csv``: index `file`, columns `artist`, `title`; empty when there is none."""
     if not path.exists():
         return pd.DataFrame(columns=["artist", "title"])
-    names, lines = sheets.read(path)
+    names, lines = read_sheet(path)
     if not {"file", "artist"} <= set(names) <= {"file", "artist", "title"}:
         raise GenrelibError(
             f"{path} has the columns {names}; needed are file and artist, title may "

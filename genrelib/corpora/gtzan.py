@@ -15,8 +15,8 @@ import soundfile
 
 from ..base.errors import GenrelibError
 from ..features.audio import SUFFIXES
-from . import archives, credits, download
-from .download import fetch
+from . import archives, credits, fetching
+from .fetching import fetch
 from .folders import files_below
 from .tracks import measure
 
@@ -339,7 +339,7 @@ def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
 
 def _downloaded(edition: str, raw: Path) -> Path:
     """Return the folder of the edition's audio, extracted before or fetched now."""
-    dead = DEAD[edition] if os.environ.get(download.MIRROR) else ()
+    dead = DEAD[edition] if os.environ.get(fetching.MIRROR) else ()
     sources = [
         (url, checksum, raw / edition / checksum.partition(":")[2][:8])
         for url, checksum in (*dead, *ARCHIVES[edition])
@@ -350,13 +350,13 @@ def _downloaded(edition: str, raw: Path) -> Path:
     failures = []
     for url, checksum, folder in sources:
         try:
-            return download.obtain(url, checksum, raw / "downloads", folder)
+            return fetching.obtain(url, checksum, raw / "downloads", folder)
         except GenrelibError as error:
             failures.append(str(error))
     ways = [
         "give source=<archive or folder>, such as genres.tar.gz or Data/genres_original of the "
         f"Kaggle copy, which an account at {KAGGLE} can download",
-        f"put an archive into a mirror and name the mirror in {download.MIRROR}",
+        f"put an archive into a mirror and name the mirror in {fetching.MIRROR}",
     ]
     if edition == "gtzan":
         ways.append("begin with the corpus 'gtzan_mini', a small download")

@@ -18,9 +18,9 @@ from ..base.files import check_room, digest, locked, replacing, write_text
 from ..base.parallel import spread
 from ..features import SR
 from ..features.audio import SUFFIXES, inspect, read
-from . import credits, resuming, sheets
-from .measuring import quiet
-from .tracks import SHORTEST_S, alike
+from . import credits, fetching
+from .manifest import read_sheet
+from .tracks import SHORTEST_S, alike, quiet
 
 SEGMENT_S = 30.0
 """Seconds of a segment; what is left over at the end of a song is not used."""
@@ -190,10 +190,10 @@ def _fetch(url: str, path: Path) -> Path | str:
     for ending in AGAIN_AFTER_S:
         _beside(path, ending).unlink(missing_ok=True)
     try:
-        resuming.bring(url, path, most_bytes=MOST_BYTES, shows_progress=False)
+        fetching.bring(url, path, most_bytes=MOST_BYTES)
         _refuse_other_than_audio(url, path)
     except GenrelibError as error:
-        ending = "passing" if isinstance(error, resuming.PassingError) else "failed"
+        ending = "passing" if isinstance(error, fetching.PassingError) else "failed"
         again = _beside(path, ending)
         hours = AGAIN_AFTER_S[ending] / 3600
         reason = f"{error} Asked for again after {hours:g} h, or once {again.name} is deleted."
@@ -295,7 +295,7 @@ def read_list(path: Path) -> pd.DataFrame:
     GenrelibError
         When the file can't be read, is no UTF-8 text, has other columns, or lists nothing.
     """
-    names, lines = sheets.read(path)
+    names, lines = read_sheet(path)
     if sorted(names) != sorted(COLUMNS):
         raise GenrelibError(
             f"{path} has the columns {names}; needed are {', '.join(COLUMNS)}, in any order."

@@ -1,5 +1,6 @@
-"""Manifests: a CSV of what an audit decided, which tracks to leave out and which to keep together.
+"""Tables that people write: read line by line, so that each fault is named; and manifests.
 
+A manifest is a CSV of what an audit decided, which tracks to leave out and which to keep together.
 Columns: `track`; `action`, ``exclude`` or ``group``; `with`, for ``group`` the other track, else
 empty; `reason`, in words, which becomes the reason of the exclusion; `evidence`, may be empty.
 """
@@ -15,6 +16,53 @@ from . import credits
 
 COLUMNS = ("track", "action", "with", "reason", "evidence")
 ACTION_NAMES = ("exclude", "group")
+
+
+def read_sheet(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Read a CSV in UTF-8, with a byte-order mark or without.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    names : list of str
+        Of the columns; empty when the file is.
+    lines : list of (int, list of str)
+        The number in the file of every line that is not blank, and its cells, without spaces at
+        their ends. Empty cells beyond the columns, as a trailing comma makes them, are left out;
+        others stay, so that a line may have more or fewer cells than there are columns.
+
+    Raises
+    ------
+    GenrelibError
+        When the file can't be read, or is no CSV in UTF-8.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = list(_filled(csv.reader(file, strict=True)))
+    except (OSError, ValueError, csv.Error) as error:
+        raise GenrelibError(
+            f"{path} can't be read as a CSV in UTF-8 ({error}); save it as one."
+        ) from error
+    names = _shortened(lines[0][1], 0) if lines else []
+    return names, [(number, _shortened(cells, len(names))) for number, cells in lines[1:]]
+
+
+def _filled(lines) -> Iterator[tuple[int, list[str]]]:
+    for cells in lines:
+        cells = [cell.strip() for cell in cells]
+        if any(cells):
+            yield lines.line_num, cells
+
+
+def _shortened(cells: list[str], n: int) -> list[str]:
+    """Take empty cells off the end as long as there are more than `n`."""
+    while len(cells) > n and not cells[-1]:
+        cells = cells[:-1]
+    return cells
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -37,26 +85,18 @@ def read(path: Path) -> pd.DataFrame:
         cell for each, the action is unknown, the reason empty, or `with` does not suit the action.
     """
     path = Path(path)
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = list(_cells(csv.reader(file, strict=True)))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    names, lines = read_sheet(path)
+    if tuple(names) != COLUMNS:
         raise GenrelibError(
-            f"the manifest {path} can't be read: {error}; give a CSV in UTF-8 with the columns "
-            f"{', '.join(COLUMNS)}."
-        ) from error
-    if not lines or tuple(lines[0][1]) != COLUMNS:
-        seen = ", ".join(lines[0][1]) if lines else "nothing"
-        raise GenrelibError(
-            f"the manifest {path.name} begins with {seen}; its first line must be "
-            f"{','.join(COLUMNS)}."
+            f"the manifest {path.name} begins with {', '.join(names) or 'nothing'}; its first line "
+            f"must be {','.join(COLUMNS)}."
         )
-    for number, cells in lines[1:]:
+    for number, cells in lines:
         trouble = _trouble(cells)
         if trouble:
             raise _refused(path, number, trouble)
-    index = pd.Index([number for number, _ in lines[1:]], name="line", dtype=int)
-    return pd.DataFrame([cells for _, cells in lines[1:]], index, list(COLUMNS), dtype=str)
+    index = pd.Index([number for number, _ in lines], name="line", dtype=int)
+    return pd.DataFrame([cells for _, cells in lines], index, list(COLUMNS), dtype=str)
 
 
 def applied(tracks: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
@@ -103,13 +143,6 @@ def applied(tracks: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
     n_joined = before.nunique() - tracks["group"].nunique()
     done = f"{len(fresh)} tracks excluded, {n_joined} groups joined with others"
     return tracks, f"manifest {Path(path).name}: {done}."
-
-
-def _cells(lines: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each line that is not blank, and its number."""
-    for cells in lines:
-        if cells:
-            yield lines.line_num, cells
 
 
 def _trouble(cells: list[str]) -> str:

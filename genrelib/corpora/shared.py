@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import GenrelibError
-from ..store import packfile, packs
+from ..store import packs, sharing
 from ..store.file import seconds_per_frame
 from .tracks import Loaded
 
@@ -92,19 +92,19 @@ def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded
     Raises
     ------
     GenrelibError
-        When the pack is not found, or :func:`genrelib.store.packfile.read` refuses it.
+        When the pack is not found, or :func:`genrelib.store.sharing.read` refuses it.
     """
-    contents = packfile.read(_found(packs.installed(data), file))
+    contents = sharing.read(_found(packs.installed(data), file))
     tracks = contents.tracks.copy()
     tracks["path"] = np.where(tracks["exclude"] == "", str(contents.path), "")
     pack = SharedPack(
         name=contents.path.name,
         path=contents.path,
-        revision=packfile.VERSION,
+        revision=sharing.VERSION,
         duration_s=contents.configuration["clip_s"],
         n_frames=next(n_frames for _, n_frames in contents.features.values()),
         content=", ".join(contents.features),
-        read=partial(packfile.Held, digest=contents.digest),
+        read=partial(sharing.Held, digest=contents.digest),
         makers={name: partial(_matrix, name) for name in contents.features},
         corpus=contents.corpus,
         digest=contents.digest,
@@ -113,7 +113,7 @@ def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded
     return Loaded(tracks, [*about(contents), *contents.notes], pack)
 
 
-def about(contents: packfile.Contents) -> list[str]:
+def about(contents: sharing.Contents) -> list[str]:
     """Say what a pack holds, from whom its rights are known, and what it was made with."""
     made_with = contents.configuration
     return [
@@ -144,5 +144,5 @@ def _found(folder: Path, file: str | None) -> Path:
 
 
 def _matrix(feature: str, held: Callable[[str], np.ndarray]) -> np.ndarray:
-    """Read a feature of what is held of a track, see :class:`genrelib.store.packfile.Held`."""
+    """Read a feature of what is held of a track, see :class:`genrelib.store.sharing.Held`."""
     return held(feature).astype(np.float32)

@@ -10,26 +10,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
 import joblib
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.base import BaseEstimator
-from threadpoolctl import threadpool_limits
 
 from .. import protocols
+from ..base.codetrace import FIT_LIBRARIES, versions
 from ..base.files import await_files, replacing
-from ..base.parallel import is_sent, spread
+from ..base.parallel import is_sent, one_thread, spread
 from ..corpora import Corpus
 from ..store import Store, open_store
-from ..systems.summary import count_multiply_adds, count_parameters, layers
+from ..systems.row import count_multiply_adds, count_parameters, layers
 from ..systems.training import GenreNet, device, half_precision
 from . import predictions, streaming
-from .planning import LIBRARIES, Fit, recipe_of
+from .planning import Fit, recipe_of
 
 
 def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[str, int]:
@@ -127,25 +125,13 @@ def _keep(fit: Fit, estimator: BaseEstimator) -> None:
         joblib.dump((fit.key, estimator), temporary)
 
 
-@contextmanager
-def _one_thread():
-    """Compute on one thread: sums do not depend on the machine's number of cores then."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _fit(plan: Path, number: int, store_path: Path) -> None:
     """Do one of the fits that :func:`_written` wrote down: write its predictions."""
     fits, tracks = _read(plan)
     fit = fits[number]
     protocols.check(fit.fold, tracks)
     store = open_store(store_path)
-    with _one_thread():
+    with one_thread():
         started = time.perf_counter()
         estimator = _trained(fit, tracks, store)
         seconds = time.perf_counter() - started
@@ -164,7 +150,7 @@ def _trained(fit: Fit, tracks: pd.DataFrame, store: Store) -> BaseEstimator:
     arguments = {}
     if fit.row.validates:
         arguments["is_valid"] = np.arange(len(ids)) >= len(parts[0])
-    with _one_thread():
+    with one_thread():
         return _fitted_on(fit, tracks, store, ids, **arguments)
 
 
@@ -273,7 +259,7 @@ def _record(fit, tracks, estimator, fit_seconds):
         **_network(getattr(estimator, "net_", None), getattr(estimator, "n_segments", 1)),
         "device": device()[0],
         "half_precision": half_precision(),
-        "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
+        "versions": {"python": platform.python_version()} | versions(FIT_LIBRARIES),
     }
 
 

@@ -8,14 +8,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from .. import protocols, systems
-from ..base.codetrace import code_of
+from ..base.codetrace import FIT_LIBRARIES, code_of, versions
 from ..base.files import Workspace
 from ..base.limits import check_limits
 from ..base.seeds import derive
@@ -26,8 +25,6 @@ from ..protocols.registry import DECOMPOSITION
 from ..store import Store
 from ..systems.row import Recipe, System
 from . import predictions, streaming
-
-LIBRARIES = ("numpy", "scikit-learn", "scipy", "skorch", "torch")
 
 KEPT = ("artist_grouped", 0)
 """Protocol and repeat whose fitted estimators are kept, to be asked again by later notebooks."""
@@ -123,7 +120,7 @@ class Fit:
         parts = {
             "system": [row.name, row.feature, row.validates, self.size, recipe_of(estimator)],
             "code": [code_of(part) for part in _classes(estimator)],
-            "libraries": [version(name) for name in LIBRARIES],
+            "libraries": list(versions(FIT_LIBRARIES).values()),
             "fold": [self.fold.train, self.fold.valid, self.fold.test],
             "genres": self.genres,
             "data": self.data,

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,25 +11,12 @@ from sklearn.pipeline import Pipeline
 from torch import nn
 
 from ..base.errors import GenrelibError, unknown
+from ..base.parallel import one_thread
 from ..features.segments import cut
 from ..systems.estimators import ClassifierOnNetwork, SegmentVoting, check_features
 from ..systems.training import GenreNet, NetworkPipeline
 
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
-
-
-@contextmanager
-def one_thread():
-    """Let torch compute on one thread: results do not depend on the number of cores then.
-
-    Nor is anything lost: threads mostly wait for each other in networks as small as these.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def fresh(net: GenreNet, seed: int) -> nn.Module:

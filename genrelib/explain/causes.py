@@ -12,7 +12,7 @@ from ..base.seeds import rng
 from ..features import SR, extract
 from ..robustness.variants import Variant, controlled_variants
 from ..store import DTYPE
-from ..synthesis.artists import Artist
+from ..synthesis.styles import Artist
 
 PARTS = {"drums": ("drums",), "bass": ("bass",), "chords": ("comp", "pad"), "melody": ("lead",)}
 """Which parts of an arrangement each audible cause is made of."""

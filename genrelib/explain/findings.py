@@ -16,7 +16,6 @@ def findings(
     cascades: pd.DataFrame | None = None,
     causes: pd.DataFrame | None = None,
     toward: pd.DataFrame | None = None,
-    attention: pd.DataFrame | None = None,
     importances: pd.DataFrame | None = None,
 ) -> list[str]:
     """Say what systems listen to, and which explanations can be believed.
@@ -30,8 +29,6 @@ def findings(
     causes, toward : pd.DataFrame, optional
         Means of ``drop`` and of ``toward`` by ``system, change``, of
         :func:`genrelib.explain.effects`.
-    attention : pd.DataFrame, optional
-        From :func:`genrelib.explain.attention`.
     importances : pd.DataFrame, optional
         Means of ``drop`` by ``system, family``, of :func:`genrelib.explain.importance`.
 
@@ -46,7 +43,6 @@ def findings(
         (_cascades, cascades),
         (_causes, causes),
         (_toward, toward),
-        (_attention, attention),
         (_importances, importances),
     ):
         if table is not None and len(table):
@@ -116,23 +112,6 @@ def _toward(table):
         "Under the production of another genre's artist, the probability of that genre rises "
         f"beyond chance with {len(pulled)} of {len(table)} systems{': ' * bool(named)}{named}."
     )
-
-
-def _attention(table):
-    more, less = table[table["low"] > 0], table[table["high"] < 0]
-    compared = "Against the same network before training"
-    if more.empty and less.empty:
-        yield f"{compared}, no source has more or less of the attributions beyond chance."
-        return
-    yield (
-        f"{compared}, beyond chance more of the attributions lie in the cells of {_named(more)}, "
-        f"and less in those of {_named(less)} (points of their share)."
-    )
-
-
-def _named(table):
-    rows = table.to_dict("records")
-    return ", ".join(f"{row['source']} ({_points(row, 'excess')})" for row in rows) or "no source"
 
 
 def _importances(table):

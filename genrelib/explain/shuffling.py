@@ -11,7 +11,7 @@ from sklearn.inspection import permutation_importance
 from ..base.errors import GenrelibError
 from ..features import FEATURES, SR
 from ..features.compiled import librosa
-from ..features.images import averaged
+from ..features.segments import averaged
 from ..features.stack import STACK_ROWS
 from ..systems.estimators import MelStatistics
 

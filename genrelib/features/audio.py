@@ -1,4 +1,4 @@
-"""Audio files as mono float32 arrays, and errors that say what is wrong with a file."""
+"""Audio files as mono float32 arrays, and errors that name what is wrong with a file."""
 
 import contextlib
 from dataclasses import dataclass
@@ -19,17 +19,7 @@ SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".au")
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What an audio file says of itself.
-
-    Parameters
-    ----------
-    duration_s : float > 0
-        Length in seconds.
-    sr : int > 0
-        Sample rate in Hz, as stored.
-    channels : int > 0
-        Number of channels, as stored.
-    """
+    """What an audio file's header states: seconds, Hz, and number of channels."""
 
     duration_s: float
     sr: int
@@ -39,20 +29,10 @@ class AudioInfo:
 def inspect(path: Path) -> AudioInfo:
     """Read the header of an audio file.
 
-    Parameters
-    ----------
-    path : Path
-        A wav, flac, mp3, ogg or au file.
-
-    Returns
-    -------
-    AudioInfo
-        Duration, sample rate and channels.
-
     Raises
     ------
     GenrelibError
-        When the file is missing, empty, not audio, or holds no samples.
+        When the file is missing, empty, corrupt or not audio, or holds no samples.
     """
     with _opened(path) as sound:
         return AudioInfo(sound.frames / sound.samplerate, sound.samplerate, sound.channels)
@@ -74,7 +54,7 @@ def read(
     offset_s : float >= 0
         Where to begin, in seconds.
     duration_s : float > 0, optional
-        How much to read, in seconds; less comes when the file ends before. By default all.
+        How much to read, in seconds, at most to the end of the file. By default all.
 
     Returns
     -------
@@ -84,8 +64,7 @@ def read(
     Raises
     ------
     GenrelibError
-        When the file is missing, empty, not audio, corrupt, ends before `offset_s`, or holds
-        samples that are not finite.
+        As :func:`inspect`; for a file that ends before `offset_s` or holds NaN or infinity.
     """
     if sr <= 0 or offset_s < 0 or (duration_s is not None and duration_s <= 0):
         raise GenrelibError(
@@ -97,8 +76,8 @@ def read(
         start = round(offset_s * stored_sr)
         if start >= sound.frames:
             raise GenrelibError(
-                f"{path} lasts {sound.frames / stored_sr:.3f} s, but offset_s={offset_s:g} was "
-                "asked for; ask for an offset below the duration."
+                f"{path} lasts {sound.frames / stored_sr:.3f} s, but offset_s={offset_s:g}; give "
+                "an offset below the duration."
             )
         sound.seek(start)
         count = -1 if duration_s is None else max(1, round(duration_s * stored_sr))
@@ -119,21 +98,9 @@ def read(
 
 
 def excerpt(y: np.ndarray, sr: int, clip_s: float) -> np.ndarray:
-    """Return the middle `clip_s` seconds, with zeros at the end of what is shorter.
+    """Return the middle `clip_s` seconds of mono audio, filled up with zeros at the end.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,)]
-        Mono audio.
-    sr : int > 0
-        Sample rate in Hz.
-    clip_s : float > 0
-        Length of the result in seconds.
-
-    Returns
-    -------
-    np.ndarray [shape=(round(clip_s * sr),)]
-        Always exactly that many samples, in the dtype of `y`.
+    The result has ``round(clip_s * sr)`` samples and the dtype of `y`.
 
     Examples
     --------
@@ -145,7 +112,7 @@ def excerpt(y: np.ndarray, sr: int, clip_s: float) -> np.ndarray:
     n_samples = round(clip_s * sr)
     if n_samples < 1:
         raise GenrelibError(
-            f"clip_s={clip_s!r} at sr={sr!r} is no sample at all; ask for a longer clip."
+            f"clip_s={clip_s!r} at sr={sr!r} is no sample at all; give a longer clip."
         )
     start = max(0, (len(y) - n_samples) // 2)
     middle = y[start : start + n_samples]

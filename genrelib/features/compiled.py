@@ -1,9 +1,8 @@
-"""librosa, with its compiled functions on disk before two processes ask for them at once.
+"""librosa, its compiled functions on disk before two processes need them at once.
 
-numba compiles librosa's ``@guvectorize`` functions when their module is first imported, and keeps
-the result on disk. Processes that do so side by side can leave a mixture that crashes whoever
-loads it (numba issue 10128, open). So one process does it, once per installation; the rest of the
-package takes librosa from here.
+numba compiles librosa's ``@guvectorize`` functions at import and keeps them on disk. Processes that
+do so side by side can leave a file that crashes its readers (numba issue 10128, open). So one
+process does it, once per installation; the package takes librosa from here.
 """
 
 import importlib

@@ -1,34 +1,21 @@
-"""Features: time-frequency pictures of a clip, each equal to a separate call of librosa.
+"""Features: time-frequency matrices of a clip, each equal to a separate call of librosa.
 
-All have ``n_fft=2048`` and ``hop_length=512`` at 22050 Hz: a frame per 23.2 ms, centred. What
-they share is computed once per clip, see :mod:`genrelib.features.spectra`.
+All have ``n_fft=2048`` and ``hop_length=512`` at 22050 Hz: a frame per 23.2 ms, centred. What they
+share is computed once per clip, see :mod:`genrelib.features.spectra`.
 """
 
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 
 from ..base.errors import GenrelibError, unknown
 from .audio import SR
 from .compiled import librosa
-from .rhythm import tempogram
-from .spectra import HOP_LENGTH, N_FFT, Spectra
+from .spectra import HOP_LENGTH, N_FFT, Spectra, tempogram
 from .stack import STACK_ROWS, stack
-
-__all__ = [
-    "FEATURES",
-    "HOP_LENGTH",
-    "N_FFT",
-    "SR",
-    "STACK_ROWS",
-    "Feature",
-    "checked_names",
-    "configuration",
-    "extract",
-    "n_frames",
-]
 
 TEMPOGRAM_LAGS = 384
 
@@ -38,29 +25,14 @@ REVISION = 1
 
 @dataclass(frozen=True)
 class Feature:
-    """One row of the registry.
-
-    Parameters
-    ----------
-    name : str
-        As it is asked for, and stored.
-    n_bands : int
-        Rows of the matrix.
-    unit : str
-        Of the values.
-    kind : {"mel", "linear", "chroma", "tempo", "rows"}
-        What the vertical axis is, for pictures.
-    description : str
-        In words, with the librosa call (``y=y, sr=22050`` left out) that it equals.
-    compute : callable
-        ``compute(spectra)`` returns an array of shape ``(n_bands, n_frames)``.
-    """
+    """A row of the registry."""
 
     name: str
-    n_bands: int
-    unit: str
-    kind: str
-    description: str
+    n_bands: int  # rows of the matrix
+    unit: str  # of the values
+    kind: str  # vertical axis, for pictures: mel, linear, chroma, tempo or rows
+    description: str  # with the librosa call (y=y, sr=22050 left out) that it equals
+    # ``compute(spectra)`` returns an array of shape ``(n_bands, n_frames)``
     compute: Callable[[Spectra], np.ndarray] = field(repr=False)
 
 
@@ -74,10 +46,6 @@ def _mfcc(spectra: Spectra) -> np.ndarray:
 
 def _spectrogram(spectra: Spectra) -> np.ndarray:
     return librosa.power_to_db(S=spectra.power, ref=np.max)
-
-
-def _chroma(spectra: Spectra) -> np.ndarray:
-    return spectra.chroma
 
 
 def _tempogram(spectra: Spectra) -> np.ndarray:
@@ -117,7 +85,7 @@ FEATURES: dict[str, Feature] = {
             "share of frame maximum",
             "chroma",
             "energy per pitch class from C, at the estimated tuning: feature.chroma_stft()",
-            _chroma,
+            attrgetter("chroma"),
         ),
         Feature(
             "tempogram",
@@ -164,7 +132,7 @@ def n_frames(clip_s: float) -> int:
 
 
 def checked_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return `names` if every one is in :data:`FEATURES`, else raise the error for it."""
+    """Return `names`; raise the error for one that is not in :data:`FEATURES`."""
     names = tuple(names)
     for name in names:
         if name not in FEATURES:
@@ -173,16 +141,14 @@ def checked_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Compute features of one clip; only what is asked for, and what they share only once.
+    """Compute features of one clip; what they share is computed once.
 
     Silence is not an error: dB values are then all equal, chroma, beats and tempogram zero.
 
     Parameters
     ----------
     y : np.ndarray [shape=(n_samples,), dtype=float32 or float64]
-        Mono audio, finite, full scale being ±1, at least 2048 samples.
-    sr : int
-        Must be 22050.
+        Mono audio at 22050 Hz, finite, full scale being ±1, at least 2048 samples.
     names : iterable of str
         Keys of :data:`FEATURES`.
 
@@ -194,8 +160,7 @@ def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarra
     Raises
     ------
     GenrelibError
-        When `y`, `sr` or a name is not as above, or `y` is so far beyond full scale that a
-        feature overflows.
+        For other input, or audio so far beyond full scale that a feature overflows.
 
     Examples
     --------
@@ -203,8 +168,6 @@ def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarra
     >>> features = extract(y, sr=22050, names=["log_mel", "chroma"])
     >>> {name: matrix.shape for name, matrix in features.items()}
     {'log_mel': (128, 44), 'chroma': (12, 44)}
-    >>> int(features["chroma"][:, 20].argmax())  # A is the tenth pitch class from C
-    9
     """
     names = checked_names(names)
     spectra = Spectra(_checked(y, sr))
@@ -217,7 +180,7 @@ def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarra
 
 
 def _checked(y: np.ndarray, sr: int) -> np.ndarray:
-    """Return `y` as float32, or say what is wrong with it."""
+    """Return `y` as float32, or raise the error for it."""
     if sr != SR:
         raise GenrelibError(
             f"sr={sr!r}, but features are defined at {SR} Hz; resample with audio.read."

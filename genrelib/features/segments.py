@@ -1,4 +1,4 @@
-"""Segments: equal pieces of a track, one after the other in time, and their ids."""
+"""Smaller feature matrices: segments of a track and their ids, and averaged blocks."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ SEGMENT_S = 3.0
 
 
 def count(clip_s: float) -> int:
-    """Return how many segments of :data:`SEGMENT_S` a clip of `clip_s` seconds holds.
+    """Return how many segments of :data:`SEGMENT_S` a clip of `clip_s` seconds holds, at least 1.
 
     Examples
     --------
@@ -22,16 +22,7 @@ def count(clip_s: float) -> int:
 
 
 def cut(X: np.ndarray, n_segments: int) -> np.ndarray:
-    """Cut each track into `n_segments` pieces of equal length.
-
-    Frames that are left over at the end are dropped.
-
-    Parameters
-    ----------
-    X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-        Feature matrices.
-    n_segments : int
-        At least 1, at most `n_frames`.
+    """Cut tracks into `n_segments` pieces of equal length; frames left over at the end are dropped.
 
     Returns
     -------
@@ -54,23 +45,61 @@ def cut(X: np.ndarray, n_segments: int) -> np.ndarray:
 
 
 def ids(track_ids: Iterable[str], n_segments: int) -> list[str]:
-    """Name the segments of tracks, in the order of :func:`cut`.
-
-    Examples
-    --------
-    >>> ids(["blues.00000"], 2)
-    ['blues.00000#0', 'blues.00000#1']
-    """
+    """Name the segments of tracks, in the order of :func:`cut`: ``"blues.00000#3"``."""
     return [f"{track_id}#{number}" for track_id in track_ids for number in range(n_segments)]
 
 
 def parse(segment_id: str) -> tuple[str, int]:
-    """Return the track of a segment, and which of its segments it is.
+    """Return the track of a segment and the number of the segment; the reverse of :func:`ids`."""
+    track_id, _, number = segment_id.rpartition("#")
+    return track_id, int(number)
+
+
+def averaged(X: np.ndarray, n_bands: int | None, n_frames: int | None) -> np.ndarray:
+    """Average blocks of neighbouring bands and frames, whose lengths differ by at most one.
+
+    Parameters
+    ----------
+    X : np.ndarray [shape=(..., bands, frames), dtype=float32 or float64]
+        Feature matrices, finite. Decibels give a mean of levels, not the level of a mean power.
+    n_bands, n_frames : int > 0 or None
+        Size of the result. An axis that is already shorter, or ``None``, is left as it is.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., min(bands, n_bands), min(frames, n_frames))]
+        In the type and unit of `X`; `X` itself where nothing is to be averaged.
 
     Examples
     --------
-    >>> parse("blues.00000#3")
-    ('blues.00000', 3)
+    >>> X = np.array([[1.0, 3.0, 5.0, 7.0], [3.0, 5.0, 7.0, 9.0]])
+    >>> averaged(X, 1, 2).tolist()
+    [[3.0, 7.0]]
     """
-    track_id, _, number = segment_id.rpartition("#")
-    return track_id, int(number)
+    X = np.asarray(X)
+    if X.ndim < 2:
+        raise GenrelibError(
+            f"features of shape {X.shape}; at least the two axes (bands, frames) are needed."
+        )
+    check_size((n_bands, n_frames))
+    # frames first: they lie side by side in memory, which leaves little for the slower axis
+    return _averaged(_averaged(X, n_frames, -1), n_bands, -2)
+
+
+def check_size(size: tuple[int | None, int | None]) -> None:
+    """Raise the error for a size that :func:`averaged` can't make."""
+    for name, wanted in zip(("n_bands", "n_frames"), size, strict=True):
+        if wanted is not None and wanted < 1:
+            raise GenrelibError(
+                f"{name}={wanted!r}; at least 1 is needed. Give None to leave the axis as it is."
+            )
+
+
+def _averaged(X: np.ndarray, n_blocks: int | None, axis: int) -> np.ndarray:
+    """Average the blocks along one axis, -2 or -1."""
+    length = X.shape[axis]
+    if n_blocks is None or n_blocks >= length:
+        return X
+    edges = np.arange(n_blocks + 1) * length // n_blocks
+    sizes = np.diff(edges).astype(X.dtype)
+    return np.add.reduceat(X, edges[:-1], axis=axis) / (sizes[:, None] if axis == -2 else sizes)

@@ -1,4 +1,4 @@
-"""What several features are made from, computed once per clip: STFT, mel, tuning, CQT, onsets."""
+"""What features are made from: STFT, mel, tuning, CQT, onsets, and their tempogram and beats."""
 
 from collections.abc import Iterator
 from functools import cache, cached_property
@@ -18,24 +18,23 @@ BINS_PER_OCTAVE = 36
 def cqt_magnitude(y: np.ndarray, *, hop_length: int, tuning: float) -> np.ndarray:
     """Compute the magnitude of the constant-Q transform over seven octaves from C1.
 
-    Equal to ``abs(librosa.cqt(y=y, sr=22050, hop_length=hop_length, n_bins=252,
-    bins_per_octave=36, tuning=tuning))`` to the last bit, in a third of its time: each octave
-    halves the sample rate, so one filter bank serves all seven (librosa builds it seven times), and
-    only the FFT bins it touches are kept.
+    Equal to ``abs(librosa.cqt(y=y, sr=22050, hop_length=hop_length, n_bins=252, bins_per_octave=36,
+    tuning=tuning))`` to the last bit, in a third of its time: each octave halves the sample rate,
+    so one filter bank serves all seven, and only the FFT bins it touches are kept.
 
     Parameters
     ----------
     y : np.ndarray [shape=(n_samples,), dtype=float32]
         Mono audio at ``SR``.
     hop_length : int > 0
-        Samples from one frame to the next; a multiple of 64.
+        A multiple of 64.
     tuning : float in [-0.5, 0.5]
         Deviation from A440 in bins, 36 to the octave.
 
     Returns
     -------
     np.ndarray [shape=(252, n_frames), dtype=float32]
-        Magnitudes, lowest note first.
+        Lowest note first.
     """
     bank = filter_bank(tuning)
     octaves = []
@@ -54,33 +53,19 @@ def cqt_magnitude(y: np.ndarray, *, hop_length: int, tuning: float) -> np.ndarra
 
 
 class FilterBank(NamedTuple):
-    """The filters of an octave, which serve all octaves.
+    """The filters of an octave, which serve all octaves."""
 
-    Parameters
-    ----------
-    filters : tuple of scipy.sparse.csr_matrix [shape=(36, n_bins), dtype=complex64]
-        In the frequency domain, for the highest octave first: each lower one is louder, for having
-        been decimated once more.
-    n_fft : int
-        Samples of a window.
-    bins : slice
-        The FFT bins that the filters touch.
-    lengths : np.ndarray [shape=(252,)]
-        Of all octaves' filters in samples at full rate, lowest first.
-    """
-
+    # in the frequency domain, for the highest octave first: each lower one is louder, for having
+    # been decimated once more
     filters: tuple[scipy.sparse.csr_matrix, ...]
-    n_fft: int
-    bins: slice
-    lengths: np.ndarray
+    n_fft: int  # samples of a window
+    bins: slice  # the FFT bins that the filters touch
+    lengths: np.ndarray  # of all octaves' filters in samples at full rate, lowest first
 
 
 @cache
 def filter_bank(tuning: float) -> FilterBank:
-    """Build the filters of a tuning, or return those built before.
-
-    There are a hundred tunings, so that a collection of music uses each again and again.
-    """
+    """Build the filters of a tuning, of which there are a hundred, or return those built before."""
     freqs = librosa.interval_frequencies(
         n_bins=OCTAVES * BINS_PER_OCTAVE,
         fmin=librosa.note_to_hz("C1") * 2.0 ** (tuning / BINS_PER_OCTAVE),
@@ -115,17 +100,10 @@ LOUD = 0.1
 
 
 def estimate_tuning(spectrogram: np.ndarray, *, bins_per_octave: int) -> float:
-    """Estimate the tuning from the louder half of all peaks.
+    """Estimate the tuning from the louder half of all peaks of a magnitude or power spectrogram.
 
     Equal to ``librosa.estimate_tuning(S=spectrogram, sr=22050, bins_per_octave=bins_per_octave)``,
     which interpolates at every bin; here only at peaks.
-
-    Parameters
-    ----------
-    spectrogram : np.ndarray [shape=(1 + n_fft // 2, n_frames), dtype=float32]
-        Magnitude or power.
-    bins_per_octave : int > 0
-        Unit of the result.
 
     Returns
     -------
@@ -175,19 +153,15 @@ def spectra_of_windows(
     shape: np.ndarray | None = None,
     bins: slice = slice(None),
 ) -> Iterator[np.ndarray]:
-    """Yield the short-time Fourier transform, block by block.
+    """Yield the short-time Fourier transform of mono float32 audio in blocks of windows.
 
     Concatenated and transposed equal to ``librosa.stft(y=y, n_fft=n_fft, hop_length=hop_length,
-    window=shape)[bins]``, to the last bit.
+    window=shape)[bins]`` to the last bit. Windows are centred, with zeros beyond both ends.
 
     Parameters
     ----------
-    y : np.ndarray [shape=(n_samples,), dtype=float32]
-        Mono audio.
     n_fft : int > 0
-        Samples of a window, an even number. Windows are centred, with zeros beyond both ends.
-    hop_length : int > 0
-        Samples from one window to the next.
+        Samples of a window, an even number.
     shape : np.ndarray [shape=(n_fft,), dtype=float64], optional
         What each window is multiplied by; by default ones.
     bins : slice
@@ -214,16 +188,11 @@ _chroma_filters = cache(librosa.filters.chroma)
 
 
 class Spectra:
-    """The intermediate results that the features of one clip share, each computed when asked for.
+    """What the features of one clip share, each computed at first use.
 
-    Every one of them is the array that librosa computes inside the separate calls, to the last
-    bit. That matters for tuning, beats and CENS, which take decisions on it. Spectra are transposed
-    views, each frame contiguous in memory.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,), dtype=float32]
-        Mono audio at ``SR``.
+    Each equals to the last bit what librosa computes inside the separate calls, since tuning, beats
+    and CENS take decisions on it. Spectra are transposed views, each frame contiguous in memory.
+    `y` is mono audio at ``SR``, float32.
     """
 
     def __init__(self, y: np.ndarray):
@@ -271,3 +240,68 @@ class Spectra:
     def onset_envelope(self, aggregate) -> np.ndarray:
         """Return the onset strength, mel bands joined by `aggregate` [shape=(n_frames,)]."""
         return librosa.onset.onset_strength(S=self.mel_db, sr=SR, aggregate=aggregate)
+
+
+TEMPO_WINDOW_S = 8.0
+"""What the beat tracker looks at to find the tempo, as in :func:`librosa.feature.tempo`."""
+
+
+def tempogram(envelope: np.ndarray, *, n_lags: int) -> np.ndarray:
+    """Compute the local autocorrelation of the onset strength [shape=(n_frames,), dtype=float32].
+
+    Equal to ``librosa.feature.tempogram(onset_envelope=envelope, win_length=n_lags)`` to the last
+    bit.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_lags, n_frames), dtype=float64]
+        Share of the frame's maximum; zero where the envelope is.
+    """
+    n_fft = scipy.fft.next_fast_len(2 * n_lags - 1, real=True)
+    blocks = []
+    for block in _windows(envelope, n_lags):
+        lags = np.fft.irfft(_power(block, n_fft), n=n_fft, axis=1)[:, :n_lags]
+        blocks.append(librosa.util.normalize(S=lags, norm=np.inf, axis=1))
+    return np.concatenate(blocks).T
+
+
+def beats(envelope: np.ndarray, *, hop_length: int) -> np.ndarray:
+    """Find the frames of beats in an onset strength, ascending.
+
+    Equal to ``librosa.beat.beat_track(onset_envelope=envelope, sr=22050, hop_length=hop_length)``,
+    in a third of its time: its mean tempogram is transformed back once, not frame by frame.
+    """
+    n_lags = librosa.time_to_frames(times=TEMPO_WINDOW_S, sr=SR, hop_length=hop_length).item()
+    mean = _mean_tempogram(envelope, n_lags=n_lags)[:, np.newaxis]
+    bpm = librosa.feature.tempo(tg=mean, sr=SR, hop_length=hop_length, aggregate=None)
+    _, frames = librosa.beat.beat_track(
+        onset_envelope=envelope, sr=SR, hop_length=hop_length, bpm=bpm
+    )
+    return frames
+
+
+def _mean_tempogram(envelope: np.ndarray, *, n_lags: int) -> np.ndarray:
+    """Return the mean of :func:`tempogram` over time, but for rounding (1e-15)."""
+    n_fft = scipy.fft.next_fast_len(2 * n_lags - 1, real=True)
+    total = np.zeros(1 + n_fft // 2)
+    for block in _windows(envelope, n_lags):
+        # no lag exceeds lag 0, which is the energy
+        energy = np.sum(np.square(block), axis=1)
+        energy[energy < librosa.util.tiny(energy)] = 1.0
+        total += (1 / energy) @ _power(block, n_fft)
+    return np.fft.irfft(total / len(envelope), n=n_fft)[:n_lags]
+
+
+def _windows(envelope: np.ndarray, length: int) -> Iterator[np.ndarray]:
+    """Yield the windows around each frame, weighted, in blocks."""
+    padded = np.pad(envelope, length // 2, mode="linear_ramp", end_values=0)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, length)[: len(envelope)]
+    weights = librosa.filters.get_window("hann", length)
+    for start in range(0, len(windows), BLOCK):
+        yield windows[start : start + BLOCK] * weights
+
+
+def _power(windows: np.ndarray, n_fft: int) -> np.ndarray:
+    """Return the power spectrum of each window, padded with zeros to `n_fft`."""
+    spectra = np.fft.rfft(windows, n=n_fft, axis=1)
+    return np.square(spectra.real) + np.square(spectra.imag)

@@ -28,8 +28,7 @@ import numpy as np
 
 from .audio import SR
 from .compiled import librosa
-from .rhythm import beats
-from .spectra import HOP_LENGTH, N_FFT, Spectra, mel_filters
+from .spectra import HOP_LENGTH, N_FFT, Spectra, beats, mel_filters
 
 MEL_FMAX = 1400.0
 """Upper end, in Hz, of the stack's mel bands."""
@@ -56,16 +55,11 @@ STACK_ROWS: tuple[tuple[str, str], ...] = (
 def stack(spectra: Spectra) -> np.ndarray:
     """Return the 87 rows of :data:`STACK_ROWS` for one clip.
 
-    Parameters
-    ----------
-    spectra : Spectra
-        Of the clip.
-
     Returns
     -------
     np.ndarray [shape=(87, n_frames), dtype=float32]
-        In dB (MFCC, mel, contrast), 0 to 1 (beat, chroma), Hz (centroid, bandwidth) and full
-        scale (RMS).
+        In dB (MFCC, mel, contrast), 0 to 1 (beat, chroma), Hz (centroid, bandwidth) and full scale
+        (RMS).
     """
     mel = mel_filters(sr=SR, n_fft=N_FFT, n_mels=20, fmax=MEL_FMAX)
     return np.concatenate(

@@ -13,73 +13,38 @@ Each quantity is computed in one function, from random draws named after it; oth
 from there. Sentences are made with :mod:`genrelib.inference.wording`.
 """
 
-from .calibration import (
-    abstention,
-    aurc,
-    calibrated,
-    calibration,
-    reliability,
-    risk_coverage,
-    temperatures,
-    threshold_for,
-)
-from .claims import claims, verdict
-from .comparisons import comparisons, corrected_t, holm, mcnemar, ranking
+from .calibration import abstention, calibrated, calibration, reliability, risk_coverage
+from .claims import claims
+from .comparisons import comparisons, ranking
 from .findings import findings
-from .intervals import (
-    DIFFERENCE,
-    LOSS,
-    SHARE,
-    ClusterBootstrap,
-    Estimate,
-    cluster_interval,
-    minimum_detectable_difference,
-)
+from .intervals import DIFFERENCE, LOSS, SHARE, ClusterBootstrap, cluster_interval
 from .leakage import cross_collection, decomposition, leakage
 from .means import means
-from .scores import (
-    confusion,
-    costs,
-    expected_ece,
-    hardest,
-    overlap,
-    recalls,
-    scores,
-)
+from .scores import confusion, costs, hardest, overlap, recalls, scores
 
 __all__ = [
     "DIFFERENCE",
     "LOSS",
     "SHARE",
     "ClusterBootstrap",
-    "Estimate",
     "abstention",
-    "aurc",
     "calibrated",
     "calibration",
     "claims",
     "cluster_interval",
     "comparisons",
     "confusion",
-    "corrected_t",
     "costs",
     "cross_collection",
     "decomposition",
-    "expected_ece",
     "findings",
     "hardest",
-    "holm",
     "leakage",
-    "mcnemar",
     "means",
-    "minimum_detectable_difference",
     "overlap",
     "ranking",
     "recalls",
     "reliability",
     "risk_coverage",
     "scores",
-    "temperatures",
-    "threshold_for",
-    "verdict",
 ]

@@ -65,12 +65,12 @@ def temperatures(valid: pd.DataFrame) -> pd.DataFrame:
         ``temperature``, between 1/20 and 20: above 1 where the fit is too sure of itself, below
         where it is not sure enough; and ``n_valid``, on how many tests it rests.
     """
-    lines = {}
-    for fit, part in checked(valid).groupby(FIT, sort=False):
+    lines = []
+    for fit, part in checked(valid).groupby(FIT, sort=False) if len(valid) else ():
         logs = np.log(np.clip(probabilities(part), FLOOR, 1))
-        lines[fit] = (_temperature(logs, codes_of(part["genre"], genres_of(part))), len(part))
-    index = pd.MultiIndex.from_tuples(lines, names=FIT)
-    return pd.DataFrame(list(lines.values()), index=index, columns=["temperature", "n_valid"])
+        found = _temperature(logs, codes_of(part["genre"], genres_of(part)))
+        lines.append((*fit, found, len(part)))
+    return pd.DataFrame(lines, columns=[*FIT, "temperature", "n_valid"]).set_index(FIT)
 
 
 def _temperature(logs, genre):
@@ -94,16 +94,12 @@ def calibrated(rows: pd.DataFrame, valid: pd.DataFrame) -> pd.DataFrame:
         where a fit has no validation part, whose probabilities stay as they were. The predicted
         genre is the same.
     """
-    found = temperatures(valid) if len(valid) else pd.DataFrame(columns=["temperature", "n_valid"])
-    fits = pd.MultiIndex.from_frame(checked(rows)[FIT])
-    known = fits.isin(found.index) if len(found) else np.zeros(len(rows), dtype=bool)
-    temperature, n_valid = np.ones(len(rows)), np.zeros(len(rows), dtype=int)
-    if known.any():
-        own = found.loc[fits[known]]
-        temperature[known], n_valid[known] = own["temperature"], own["n_valid"]
+    found = checked(rows)[FIT].join(temperatures(valid).astype(float), on=FIT)
+    temperature = found["temperature"].fillna(1).to_numpy()
+    n_valid = found["n_valid"].fillna(0).to_numpy(int)
     values = probabilities(rows)
     logs = np.log(np.clip(values, FLOOR, 1)) / temperature[:, None]
-    values = np.where(known[:, None], np.exp(log_softmax(logs, axis=1)), values)
+    values = np.where(n_valid[:, None] > 0, np.exp(log_softmax(logs, axis=1)), values)
     columns = dict(zip((f"p_{g}" for g in genres_of(rows)), values.T, strict=True))
     return rows.assign(**columns, temperature=temperature, n_valid=n_valid)
 
@@ -129,7 +125,6 @@ def calibration(
         fits = part.drop_duplicates(FIT)
         for name in COMPARED:
             before, after = (estimate(name, one, bootstrap) for one in (old, part))
-            low, high = (after - before).interval
             lines.append(
                 {
                     "system": system,
@@ -138,9 +133,7 @@ def calibration(
                     "n_tests": int(answerable(part).sum()),
                     "before": before.value,
                     "after": after.value,
-                    "difference": after.value - before.value,
-                    "low": low,
-                    "high": high,
+                    **(after - before).named("difference"),
                     "temperature": fits["temperature"].median(),
                     "n_fits": len(fits),
                     "n_scaled": int((fits["n_valid"] > 0).sum()),
@@ -249,8 +242,7 @@ def abstention(
                 ("coverage", bootstrap.mean(answered)),
                 ("reached", bootstrap.estimate(np.column_stack([answered * wrong, answered]))),
             ):
-                low, high = share.interval
-                line |= {name: share.value, f"{name}_low": low, f"{name}_high": high}
+                line |= share.named(name, f"{name}_low", f"{name}_high")
             line |= {"error_rate": 1 - is_right(kept).mean(), "aurc": aurc(kept)}
         lines.append(line)
     return pd.DataFrame(lines).reindex(columns=ABSTENTION)

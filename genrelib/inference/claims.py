@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..corpora import CORPORA
 from ..protocols import PROTOCOLS
 from .intervals import ALPHA, LEVEL
 from .leakage import LENIENT, STRICT
@@ -23,9 +24,6 @@ CLAIM += ["n_unanswerable", "accuracy_answerable", "n_both", "loss", "loss_low",
 CLAIM += ["loss_p", "loss_p_holm", "outcome", "verdict"]
 
 EXCEEDED, NOT_REACHED, NOT_CONTRADICTED = "exceeded", "not reached", "not contradicted"
-
-GTZAN = {"gtzan": "whole", "gtzan_mini": "part", "gtzan_mel_dev": "part"}
-"""How much of GTZAN, which most claims are about, a corpus holds; the others are other music."""
 
 
 def claims(
@@ -94,30 +92,15 @@ def claims(
     return pd.DataFrame(lines, columns=CLAIM)
 
 
-def verdict(
-    line: Mapping, *, corpus: str, about: str = "GTZAN", reason: str = ""
-) -> tuple[str, str]:
+def verdict(line: Mapping, *, corpus: str, about="GTZAN", reason="") -> tuple[str, str]:
     """Return what becomes of a claim: the outcome, and a sentence.
 
-    Parameters
-    ----------
-    line : mapping
-        A row of :func:`claims`.
-    corpus : str
-        Name of the corpus of the rerun.
-    about : str
-        The music that the claim is about.
-    reason : str
-        Why the system is not available here, or empty.
-
-    Examples
-    --------
-    >>> verdict({}, corpus="gtzan", reason="the corpus has no chroma")
-    ('', 'not available here: the corpus has no chroma')
+    `line` is a row of :func:`claims`, `corpus` that of the rerun; `about` names the music of the
+    claim, and `reason` says why the system is not available here, if it is not.
     """
     if reason:
         return "", f"not available here: {reason}"
-    outcome, words = _on_the_claim(line, GTZAN.get(corpus, "other"), about)
+    outcome, words = _on_the_claim(line, CORPORA[corpus].of_gtzan or "other", about)
     return outcome, f"{words}; {_on_the_loss(line)}"
 
 
@@ -169,14 +152,7 @@ def margin(line: Mapping) -> tuple[float, float, float]:
 
 
 def claim_interval(claim: float, n: int | None) -> tuple[float, float]:
-    """Return the exact binomial 95 % interval of a claimed share; NaN if `n` is not stated.
-
-    Examples
-    --------
-    >>> low, high = claim_interval(0.5, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.398, 0.602)
-    """
+    """Return the exact binomial 95 % interval of a claimed share; NaN if `n` is not stated."""
     if n is None or np.isnan(claim):
         return np.nan, np.nan
     found = stats.binomtest(round(claim * n), n).proportion_ci(LEVEL, method="exact")

@@ -36,11 +36,6 @@ def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
         counts the observed table half. Of independent tracks the exact one rejects a true null in
         less than 5 % of cases, the mid-p in about 5 % (Fagerland, Lydersen & Laake 2013). Both are
         1 when the systems never differ.
-
-    Examples
-    --------
-    >>> [round(p, 4) for p in mcnemar(0, 4)]
-    [0.125, 0.0625]
     """
     if min(only_a, only_b) < 0:
         raise GenrelibError(f"{only_a} and {only_b} tracks; counts are 0 or more.")
@@ -58,22 +53,8 @@ def corrected_t(differences: np.ndarray, test_to_train: float) -> float:
     n_train) * s2)`` is compared with Student's t of ``J - 1`` degrees of freedom. Made for repeated
     random draws, where it rejects a true null in about 5 % of cases; for k-fold, in fewer.
 
-    Parameters
-    ----------
-    differences : np.ndarray, shape (n_folds,)
-        Of accuracy, one per fold and repeat.
-    test_to_train : float
-        Tests over training tracks of a fold.
-
-    Returns
-    -------
-    float
-        Two-sided p; NaN with fewer than two folds.
-
-    Examples
-    --------
-    >>> round(corrected_t(np.array([0.02, 0.05, 0.03, 0.04, 0.06]), 0.25), 3)
-    0.02
+    `differences` of accuracy are one per fold and repeat; `test_to_train` is the number of tests
+    over that of training tracks of a fold. Returns the two-sided p; NaN with fewer than two folds.
     """
     differences = np.asarray(differences, dtype=float)
     if not test_to_train > 0:
@@ -130,15 +111,12 @@ def comparisons(
         only = [int((decided[x] & ~decided[y]).sum()) for x, y in ((a, b), (b, a))]
         exact, mid = mcnemar(*only)
         by_fold = pd.Series(difference).groupby(fits).mean().to_numpy()
-        low, high = found.interval
         lines.append(
             {
                 "a": a,
                 "b": b,
                 "n": len(decided[a]),
-                "difference": found.value,
-                "low": low,
-                "high": high,
+                **found.named("difference"),
                 "mdd": minimum_detectable_difference(found),
                 "mdd_holm": minimum_detectable_difference(found, alpha=ALPHA / n_pairs),
                 "p_cluster": found.p_value,

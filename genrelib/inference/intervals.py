@@ -40,16 +40,12 @@ class Estimate:
 
     Parameters
     ----------
-    value : float
-        The estimate itself.
-    draws : np.ndarray, shape (n_resamples,)
-        What it would be in each resample of the clusters.
+    value, draws : float, and np.ndarray of shape (n_resamples,)
+        The estimate itself, and what it would be in each resample of the clusters.
     n_clusters : int
         Clusters that hold a test.
-    effective : float
-        Clusters of equal size that would tell as much (Kish): ``sum(n)**2 / sum(n**2)``.
-    df : float
-        Degrees of freedom of `se`; 0 when all tests are one cluster.
+    effective, df : float
+        From :func:`effective_clusters`; `df` is 0 when all tests are one cluster.
     span : (float, float)
         The range that `value` cannot leave: :data:`SHARE`, :data:`DIFFERENCE`, :data:`LOSS`.
     is_biased : bool
@@ -103,6 +99,10 @@ class Estimate:
             low, high = self._wilson(t)
         low, high = max(low, lowest), min(high, highest)
         return float(min(low, self.value)), float(max(high, self.value))
+
+    def named(self, value: str, low: str = "low", high: str = "high") -> dict[str, float]:
+        """Return the value and the ends of the interval under these names, for a table."""
+        return {value: self.value} | dict(zip((low, high), self.interval, strict=True))
 
     def _wilson(self, t):
         """Wilson's interval for as many independent tests as have this standard error."""
@@ -175,14 +175,9 @@ class ClusterBootstrap:
     ) -> Estimate:
         """Estimate a function of column totals.
 
-        Parameters
-        ----------
-        columns : np.ndarray, shape (n_tests, n_columns)
-            What each test adds; the last column is 1 for a test that counts, else 0.
-        statistic : callable
-            Maps totals, shape ``(..., n_columns)``, to numbers, shape ``(...)``.
-        span, is_biased
-            See :class:`Estimate`.
+        `columns`, shape ``(n_tests, n_columns)``, holds what each test adds; the last column is 1
+        for a test that counts, else 0. `statistic` maps totals, shape ``(..., n_columns)``, to
+        numbers, shape ``(...)``. For the rest see :class:`Estimate`.
         """
         if len(columns) != len(self.codes):
             raise GenrelibError(
@@ -210,15 +205,9 @@ def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:
     effective : float
         Kish's ``sum(n)**2 / sum(n**2)``.
     df : float
-        Degrees of freedom of a variance between the clusters (Satterthwaite): ``effective - 1`` if
-        tests of a cluster were independent, ``sum(n**2)**2 / sum(n**4) - 1`` if they were all
-        the same. Between the two, their geometric mean. With equal sizes, the number of clusters
-        less one.
-
-    Examples
-    --------
-    >>> effective_clusters(np.array([5, 5, 5]))
-    (3.0, 2.0)
+        Degrees of freedom of a variance between the clusters (Satterthwaite): the geometric mean of
+        ``effective - 1``, for independent tests, and ``sum(n**2)**2 / sum(n**4) - 1``, for clusters
+        whose tests are all the same. With equal sizes, the number of clusters less one.
     """
     n = np.asarray(sizes, dtype=float)
     if not n.any():
@@ -242,15 +231,9 @@ def cluster_interval(
     ----------
     values, clusters : np.ndarray, shape (n,)
         One number per test, within `span`, and the cluster that it belongs to.
-    generator : np.random.Generator
-        Source of the resamples.
     span : (float, float)
-        :data:`SHARE` for accuracies, :data:`DIFFERENCE` for their differences, :data:`LOSS`.
-
-    Returns
-    -------
-    low, high : float
-        The whole of `span` when there is a single cluster: nothing is then known of the spread.
+        :data:`SHARE` for accuracies, :data:`DIFFERENCE` for their differences, :data:`LOSS`. It
+        is the interval of a single cluster, which tells nothing of the spread.
 
     Examples
     --------
@@ -258,10 +241,6 @@ def cluster_interval(
     (0.0, 1.0)
     """
     values = np.asarray(values, dtype=float)
-    if len(values) == 0 or len(values) != len(clusters):
-        raise GenrelibError(
-            f"{len(values)} values and {len(clusters)} clusters; one cluster per value is needed."
-        )
     outside = ~((values >= span[0]) & (values <= span[1]))
     if outside.any():
         raise GenrelibError(

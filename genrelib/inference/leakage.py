@@ -148,19 +148,15 @@ def decomposition(
         for step, pair in pairs.items():
             found = known.get(name) if pair == BOTH else None
             found = found or between(own, groups, *pair, seed=seed, tracks=tracks)
-            before, after = pair
-            words = {"before": before, "after": after, "taken_away": _taken_away(before, after)}
-            lines.append({"system": name, "step": step, **words, **found})
+            ends = {"before": pair[0], "after": pair[1]}
+            other = "from {} to {}".format(*(title(protocol, PROTOCOLS) for protocol in pair))
+            taken_away = TAKEN_AWAY.get(pair, other)
+            lines.append({"system": name, "step": step, **ends, "taken_away": taken_away, **found})
     columns = ["system", "step", "before", "after", "taken_away", *LOSS, "p_holm"]
     table = pd.DataFrame(lines, columns=columns)
     corrected = table.groupby(["before", "after"])["p"].transform(holm)
     table["p_holm"] = table["p_holm"].astype(float).fillna(corrected)
     return table
-
-
-def _taken_away(before, after):
-    known = f"from {title(before, PROTOCOLS)} to {title(after, PROTOCOLS)}"
-    return TAKEN_AWAY.get((before, after), known)
 
 
 def cross_collection(
@@ -177,10 +173,9 @@ def cross_collection(
         One row per system and direction: collections ``trained_on`` and ``tested_on``; ``n_tracks``
         compared; ``n_left_out``, tracks that are neither trained on nor tested, since the tested
         collection has their artist or recording; ``n_trained_within`` and ``n_trained_cross``,
-        tracks of the training and validation part, the mean over folds; ``accuracy_within`` and
-        ``accuracy_cross``; ``difference``, the loss. Each with its 95 % interval over groups:
-        ``low_within``, ``high_within``, ``low_cross``, ``high_cross``, ``low``, ``high``. All are
-        fractions. Empty when one of the protocols was not run, as with a corpus of one collection.
+        tracks of the training and validation part, the mean over folds; ``accuracy_within``,
+        ``accuracy_cross`` and their ``difference``, the loss, each with its interval. Empty when
+        one of the protocols was not run, as with a corpus of one collection.
     """
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):
@@ -208,11 +203,9 @@ def cross_collection(
             rates = {"within": rate_within[shared], "cross": rate_cross[shared]}
             for side, rate in rates.items():
                 accuracy = bootstrap.mean(rate.to_numpy())
-                ends = dict(zip((f"low_{side}", f"high_{side}"), accuracy.interval, strict=True))
-                line |= {f"accuracy_{side}": accuracy.value} | ends
+                line |= accuracy.named(f"accuracy_{side}", f"low_{side}", f"high_{side}")
             found = bootstrap.mean((rates["within"] - rates["cross"]).to_numpy(), DIFFERENCE)
-            low, high = found.interval
-            lines.append(line | {"difference": found.value, "low": low, "high": high})
+            lines.append(line | found.named("difference"))
     return pd.DataFrame(lines, columns=CROSSED)
 
 

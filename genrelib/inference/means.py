@@ -35,8 +35,5 @@ def means(
         clusters = groups[of_tracks.index].to_numpy()
         generator = rng(seed, "explain", value, *key)
         low, high = cluster_interval(of_tracks.to_numpy(), clusters, generator, span=DIFFERENCE)
-        named = dict(zip(by, key, strict=True))
-        found.append(
-            named | {"n_tracks": len(of_tracks), value: of_tracks.mean(), "low": low, "high": high}
-        )
+        found.append((*key, len(of_tracks), of_tracks.mean(), low, high))
     return pd.DataFrame(found, columns=[*by, "n_tracks", value, "low", "high"])

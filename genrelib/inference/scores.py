@@ -159,37 +159,26 @@ def _of_protocol(rows, groups, seed):
     for system, part in parts.items():
         key, counts = tests[system], answerable(part)
         others = [e for n, e in right.items() if n != system and tests[n] == key]
+        best = max(others, key=lambda other: other.value, default=None)
         found = {name: estimate(name, part, over_groups[key]) for name in METRICS}
         accuracy = found.pop("accuracy")
-        (low, high), over = accuracy.interval, estimate("accuracy", part, over_tracks[key]).interval
+        tracks = estimate("accuracy", part, over_tracks[key])
         line = {
             "system": system,
             "protocol": protocol,
             "n_tracks": len(set(tracks_of(part))),
             "n_tests": len(part),
-            "accuracy": accuracy.value,
-            "low": low,
-            "high": high,
-            "track_low": over[0],
-            "track_high": over[1],
-            "mdd": _mdd(right[system], others),
+            **accuracy.named("accuracy"),
+            **tracks.named("accuracy", "track_low", "track_high"),
+            "mdd": minimum_detectable_difference(right[system] - best) if best else np.nan,
             "accuracy_majority": _majority(part),
             "n_answerable": int(counts.sum()),
             "accuracy_answerable": is_right(part)[counts].mean() if counts.any() else np.nan,
         }
         for name, metric in found.items():
-            low, high = metric.interval
-            line |= {name: metric.value, f"{name}_low": low, f"{name}_high": high}
+            line |= metric.named(name, f"{name}_low", f"{name}_high")
         line["ece_calibrated"] = expected_ece(part, rng(seed, "ece", system, protocol))
         yield line
-
-
-def _mdd(own: Estimate, others: list[Estimate]) -> float:
-    """Return what a test against the best of the others would find 4 times in 5."""
-    if not others:
-        return np.nan
-    best = max(others, key=lambda other: other.value)
-    return minimum_detectable_difference(own - best)
 
 
 def _majority(part):
@@ -290,11 +279,8 @@ def costs(scores: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
         NaN for systems that are no network; and ``is_best``, whether no network with as few
         multiply-adds is more accurate.
     """
-    known = records.groupby("system")[["n_parameters", "multiply_adds"]].median()
+    known = records.groupby("system")[["n_parameters", "multiply_adds"]].median().astype(float)
     table = scores[["system", "accuracy", "low", "high"]].join(known, on="system")
-    table[["n_parameters", "multiply_adds"]] = table[["n_parameters", "multiply_adds"]].astype(
-        float
-    )
     table["is_best"] = [
         not (table["accuracy"][table["multiply_adds"] <= row.multiply_adds] > row.accuracy).any()
         and row.multiply_adds > 0

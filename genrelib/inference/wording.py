@@ -1,6 +1,13 @@
 """Wording: how numbers, intervals and names read in sentences, the same in every room.
 
 Shares and differences are fractions in the code, percent and points in the sentences.
+
+>>> percent(0.2, 0), points(-0.1594), listed(["blues", "jazz", "rock"])
+('20%', '15.9 points', 'blues, jazz and rock')
+>>> estimate(0.77151, 0.7242, 0.8128)
+'77.2% [72.4%, 81.3%]'
+>>> change(0.1594, 0.0936, 0.2252)
+'+15.9 points [+9.4, +22.5]'
 """
 
 from collections.abc import Iterable
@@ -12,56 +19,26 @@ def title(name: str, registry: dict) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Write a share in percent.
-
-    Examples
-    --------
-    >>> percent(0.77151), percent(0.2, 0)
-    ('77.2%', '20%')
-    """
+    """Write a share in percent."""
     return f"{share:.{digits}%}"
 
 
 def points(difference: float) -> str:
-    """Write the size of a difference of shares, without its sign.
-
-    Examples
-    --------
-    >>> points(-0.1594)
-    '15.9 points'
-    """
+    """Write the size of a difference of shares, without its sign."""
     return f"{100 * abs(difference):.1f} points"
 
 
 def estimate(share: float, low: float, high: float) -> str:
-    """Write a share with its interval.
-
-    Examples
-    --------
-    >>> estimate(0.77151, 0.7242, 0.8128)
-    '77.2% [72.4%, 81.3%]'
-    """
+    """Write a share with its interval."""
     return f"{percent(share)} [{percent(low)}, {percent(high)}]"
 
 
 def change(difference: float, low: float, high: float) -> str:
-    """Write a signed difference of shares with its interval.
-
-    Examples
-    --------
-    >>> change(0.1594, 0.0936, 0.2252)
-    '+15.9 points [+9.4, +22.5]'
-    """
+    """Write a signed difference of shares with its interval."""
     return f"{100 * difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def listed(names: Iterable[str], nothing: str = "none") -> str:
-    """Write names as a list.
-
-    Examples
-    --------
-    >>> listed(["jazz"]), listed(["blues", "jazz", "rock"]), listed([])
-    ('jazz', 'blues, jazz and rock', 'none')
-    """
+    """Write names as a list; `nothing` stands for an empty one."""
     *most, last = [*names] or [nothing]
     return f"{', '.join(most)} and {last}" if most else last

@@ -16,20 +16,17 @@ artists. Where a corpus joins artists by duplicates, *artist* means its ``group`
 from .alignment import recordings
 from .audit import ACTIONS, FAULTS, PAIRED, SIGNAL, against_titles, evaluate, gathered, manifest
 from .findings import findings
-from .harmony import chroma_of, versions
 from .labels import mislabels
 from .probes import (
     Folds,
     alone_and_without,
     fitted_folds,
     genre_pairs,
-    importances,
     leak,
     probe,
     probe_scores,
 )
-from .projections import lda_plane, nearest_shares, pca_planes
-from .rows import FALSE_DISCOVERY_RATE, genre_means, mutual_information, row_tests
+from .rows import FALSE_DISCOVERY_RATE, genre_means, row_tests
 from .search import copies, features_of, pairs
 from .sound import facts, signals, silences
 from .summaries import STATISTICS, contrasting, feature_table, summaries
@@ -44,7 +41,6 @@ __all__ = [
     "Folds",
     "against_titles",
     "alone_and_without",
-    "chroma_of",
     "contrasting",
     "copies",
     "evaluate",
@@ -56,15 +52,10 @@ __all__ = [
     "gathered",
     "genre_means",
     "genre_pairs",
-    "importances",
-    "lda_plane",
     "leak",
     "manifest",
     "mislabels",
-    "mutual_information",
-    "nearest_shares",
     "pairs",
-    "pca_planes",
     "probe",
     "probe_scores",
     "recordings",
@@ -72,5 +63,4 @@ __all__ = [
     "signals",
     "silences",
     "summaries",
-    "versions",
 ]

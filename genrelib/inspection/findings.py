@@ -3,12 +3,10 @@
 import pandas as pd
 
 from ..features.stack import STACK_ROWS
-from .projections import nearest_shares
 from .rows import FALSE_DISCOVERY_RATE
 from .summaries import VALUE
 
 _FAMILIES = {family for family, _ in STACK_ROWS}  # other features' are only spans of their rows
-_TAIL = 0.025  # of intervals of 95 % that lie above a true zero
 _NAMED = 3  # rows, families or pairs that a sentence names
 
 
@@ -18,8 +16,6 @@ def findings(
     lost: pd.DataFrame,
     pairs: pd.DataFrame,
     families: pd.DataFrame,
-    importances: pd.DataFrame,
-    plane: pd.DataFrame,
 ) -> list[str]:
     """Say what features tell about genres.
 
@@ -31,11 +27,8 @@ def findings(
     scores, lost, pairs : pd.DataFrame
         From :func:`~genrelib.inspection.probe_scores`, :func:`~genrelib.inspection.leak` and
         :func:`~genrelib.inspection.genre_pairs`.
-    families, importances : pd.DataFrame
-        From :func:`~genrelib.inspection.alone_and_without` and
-        :func:`~genrelib.inspection.importances`, of one feature.
-    plane : pd.DataFrame
-        From :func:`~genrelib.inspection.lda_plane`.
+    families : pd.DataFrame
+        From :func:`~genrelib.inspection.alone_and_without`, of one feature.
 
     Returns
     -------
@@ -46,8 +39,7 @@ def findings(
         *_of_rows(rows),
         *_of_probes(scores, lost),
         *_of_pairs(pairs),
-        *_of_families(families, importances),
-        *_of_plane(plane),
+        *_of_families(families),
     ]
 
 
@@ -105,7 +97,7 @@ def _of_pairs(pairs):
         )
 
 
-def _of_families(families, importances):
+def _of_families(families):
     strict = families[families["protocol"] == families["protocol"].iloc[-1]]
     strict = strict.dropna(subset="alone")
     if strict.empty:
@@ -118,29 +110,6 @@ def _of_families(families, importances):
         f"{len(strict)} families would be missed for certain (the interval of the loss excludes "
         "zero)."
     )
-    shuffled = importances[importances["row"] == ""].nlargest(_NAMED, "drop")
-    named = "; ".join(f"{row['family']}, {_drop(row)}" for row in shuffled.to_dict("records"))
-    yield f"Shuffling a whole family costs the probe most, in points, for {named}."
-    rows = importances[importances["row"] != ""]
-    worst = rows.loc[rows["drop"].idxmax()]
-    sure = int((rows["drop_low"] > 0).sum())
-    yield (
-        f"Shuffling a single row costs at most {_drop(worst)} points "
-        f"({_name(worst['family'], worst['row'])}). The interval lies above zero for {sure} of "
-        f"{len(rows)} rows; chance alone would give about {len(rows) * _TAIL:.0f}."
-    )
-
-
-def _of_plane(plane):
-    share = nearest_shares(plane)
-    said = (
-        f"In the plane that parts the genres of the fitted tracks best, {share['fitted']:.0%} of "
-        "these lie nearest to the middle of their own genre"
-    )
-    if pd.isna(share["held out"]):
-        yield f"{said}; the held-out tracks are of genres that were not fitted."
-    else:
-        yield f"{said}; of the held-out tracks, {share['held out']:.0%}."
 
 
 def _name(family, row):
@@ -149,11 +118,6 @@ def _name(family, row):
 
 def _over_time(statistic):
     return "" if statistic == VALUE else f", its {statistic} over time"
-
-
-def _drop(row):
-    low, high = 100 * row["drop_low"], 100 * row["drop_high"]
-    return f"{100 * row['drop']:.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _estimate(row, name, prefix=""):

@@ -303,9 +303,6 @@ def _auc(margin: np.ndarray, is_first: np.ndarray, folds: np.ndarray) -> float:
     return float(larger / n_pairs) if n_pairs else np.nan
 
 
-N_PERMUTATIONS = 5
-
-
 def alone_and_without(
     X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds, *, seed: int
 ) -> pd.DataFrame:
@@ -345,65 +342,6 @@ def alone_and_without(
                 row |= _named(name, estimate(values[protocol], tracks, generator, span=span))
             rows.append(row)
     return pd.DataFrame(rows).sort_values("protocol", key=_position(folds), kind="stable")
-
-
-def importances(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds, *, seed: int) -> pd.DataFrame:
-    """Measure what the probe loses when a row, or a family, is shuffled among the test tracks.
-
-    Permutation importance (Breiman 2001) of rows that the probe has, on artists that it has not
-    seen. Rows that say the same share the credit: each alone then seems to matter little, which
-    is why families are shuffled too, all their rows together.
-
-    Parameters
-    ----------
-    X, tracks, folds, seed
-        As for :func:`alone_and_without`.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row per row of the feature, and one per family with an empty ``row``: ``family``,
-        ``row``, ``n_tracks``, ``drop`` of the accuracy with its 95 % interval ``drop_low``,
-        ``drop_high`` over groups of artists, as fractions. Under the strictest protocol, over
-        tracks whose genre was in the training data.
-    """
-    checked(X, tracks)
-    genres = tracks.loc[X.index, "genre"]
-    parts = {(*key, ""): columns for key, columns in parts_of(X, "family").items()}
-    parts |= parts_of(X, "family", "row")
-    drops = pd.concat(
-        [
-            _drops(X, genres, fold, parts, rng(seed, "importance", fold.fold))
-            for fold in folds.by_protocol[folds.strictest]
-        ]
-    )
-    rows = []
-    for key, values in drops.items():
-        row = dict(zip(("family", "row"), key, strict=True)) | {"n_tracks": len(values)}
-        generator = rng(seed, "importance", *key)
-        rows.append(row | _named("drop", estimate(values, tracks, generator, span=DIFFERENCE)))
-    return pd.DataFrame(rows)
-
-
-def _drops(X, genres, fold, parts, generator):
-    """Return how much less often each test track is named rightly, a column per part."""
-    train = [*fold.train, *fold.valid]
-    model = fit(X.loc[train].to_numpy(), genres[train].to_numpy())
-    test = [i for i in fold.test if genres[i] in model.classes_]
-    if not test:
-        return pd.DataFrame(columns=pd.MultiIndex.from_tuples(list(parts)), dtype=float)
-    known, right = X.loc[test].to_numpy(), genres[test].to_numpy()
-    before = (model.predict(known) == right).astype(float)
-    orders = np.concatenate([generator.permutation(len(test)) for _ in range(N_PERMUTATIONS)])
-    shuffled = np.tile(known, (N_PERMUTATIONS, 1))
-    drops = {}
-    for key, columns in parts.items():
-        kept = shuffled[:, columns]
-        shuffled[:, columns] = known[np.ix_(orders, columns)]
-        after = model.predict(shuffled).reshape(N_PERMUTATIONS, -1) == right
-        drops[key] = before - after.mean(axis=0)
-        shuffled[:, columns] = kept
-    return pd.DataFrame(drops, index=test)
 
 
 def _named(name, estimated):

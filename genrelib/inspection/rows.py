@@ -3,10 +3,8 @@
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.feature_selection import mutual_info_classif
 from statsmodels.stats.multitest import multipletests
 
-from ..base.seeds import derive
 from .summaries import checked
 
 FALSE_DISCOVERY_RATE = 0.05
@@ -83,39 +81,6 @@ def row_tests(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     table.insert(0, "n_artists", len(artists))
     table.insert(4, "separates", table["p_adjusted"] <= FALSE_DISCOVERY_RATE)
     return table.join(_extremes(artists))
-
-
-def mutual_information(X: pd.DataFrame, tracks: pd.DataFrame, *, seed: int) -> pd.Series:
-    """Estimate how many bits each summary of an artist gives about the genre.
-
-    From nearest neighbours (Ross 2014), which finds any dependence, not only of the mean. The
-    estimate is never negative, so noise gets a little too. Artists are averaged as for
-    :func:`row_tests`: of tracks, the nearest neighbour would often be the same artist's.
-
-    Parameters
-    ----------
-    X : pd.DataFrame
-        From :func:`genrelib.inspection.summaries`.
-    tracks : pd.DataFrame
-        The tracks table.
-    seed : int
-        The study's seed: ties are broken by chance.
-
-    Returns
-    -------
-    pd.Series
-        In bits, at most the logarithm of the number of genres; NaN where nothing can be tested.
-    """
-    artists = _artists(checked(X, tracks), tracks)
-    genres = artists.index.get_level_values("genre")
-    tested = _testable(artists)
-    bits = pd.Series(np.nan, index=X.columns, name="mutual_information")
-    if tested.any():
-        nats = mutual_info_classif(
-            artists.to_numpy()[:, tested], genres, random_state=derive(seed, "mutual information")
-        )
-        bits[tested] = nats / np.log(2)
-    return bits
 
 
 def _testable(artists: pd.DataFrame) -> np.ndarray:

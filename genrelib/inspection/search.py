@@ -6,24 +6,21 @@ from ..corpora import Corpus
 from ..store import Store
 from .alignment import recordings
 from .audit import gathered, table
-from .harmony import versions
 from .sound import silences
 
 _BANDS = 64
-_HARMONY_S = 0.16  # seconds per frame: harmony changes slowly
 
 
 def features_of(corpus: Corpus) -> list[str]:
     """Return the features that :func:`pairs` reads, as far as the corpus has them."""
-    return [name for name in ("log_mel", "chroma") if not corpus.lacks(name)]
+    return [name for name in ("log_mel",) if not corpus.lacks(name)]
 
 
 def pairs(corpus: Corpus, features: Store) -> pd.DataFrame:
-    """Find tracks that are copies, excerpts or versions of others.
+    """Find tracks that are copies, excerpts or near versions of others.
 
-    Equal md5s of files are reported too. Without chroma, versions are not looked for; without
-    log-mel, nothing but equal md5s. Where there is no audio to listen to, silent ends are found
-    here.
+    Equal md5s of files are reported too; without log-mel, nothing else. Where there is no audio to
+    listen to, silent ends are found here.
 
     Parameters
     ----------
@@ -47,12 +44,6 @@ def pairs(corpus: Corpus, features: Store) -> pd.DataFrame:
     found = [copies(usable), recordings(log_mel, ids, frame_s=features.frame_s)]
     if corpus.pack is not None:
         found.append(silences(log_mel, ids, frame_s=features.frame_s))
-    if "chroma" in features_of(corpus):
-        n_frames = log_mel.shape[2]
-        size = (None, max(1, round(n_frames * features.frame_s / _HARMONY_S)))
-        frame_s = features.frame_s * n_frames / min(n_frames, size[1])
-        both = (features.read(name, ids, size=size) for name in ("log_mel", "chroma"))
-        found.append(versions(*both, ids, frame_s=frame_s))
     return gathered(*found)
 
 

@@ -9,7 +9,7 @@ from ..base.errors import GenrelibError
 from ..corpora import Corpus
 from ..features import FEATURES, N_FFT, SR
 from ..features.compiled import librosa
-from ..features.images import averaged
+from ..features.segments import averaged
 from ..features.stack import STACK_ROWS
 from ..store import PACKED, Store
 from ..store.packs import ROWS_OF_PACKED

@@ -3,45 +3,40 @@
 Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the data beside it.
 """
 
-from .explanations import (
-    attention,
-    attributions,
-    cause_drops,
-    deletion_curves,
-    family_drops,
-    randomisation,
-    recordings,
-    robustness,
-)
 from .look import genre_colours, style
-from .music import band_means, corpus_counts, gallery, show_feature
+from .music import (
+    band_means,
+    corpus_counts,
+    family_scores,
+    gallery,
+    pair_separation,
+    pictures,
+    probe_accuracies,
+    row_effects,
+    show_feature,
+)
 from .results import (
     accuracies,
+    cause_drops,
     confusions,
     costs,
     cross_collection,
+    deletion_curves,
+    family_drops,
     growth,
     leakage_steps,
     learning_curves,
-    pictures,
+    randomisation,
     ranking,
     recalls,
+    recordings,
     reliability,
     risk_coverage,
-)
-from .separability import (
-    family_scores,
-    pair_separation,
-    planes,
-    probe_accuracies,
-    row_effects,
-    row_importances,
+    robustness,
 )
 
 __all__ = [
     "accuracies",
-    "attention",
-    "attributions",
     "band_means",
     "cause_drops",
     "confusions",
@@ -58,7 +53,6 @@ __all__ = [
     "learning_curves",
     "pair_separation",
     "pictures",
-    "planes",
     "probe_accuracies",
     "randomisation",
     "ranking",
@@ -68,7 +62,6 @@ __all__ = [
     "risk_coverage",
     "robustness",
     "row_effects",
-    "row_importances",
     "show_feature",
     "style",
 ]

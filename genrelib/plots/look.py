@@ -1,12 +1,16 @@
-"""The look of all figures: fonts, and one colour per protocol and genre."""
+"""The look of all figures: fonts, colours, titles, panels, and points with confidence intervals."""
 
 import warnings
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from ..inference.wording import title
 from ..protocols.registry import PROTOCOLS
+from ..systems import SYSTEMS
 
 _ORDER = dict.fromkeys(["track_random", "artist_grouped", *PROTOCOLS])  # the main two first
 _PALETTE = [*sns.color_palette("colorblind"), (0.2, 0.2, 0.2), (0.5, 0.3, 0.1)]
@@ -38,3 +42,66 @@ def genre_colours(genres: tuple[str, ...]) -> dict[str, tuple[float, float, floa
     """Return one colour per genre, the same in every figure of a corpus."""
     palette = "tab10" if len(genres) <= 10 else "husl"
     return dict(zip(genres, sns.color_palette(palette, len(genres)), strict=True))
+
+
+def system(name: str) -> str:
+    """Return a system's title; a name that the registry lacks stays."""
+    return title(name, SYSTEMS)
+
+
+def protocol(name: str) -> str:
+    """Return a protocol's title; a name that the registry lacks stays."""
+    return title(name, PROTOCOLS)
+
+
+def panels(n, columns, *, size, margin=(0, 0), **options):
+    """Return a figure and `n` axes in lines of `columns`, each of `size` inches."""
+    lines = -(-n // columns)
+    figsize = (size[0] * columns + margin[0], size[1] * lines + margin[1])
+    fig, axes = plt.subplots(
+        lines, columns, figsize=figsize, squeeze=False, layout="constrained", **options
+    )
+    for ax in axes.flat[n:]:
+        ax.set_axis_off()
+    return fig, list(axes.flat[:n])
+
+
+def bars(value, low, high) -> np.ndarray:
+    """Return the lengths, in percent, of the two halves of confidence intervals of fractions."""
+    value, low, high = (100 * np.asarray(bound, float) for bound in (value, low, high))
+    return np.maximum([value - low, high - value], 0)
+
+
+def intervals(ax, place, value, low, high, *, upright=False, fmt="o", capsize=3, **look) -> None:
+    """Draw fractions as points with their confidence intervals, in percent.
+
+    `place` is the other coordinate; intervals are horizontal, or vertical if `upright`.
+    """
+    percent, error = 100 * np.asarray(value, float), bars(value, low, high)
+    x, y, side = (place, percent, "yerr") if upright else (percent, place, "xerr")
+    ax.errorbar(x, y, **{side: error}, fmt=fmt, capsize=capsize, **look)
+
+
+def name_lines(ax, names) -> None:
+    """Write names beside lines at 0, 1 and so on."""
+    ax.set(yticks=range(len(names)), yticklabels=names)
+
+
+def chance(ax, n_genres, *, upright=False) -> None:
+    """Draw the accuracy of chance as a dotted line, across points of that direction."""
+    (ax.axhline if upright else ax.axvline)(
+        100 / n_genres, color="0.5", linestyle=":", label="chance"
+    )
+
+
+def legend(fig, ax=None, loc="lower center", **look) -> None:
+    """Put the legend outside the axes; of `ax` alone when all panels have the same marks."""
+    marks = ax.get_legend_handles_labels() if ax else ()
+    fig.legend(*marks, loc=f"outside {loc}", **{"frameon": False, "fontsize": "small"} | look)
+
+
+def sentence(words: str, width: float = 6) -> plt.Figure:
+    """Return a figure that says why there is nothing to draw."""
+    fig = plt.figure(figsize=(width, 1), layout="constrained")
+    fig.text(0.5, 0.5, words, ha="center", va="center")
+    return fig

@@ -1,19 +1,25 @@
-"""Figures of the corpus and its features."""
+"""Figures of the corpus, its features, and what these tell about genres."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from ..features import FEATURES, HOP_LENGTH, SR
 from ..features.compiled import librosa
-from ..features.images import averaged
+from ..features.segments import averaged
 from ..features.stack import STACK_ROWS
-from .look import genre_colours
+from ..store import PACKED
+from . import look
+from .look import PROTOCOL_COLOURS, genre_colours, intervals, legend, panels
+from .results import OVER_GROUPS
 
 MOST_BINS, MOST_FRAMES = 257, 400  # about the pixels that a panel of the gallery has
 AXIS_OF_KIND = {"mel": "mel", "linear": "hz", "chroma": "chroma", "tempo": "tempo"}
 UNIT_OF_KIND = {"mel": "[Hz]", "linear": "[Hz]", "tempo": "[BPM]"}
+STATISTIC_COLOURS = {"mean": "C0", "deviation": "C1", "value": "C0"}
+_TICKS, _MOST_LABELS = 6, 60
 
 
 def corpus_counts(counts: pd.DataFrame, genres: tuple[str, ...]) -> Figure:
@@ -36,7 +42,8 @@ def corpus_counts(counts: pd.DataFrame, genres: tuple[str, ...]) -> Figure:
     left.barh(
         place, counts["excluded"], left=counts["usable"], color="none", edgecolor="0.3", hatch="///"
     )
-    left.set(yticks=place, yticklabels=counts.index, xlabel="tracks (hatched: excluded)")
+    look.name_lines(left, counts.index)
+    left.set(xlabel="tracks (hatched: excluded)")
     right.barh(place, counts["artists"], color=colours)
     right.set(xlabel="artists")
     left.invert_yaxis()
@@ -130,6 +137,23 @@ def show_feature(
             ax.set_ylabel("")
 
 
+def pictures(shown: dict[str, np.ndarray]) -> Figure:
+    """Draw coloured pictures side by side.
+
+    Parameters
+    ----------
+    shown : dict of np.ndarray
+        Title and picture of each, shape ``(3, height, width)``, values in ``[0, 1]``, the first row
+        at the bottom.
+    """
+    fig, axes = panels(len(shown), len(shown), size=(3.2, 2.6))
+    for ax, (title, picture) in zip(axes, shown.items(), strict=True):
+        ax.imshow(picture.transpose(1, 2, 0), origin="lower", aspect="auto")
+        ax.set(title=title, xlabel="frame", ylabel="band")
+        ax.grid(visible=False)
+    return fig
+
+
 def band_means(means: pd.DataFrame, name: str) -> Figure:
     """Draw the mean of each row over the artists of a genre, one line per genre.
 
@@ -147,5 +171,160 @@ def band_means(means: pd.DataFrame, name: str) -> Figure:
     ticks = np.linspace(0, len(means) - 1, min(8, len(means))).round().astype(int)
     ax.set_xticks(ticks, means.index[ticks])
     ax.set(xlabel=f"row of {name}", ylabel=f"mean [{FEATURES[name].unit}]")
-    fig.legend(loc="outside right upper", fontsize="small", frameon=False)
+    legend(fig, loc="right upper")
     return fig
+
+
+def row_effects(rows: pd.DataFrame) -> Figure:
+    """Draw how much of each row's variance lies between genres, a panel per feature.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        Results of :func:`genrelib.inspection.row_tests`, the feature as first index level.
+    """
+    features = list(rows.index.unique("feature"))
+    statistics = rows.index.unique("statistic")
+    options = {"margin": (0, 0.4), "sharey": True}
+    fig, axes = panels(len(features), min(2, len(features)), size=(5.6, 2.7), **options)
+    for ax, feature in zip(axes, features, strict=True):
+        part = rows.xs(feature, level="feature")
+        for statistic in part.index.unique("statistic"):
+            colour = STATISTIC_COLOURS[statistic]
+            own = part.xs(statistic, level="statistic")
+            place = np.arange(len(own))
+            ax.plot(place, own["eta_squared"], color=colour, linewidth=1, alpha=0.5)
+            sure = own["separates"].to_numpy(bool)
+            ax.plot(place[sure], own["eta_squared"][sure], "o", color=colour, markersize=3)
+            ax.plot(place[~sure], own["eta_squared"][~sure], "x", color=colour, markersize=3)
+        labels = own.index.get_level_values("row")
+        if feature in ("stack", *PACKED):
+            _family_ticks(ax, own.index.get_level_values("family"))
+        else:
+            ticks = np.linspace(0, len(own) - 1, min(_TICKS, len(own))).round().astype(int)
+            shown = [label.removeprefix("coefficient ") for label in labels[ticks]]
+            ax.set_xticks(ticks, shown, fontsize="x-small")
+        ax.axhline(0, color="0.5", linewidth=0.8)
+        ax.grid(visible=False, axis="x")
+        ax.set_title(feature)
+    for ax in axes:
+        if ax.get_subplotspec().is_first_col():
+            ax.set_ylabel("η² between genres")
+    handles = [
+        *(plt.Line2D([], [], color=STATISTIC_COLOURS[s], label=s) for s in statistics),
+        plt.Line2D([], [], color="0.3", marker="o", linestyle="", label="separates"),
+        plt.Line2D([], [], color="0.3", marker="x", linestyle="", label="not for certain"),
+    ]
+    legend(fig, handles=handles, ncols=4, fontsize=None)
+    return fig
+
+
+def _family_ticks(ax, families):
+    """Write the name of each family under the middle of its rows, lines between families.
+
+    Neighbouring families of few rows share a label: there is no room for more.
+    """
+    families = pd.Series(np.asarray(families))
+    few = families.map(families.value_counts()) <= max(1, len(families) / _MOST_LABELS)
+    starts = families.ne(families.shift()) & ~(few & few.shift(fill_value=False))
+    for first in np.flatnonzero(starts)[1:]:
+        ax.axvline(first - 0.5, color="0.85", linewidth=0.8)
+    blocks = families.groupby(starts.cumsum().to_numpy())
+    middle = [float(block.index.to_numpy().mean()) for _, block in blocks]
+    ax.set_xticks(
+        middle,
+        [",\n".join(block.unique()) for _, block in blocks],
+        fontsize=7,
+        rotation=35,
+        ha="right",
+    )
+
+
+def probe_accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
+    """Draw the accuracy of each feature's probe under each protocol, with its interval.
+
+    Parameters
+    ----------
+    scores : pd.DataFrame
+        From :func:`genrelib.inspection.probe_scores`.
+    n_genres : int
+        Chance is one over it.
+    """
+    features = list(dict.fromkeys(scores["feature"]))
+    fig, ax = plt.subplots(figsize=(9, 0.5 * len(features) + 1.6), layout="constrained")
+    _by_protocol(ax, scores, "feature", features, ("accuracy", "low", "high"))
+    look.chance(ax, n_genres)
+    ax.set(xlim=(0, 100), xlabel=OVER_GROUPS)
+    legend(fig, ncols=3, fontsize=None)
+    return fig
+
+
+def pair_separation(pairs: pd.DataFrame) -> Figure:
+    """Draw how well each feature's probe separates each pair of genres, a panel per feature.
+
+    Parameters
+    ----------
+    pairs : pd.DataFrame
+        From :func:`genrelib.inspection.pairs`.
+    """
+    features = list(dict.fromkeys(pairs["feature"]))
+    genres = sorted({*pairs["first"], *pairs["second"]})
+    size = 1.1 + 0.33 * len(genres)
+    columns = min(3, len(features))
+    fig, axes = panels(len(features), columns, size=(size + 0.3, size), margin=(0, 0.4))
+    for ax, feature in zip(axes, features, strict=True):
+        own = pairs[pairs["feature"] == feature]
+        table = 100 * own.pivot_table(index="second", columns="first", values="auc", dropna=False)
+        _triangle(ax, table.reindex(index=genres[1:], columns=genres[:-1]).to_numpy())
+        ax.set_title(feature)
+        ax.set_xticks(range(len(genres) - 1), genres[:-1], rotation=90, fontsize=8)
+        ax.set_yticks(range(len(genres) - 1), genres[1:], fontsize=8)
+    return fig
+
+
+def _triangle(ax, values):
+    """Draw numbers from 50 (dark) to 100 (light) as coloured cells, empty where NaN."""
+    ax.imshow(values, vmin=50, vmax=100, cmap="rocket")
+    ax.grid(visible=False)
+    sns.despine(ax=ax, left=True, bottom=True)
+    if len(values) <= 12:  # more are too small to read
+        for (row, column), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                colour = "white" if value < 85 else "black"
+                style = {"ha": "center", "va": "center", "fontsize": 7, "color": colour}
+                text = ax.text(column, row, f"{value:.0f}", **style)
+                text.set_in_layout(False)  # inside its cell: nothing to make room for
+
+
+def family_scores(families: pd.DataFrame) -> Figure:
+    """Draw the accuracy of each family of rows alone, and the loss without it.
+
+    Parameters
+    ----------
+    families : pd.DataFrame
+        From :func:`genrelib.inspection.alone_and_without`.
+    """
+    names = list(dict.fromkeys(families["family"]))
+    n_rows = families.drop_duplicates("family").set_index("family")["n_rows"]
+    size = (10, 0.42 * len(names) + 1.6)
+    fig, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True, layout="constrained")
+    _by_protocol(left, families, "family", names, ("alone", "alone_low", "alone_high"))
+    _by_protocol(right, families, "family", names, ("lost", "lost_low", "lost_high"))
+    look.name_lines(left, [f"{name} ({n_rows[name]})" for name in names])
+    left.set(xlabel="accuracy of the family alone [%]")
+    right.axvline(0, color="0.5", linewidth=0.8)
+    right.set(xlabel="lost when the family is left out [points]")
+    legend(fig, left, ncols=2, fontsize=None)
+    return fig
+
+
+def _by_protocol(ax, table, key, names, columns):
+    """Draw values with intervals in percent, a line per name and a colour per protocol."""
+    shown = list(dict.fromkeys(table["protocol"]))
+    for i, protocol in enumerate(shown):
+        part = table[table["protocol"] == protocol].set_index(key).loc[names, list(columns)]
+        place = np.arange(len(names)) + 0.2 * (i - (len(shown) - 1) / 2)
+        style = {"color": PROTOCOL_COLOURS[protocol], "label": look.protocol(protocol)}
+        intervals(ax, place, *part.to_numpy(float).T, capsize=2, markersize=5, **style)
+    look.name_lines(ax, names)
+    ax.set_ylim(len(names) - 0.5, -0.5)

@@ -1,5 +1,6 @@
-"""Figures of scores, confusions and learning curves."""
+"""Figures of what systems reach, how far that carries, and what they listen to."""
 
+import itertools
 from textwrap import fill
 
 import matplotlib.pyplot as plt
@@ -8,10 +9,28 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ..base.errors import unknown
+from ..explain.attributions import METHODS
+from ..explain.causes import CHANGES
+from ..explain.faithfulness import LIMIT, RANDOM
 from ..inference.leakage import SIDES
-from ..protocols.registry import DECOMPOSITION, PROTOCOLS
+from ..protocols.registry import DECOMPOSITION
+from ..robustness import INTERVENTIONS
+from ..robustness.variants import KINDS
 from ..systems import SYSTEMS
-from .look import PROTOCOL_COLOURS
+from . import look
+from .look import PROTOCOL_COLOURS, intervals, legend, panels, sentence
+
+OVER_ARTISTS = "95 % interval over artists"
+OVER_GROUPS = "accuracy [%], with 95 % interval over groups of artists"
+_SHARES = {"vmin": 0, "vmax": 100, "cmap": "rocket_r", "annot": True, "fmt": ".0f", "cbar": False}
+_STYLES = ("-", "--", ":", "-.")
+_MARKERS = "osD^vPX*<>"
+_LINES = {"integrated gradients": "C0", "occlusion": "C1"}
+_VALUES = {
+    "accuracy": ("low", "high", "accuracy [%]"),
+    "flip_rate": ("flip_low", "flip_high", "changed answers [%]"),
+}
 
 
 def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
@@ -32,26 +51,17 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     for i, protocol in enumerate(protocols):
         part = scores[scores["protocol"] == protocol].set_index("system").reindex(names)
         place = np.arange(len(names)) + step * (i - (len(protocols) - 1) / 2)
-        value = 100 * part["accuracy"]
-        bars = [value - 100 * part["low"], 100 * part["high"] - value]
-        ax.errorbar(
-            value,
-            place,
-            xerr=np.maximum(bars, 0),
-            fmt="o",
-            capsize=3,
-            color=PROTOCOL_COLOURS[protocol],
-            label=PROTOCOLS[protocol].title,
-        )
+        style = {"color": PROTOCOL_COLOURS[protocol], "label": look.protocol(protocol)}
+        intervals(ax, place, part["accuracy"], part["low"], part["high"], **style)
     claimed = [(i, SYSTEMS[n].claim) for i, n in enumerate(names) if SYSTEMS[n].claim is not None]
     if claimed:
         place, claims = zip(*claimed, strict=True)
         ax.plot(claims, place, "D", color="none", markeredgecolor="0.3", label="claimed")
-    ax.axvline(100 / n_genres, color="0.5", linestyle=":", label="chance")
-    ax.set(yticks=range(len(names)), yticklabels=[SYSTEMS[n].title for n in names])
-    ax.set(xlim=(0, 100), xlabel="accuracy [%], with 95 % interval over groups of artists")
+    look.chance(ax, n_genres)
+    look.name_lines(ax, [look.system(name) for name in names])
+    ax.set(xlim=(0, 100), xlabel=OVER_GROUPS)
     ax.invert_yaxis()
-    fig.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
+    legend(fig, ncols=2)
     return fig
 
 
@@ -65,33 +75,12 @@ def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
     columns : int
         Panels per line.
     """
-    n_rows = -(-len(tables) // columns)
-    fig, axes = plt.subplots(
-        n_rows,
-        columns,
-        figsize=(4.3 * columns, 4.1 * n_rows),
-        squeeze=False,
-        layout="constrained",
-    )
-    for ax, (title, table) in zip(axes.flat, tables.items(), strict=False):
-        sns.heatmap(
-            100 * table,
-            ax=ax,
-            vmin=0,
-            vmax=100,
-            cmap="rocket_r",
-            annot=True,
-            fmt=".0f",
-            annot_kws={"size": 7},
-            cbar=False,
-            square=True,
-            xticklabels=True,
-            yticklabels=True,
-        )
+    fig, axes = panels(len(tables), columns, size=(4.3, 4.1))
+    for ax, (title, table) in zip(axes, tables.items(), strict=True):
+        ticks = {"xticklabels": True, "yticklabels": True}
+        sns.heatmap(100 * table, ax=ax, annot_kws={"size": 7}, square=True, **ticks, **_SHARES)
         ax.set(title=title, xlabel="predicted", ylabel="genre")
         ax.tick_params(labelsize=8)
-    for ax in axes.flat[len(tables) :]:
-        ax.set_axis_off()
     return fig
 
 
@@ -99,7 +88,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     """Draw training and validation loss and validation accuracy over epochs.
 
     Lines are means over fits, as far as all of them were trained; early stopping ends some before.
-    Protocols that only take the leakage apart are not drawn.
+    Protocols that only serve the decomposition of the leakage are not drawn.
 
     Parameters
     ----------
@@ -109,19 +98,10 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     """
     names = [n for n in SYSTEMS if n in set(curves["system"])]
     if not names:
-        fig = plt.figure(figsize=(5, 1), layout="constrained")
-        fig.text(0.5, 0.5, "No system here trains by epochs.", ha="center", va="center")
-        return fig
-    fig, axes = plt.subplots(
-        len(names),
-        2,
-        figsize=(10, 2.9 * len(names) + 0.3),
-        squeeze=False,
-        sharex="row",
-        layout="constrained",
-    )
+        return sentence("No system here trains by epochs.", width=5)
+    fig, axes = panels(2 * len(names), 2, size=(5, 2.9), margin=(0, 0.3), sharex="row")
     shown = [protocol for protocol in PROTOCOL_COLOURS if protocol not in DECOMPOSITION]
-    for (loss, accuracy), name in zip(axes, names, strict=True):
+    for loss, accuracy, name in zip(axes[::2], axes[1::2], names, strict=True):
         part = curves[curves["system"] == name]
         for protocol in shown:
             colour = PROTOCOL_COLOURS[protocol]
@@ -130,39 +110,22 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
             mean = mean[epochs.size() == epochs.size().max()]
             if mean.empty:
                 continue
-            title = PROTOCOLS[protocol].title
+            title = look.protocol(protocol)
             loss.plot(mean["train_loss"], color=colour, linestyle="--", label=f"{title}: training")
             loss.plot(mean["valid_loss"], color=colour, label=f"{title}: validation")
             accuracy.plot(100 * mean["valid_acc"], color=colour, label=title)
-        loss.set(title=SYSTEMS[name].title, xlabel="epoch", ylabel="loss [nats]")
+        loss.set(title=look.system(name), xlabel="epoch", ylabel="loss [nats]")
         accuracy.set(xlabel="epoch", ylabel="validation accuracy [%]", ylim=(0, 100))
-    axes[0, 0].legend(fontsize="x-small")
-    axes[0, 1].legend(fontsize="x-small")
-    return fig
-
-
-def pictures(shown: dict[str, np.ndarray]) -> Figure:
-    """Draw coloured pictures side by side.
-
-    Parameters
-    ----------
-    shown : dict of np.ndarray
-        Title and picture of each, shape ``(3, height, width)``, values in ``[0, 1]``, the first row
-        at the bottom.
-    """
-    fig, axes = plt.subplots(1, len(shown), figsize=(3.2 * len(shown), 2.6), layout="constrained")
-    for ax, (title, picture) in zip(np.atleast_1d(axes), shown.items(), strict=True):
-        ax.imshow(picture.transpose(1, 2, 0), origin="lower", aspect="auto")
-        ax.set(title=title, xlabel="frame", ylabel="band")
-        ax.grid(visible=False)
+    for ax in axes[:2]:
+        ax.legend(fontsize="x-small")
     return fig
 
 
 def recalls(shares: pd.DataFrame) -> Figure:
     """Draw which share of each genre each system names right; see :func:`..inference.recalls`."""
     fig, ax = plt.subplots(figsize=(9, 0.4 * len(shares) + 1.2), layout="constrained")
-    table = 100 * shares.set_axis([SYSTEMS[name].title for name in shares.index])
-    sns.heatmap(table, ax=ax, vmin=0, vmax=100, cmap="rocket_r", annot=True, fmt=".0f", cbar=False)
+    table = 100 * shares.set_axis([look.system(name) for name in shares.index])
+    sns.heatmap(table, ax=ax, **_SHARES)
     ax.set(xlabel="", ylabel="")
     return fig
 
@@ -178,21 +141,11 @@ def costs(table: pd.DataFrame) -> Figure:
     fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
     networks = table[table["multiply_adds"] > 0]
     for row in networks.itertuples():
-        ax.errorbar(
-            row.multiply_adds,
-            100 * row.accuracy,
-            yerr=[[100 * (row.accuracy - row.low)], [100 * (row.high - row.accuracy)]],
-            fmt="o" if row.is_best else "x",
-            color="C0" if row.is_best else "0.6",
-            capsize=2,
-        )
-        ax.annotate(
-            row.system,
-            (row.multiply_adds, 100 * row.accuracy),
-            (4, 3),
-            textcoords="offset points",
-            fontsize="small" if row.is_best else "xx-small",
-        )
+        fmt, colour, size = ("o", "C0", "small") if row.is_best else ("x", "0.6", "xx-small")
+        style = {"upright": True, "fmt": fmt, "color": colour, "capsize": 2}
+        intervals(ax, [row.multiply_adds], [row.accuracy], [row.low], [row.high], **style)
+        place, offset = (row.multiply_adds, 100 * row.accuracy), (4, 3)
+        ax.annotate(row.system, place, offset, textcoords="offset points", fontsize=size)
     for row in table[~table.index.isin(networks.index)].itertuples():
         ax.axhline(100 * row.accuracy, color="0.75", linestyle=":", zorder=0)
         ax.annotate(
@@ -221,26 +174,20 @@ def growth(scores: pd.DataFrame, shares: dict[str, float]) -> Figure:
     """
     part = scores[scores["protocol"].isin(shares)]
     if part.empty:
-        fig = plt.figure(figsize=(5, 1), layout="constrained")
-        fig.text(0.5, 0.5, "No system was taken apart here.", ha="center", va="center")
-        return fig
+        return sentence("No system was taken apart here.", width=5)
     fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
     for number, (name, rows) in enumerate(part.groupby("system", sort=False)):
-        place = 100 * rows["protocol"].map(shares) + number - 1
-        order = place.sort_values().index
-        value = 100 * rows.loc[order, "accuracy"]
-        bars = [value - 100 * rows.loc[order, "low"], 100 * rows.loc[order, "high"] - value]
-        ax.errorbar(place[order], value, yerr=bars, fmt="o-", capsize=3, label=SYSTEMS[name].title)
+        place = (100 * rows["protocol"].map(shares) + number - 1).sort_values()
+        own = rows.loc[place.index]
+        style = {"upright": True, "fmt": "o-", "label": look.system(name)}
+        intervals(ax, place, own["accuracy"], own["low"], own["high"], **style)
     ax.legend(fontsize="small")
     ax.set(xlabel="artists of each genre to train on [% of those there are]", ylabel="accuracy [%]")
     return fig
 
 
-STYLES = ("-", "--", ":", "-.")
-
-
 def ranking(table: pd.DataFrame, n_genres: int) -> Figure:
-    """Draw systems by accuracy, and bars that join those which cannot be told apart.
+    """Draw systems by accuracy, and bars that join those without a significant difference.
 
     Parameters
     ----------
@@ -249,21 +196,15 @@ def ranking(table: pd.DataFrame, n_genres: int) -> Figure:
     n_genres : int
         Chance is one over it.
     """
-    fig, (left, right) = plt.subplots(
-        1,
-        2,
-        figsize=(9, 0.38 * len(table) + 1.4),
-        sharey=True,
-        width_ratios=(4, 1),
-        layout="constrained",
-    )
-    place, value = np.arange(len(table)), 100 * table["accuracy"]
-    bars = np.maximum([value - 100 * table["low"], 100 * table["high"] - value], 0)
-    left.errorbar(value, place, xerr=bars, fmt="o", capsize=3, color="0.2")
+    size = (9, 0.38 * len(table) + 1.4)
+    options = {"sharey": True, "width_ratios": (4, 1), "layout": "constrained"}
+    fig, (left, right) = plt.subplots(1, 2, figsize=size, **options)
+    place = np.arange(len(table))
+    intervals(left, place, table["accuracy"], table["low"], table["high"], color="0.2")
     left.axvline(100 / n_genres, color="0.5", linestyle=":")
     left.text(100 / n_genres, -0.75, " chance", color="0.4", fontsize="small", va="center")
-    left.set(xlim=(0, 100), xlabel="accuracy [%], 95 % interval over artists")
-    left.set(yticks=place, yticklabels=[_title(name) for name in table["system"]])
+    left.set(xlim=(0, 100), xlabel=f"accuracy [%], {OVER_ARTISTS}")
+    look.name_lines(left, [look.system(name) for name in table["system"]])
     names = _letters(table["letters"])
     for column, letter in enumerate(names):
         inside = place[[letter in _letters([own]) for own in table["letters"]]]
@@ -292,33 +233,23 @@ def leakage_steps(steps: pd.DataFrame) -> Figure:
     steps = steps[steps["n_tracks"] > 0]
     # "1", "2" and so on, then "total", also where the first system has the total alone
     in_order = steps.sort_values("step", kind="stable")
-    panels = list(in_order[["before", "after", "step"]].drop_duplicates().itertuples(index=False))
-    names = [name for name in dict.fromkeys(steps["system"])]
-    if not panels:
-        return _said("No system was run under two protocols that differ by a step.")
-    fig, axes = plt.subplots(
-        1,
-        len(panels),
-        figsize=(2.6 + 2.1 * len(panels), 0.34 * len(names) + 2.3),
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-    )
-    for ax, (before, after, step) in zip(axes[0], panels, strict=True):
+    shown = list(in_order[["before", "after", "step"]].drop_duplicates().itertuples(index=False))
+    names = list(dict.fromkeys(steps["system"]))
+    if not shown:
+        return sentence("No system was run under two protocols that differ by a step.")
+    fig, axes = _side_by_side(len(shown), names, size=(2.1, 0.34), height=2.3)
+    for ax, (before, after, step) in zip(axes, shown, strict=True):
         part = steps[(steps["before"] == before) & (steps["after"] == after)]
         part = part[part["step"] == step].set_index("system").reindex(names)
-        value = -100 * part["difference"]
-        bars = np.maximum([value + 100 * part["high"], -100 * part["low"] - value], 0)
         colour = PROTOCOL_COLOURS.get(after, "0.3") if step != "total" else "0.2"
-        ax.errorbar(value, np.arange(len(names)), xerr=bars, fmt="o", capsize=3, color=colour)
+        change = -part[["difference", "high", "low"]]
+        intervals(ax, np.arange(len(names)), *change.to_numpy(float).T, color=colour)
         ax.axvline(0, color="0.5", linewidth=1)
         head = "artists alone" if step == "total" else f"step {step}"
-        words = fill(f"{_protocol(before)} → {_protocol(after)}", 24)
+        words = fill(f"{look.protocol(before)} → {look.protocol(after)}", 24)
         ax.set_title(f"{head}\n{words}", fontsize="small")
-    axes[0, 0].set(yticks=range(len(names)), yticklabels=[_title(name) for name in names])
-    axes[0, 0].invert_yaxis()
-    fig.supxlabel("change of accuracy [points], 95 % interval over artists", fontsize="medium")
+    axes[0].invert_yaxis()
+    fig.supxlabel(f"change of accuracy [points], {OVER_ARTISTS}", fontsize="medium")
     return fig
 
 
@@ -333,42 +264,33 @@ def cross_collection(table: pd.DataFrame, n_genres: int) -> Figure:
         Chance is one over it.
     """
     if table.empty:
-        return _said("One collection, or none was tested by what was learnt from another.")
+        return sentence("One collection, or none was tested by what was learnt from another.")
     names = list(dict.fromkeys(table["system"]))
     directions = list(table.groupby(["trained_on", "tested_on"], sort=False))
-    fig, axes = plt.subplots(
-        1,
-        len(directions),
-        figsize=(2.6 + 3.2 * len(directions), 0.42 * len(names) + 1.9),
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-    )
-    for ax, ((trained, tested), part) in zip(axes[0], directions, strict=True):
+    fig, axes = _side_by_side(len(directions), names, size=(3.2, 0.42), height=1.9)
+    for ax, ((trained, tested), part) in zip(axes, directions, strict=True):
         part = part.set_index("system").reindex(names)
         for shift, side, words in (
             (-0.12, "within", "the tested collection is trained on too, other artists"),
             (0.12, "cross", "it is not"),
         ):
-            value = 100 * part[f"accuracy_{side}"]
-            bars = [value - 100 * part[f"low_{side}"], 100 * part[f"high_{side}"] - value]
-            colour = PROTOCOL_COLOURS[SIDES[side]]
-            place, bars = np.arange(len(names)) + shift, np.maximum(bars, 0)
-            ax.errorbar(value, place, xerr=bars, fmt="o", capsize=3, color=colour, label=words)
-        ax.axvline(100 / n_genres, color="0.5", linestyle=":", label="chance")
+            own = (part[f"{name}_{side}"] for name in ("accuracy", "low", "high"))
+            style = {"color": PROTOCOL_COLOURS[SIDES[side]], "label": words}
+            intervals(ax, np.arange(len(names)) + shift, *own, **style)
+        look.chance(ax, n_genres)
         ax.set_title(f"trained on {trained}, tested on {tested}", fontsize="small")
-    fig.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside upper center",
-        ncols=3,
-        frameon=False,
-        fontsize="small",
-    )
-    axes[0, 0].set(yticks=range(len(names)), yticklabels=[_title(name) for name in names])
-    axes[0, 0].set(xlim=(0, 100), ylim=(len(names) - 0.5, -0.5))
-    fig.supxlabel("accuracy [%], 95 % interval over artists", fontsize="medium")
+    legend(fig, axes[0], "upper center", ncols=3)
+    axes[0].set(xlim=(0, 100), ylim=(len(names) - 0.5, -0.5))
+    fig.supxlabel(f"accuracy [%], {OVER_ARTISTS}", fontsize="medium")
     return fig
+
+
+def _side_by_side(n, names, *, size, height):
+    """Return a figure and `n` axes in one line, which share the names of systems."""
+    margin = (2.6, height + size[1] * (len(names) - 1))
+    fig, axes = panels(n, n, size=size, margin=margin, sharex=True, sharey=True)
+    look.name_lines(axes[0], [look.system(name) for name in names])
+    return fig, axes
 
 
 def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4) -> Figure:
@@ -383,39 +305,28 @@ def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4)
     columns : int
         Panels per line.
     """
+    shared = {"sharex": True, "sharey": True}
     columns = min(columns, len(tables))
-    n_rows = -(-len(tables) // columns)
-    fig, axes = plt.subplots(
-        n_rows,
-        columns,
-        figsize=(2.7 * columns, 2.75 * n_rows + 0.4),
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-    )
+    fig, axes = panels(len(tables), columns, size=(2.7, 2.75), margin=(0, 0.4), **shared)
     labels = list(dict.fromkeys(label for own in tables.values() for label in own))
     colours = dict(zip(labels, sns.color_palette("colorblind", len(labels)), strict=True))
-    for ax, (name, own) in zip(axes.flat, tables.items(), strict=False):
+    for ax, (name, own) in zip(axes, tables.items(), strict=True):
         ax.plot([0, 100], [0, 100], color="0.6", linewidth=1)
         for label, table in own.items():
-            x, y = 100 * table["confidence"], 100 * table["accuracy"]
-            bars = np.maximum([y - 100 * table["low"], 100 * table["high"] - y], 0)
-            ax.errorbar(x, y, yerr=bars, fmt="none", color=colours[label], alpha=0.4, linewidth=1)
+            x, colour = 100 * table["confidence"], {"color": colours[label]}
+            style = {"upright": True, "fmt": "none", "capsize": None, "alpha": 0.4, "linewidth": 1}
+            intervals(ax, x, table["accuracy"], table["low"], table["high"], **style, **colour)
             size = 4 + 150 * table["n_tests"] / max(table["n_tests"].sum(), 1)
-            ax.plot(x, y, color=colours[label], linewidth=1, label=label)
-            ax.scatter(x, y, s=size, color=colours[label], zorder=3)
+            ax.plot(x, 100 * table["accuracy"], linewidth=1, label=label, **colour)
+            ax.scatter(x, 100 * table["accuracy"], s=size, zorder=3, **colour)
         ax.set(xlim=(-3, 103), ylim=(-3, 103), aspect="equal")
         ax.set(xticks=(0, 50, 100), yticks=(0, 50, 100))
-        ax.set_title(fill(_title(name), 28), fontsize=9)
-    for ax in axes.flat[len(tables) :]:
-        ax.set_axis_off()
+        ax.set_title(fill(look.system(name), 28), fontsize=9)
     fig.supxlabel("confidence [%]", fontsize="medium")
     fig.supylabel("accuracy [%],\n95 % interval", fontsize="medium")
     fig.get_layout_engine().set(wspace=0.06)
     if len(labels) > 1:
-        handles, names = axes.flat[0].get_legend_handles_labels()
-        fig.legend(handles, names, loc="outside upper center", ncols=len(labels), frameon=False)
+        legend(fig, axes[0], "upper center", ncols=len(labels), fontsize=None)
     return fig
 
 
@@ -427,33 +338,223 @@ def risk_coverage(curves: dict[str, pd.DataFrame], *, risk: float | None = None)
     curves : dict of pd.DataFrame
         By system, from :func:`genrelib.inference.risk_coverage`.
     risk : float, optional
-        Aimed at; drawn as a line.
+        The share of errors aimed at; drawn as a line.
     """
     fig, ax = plt.subplots(figsize=(9, 4.8), layout="constrained")
-    palette = sns.color_palette("colorblind")
-    for number, (name, curve) in enumerate(curves.items()):
-        style = STYLES[number // len(palette) % len(STYLES)]
-        colour = palette[number % len(palette)]
+    looks = itertools.product(_STYLES, sns.color_palette("colorblind"))
+    for (name, curve), (style, colour) in zip(curves.items(), itertools.cycle(looks), strict=False):
         x, y = 100 * curve["coverage"], 100 * curve["risk"]
-        ax.plot(x, y, drawstyle="steps-post", color=colour, linestyle=style, label=_title(name))
+        line = {"drawstyle": "steps-post", "color": colour, "linestyle": style}
+        ax.plot(x, y, label=look.system(name), **line)
         ax.plot(x.tail(1), y.tail(1), "o", color=colour, markersize=4)
     if risk is not None:
         ax.axhline(100 * risk, color="0.4", linestyle=":", label=f"{100 * risk:g} % aimed at")
     ax.set(xlim=(0, 101), xlabel="tests answered, the surest first [%]")
     ax.set(ylim=(0, None), ylabel="errors among them [%]")
-    fig.legend(loc="outside right upper", frameon=False, fontsize="small")
+    legend(fig, loc="right upper")
     return fig
 
 
-def _said(words):
-    fig = plt.figure(figsize=(6, 1), layout="constrained")
-    fig.text(0.5, 0.5, words, ha="center", va="center")
+def robustness(
+    table: pd.DataFrame, value: str = "accuracy", *, n_genres: int, columns: int = 4
+) -> Figure:
+    """Draw accuracy or flip rate against strength: a panel per intervention, a line per system.
+
+    Strengths are drawn at equal distances, in the order of the registry, and the neutral one is
+    called "none".
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        One row per system, intervention and strength: ``system, intervention, strength, n,
+        accuracy, low, high, flip_rate, flip_low, flip_high``, rates and intervals as fractions.
+    value : {"accuracy", "flip_rate"}
+        What is drawn.
+    n_genres : int
+        Chance is one over it; drawn with the accuracy.
+    columns : int
+        Panels per line.
+    """
+    if value not in _VALUES:
+        raise unknown("value", value, _VALUES)
+    names = [name for name in INTERVENTIONS if name in set(table["intervention"])]
+    fig, axes = panels(len(names), columns, size=(3.1, 2.5), margin=(0, 0.5), sharey=True)
+    for ax, name in zip(axes, names, strict=True):
+        own = table[table["intervention"] == name]
+        row = INTERVENTIONS[name]
+        shown = [strength for strength in row.strengths if strength in set(own["strength"])]
+        _lines(ax, own, value, "strength", shown, table)
+        labels = ["none" if strength == row.neutral else f"{strength:g}" for strength in shown]
+        ax.set_xticks(range(len(shown)), labels)
+        ax.set(title=row.title, xlabel=f"[{row.unit}]")
+        _scale(ax, value, n_genres)
+    for ax in axes[::columns]:
+        ax.set_ylabel(_VALUES[value][2])
+    legend(fig, axes[0], ncols=3)
     return fig
 
 
-def _title(name):
-    return SYSTEMS[name].title if name in SYSTEMS else name
+def recordings(table: pd.DataFrame, value: str = "accuracy", *, n_genres: int) -> Figure:
+    """Draw accuracy or flip rate for the songs as recorded and as recorded differently.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        As for :func:`robustness`, with the column ``kind``, a key of
+        :data:`genrelib.robustness.variants.KINDS`, in place of intervention and strength.
+    value, n_genres
+        As for :func:`robustness`.
+    """
+    if value not in _VALUES:
+        raise unknown("value", value, _VALUES)
+    shown = [kind for kind in KINDS if kind in set(table["kind"])]
+    fig, ax = plt.subplots(figsize=(2.2 * len(shown) + 1, 4), layout="constrained")
+    _lines(ax, table, value, "kind", shown, table, joined=False)
+    ax.set_xticks(range(len(shown)), [KINDS[kind] for kind in shown])
+    ax.set_ylabel(_VALUES[value][2])
+    ax.grid(visible=False, axis="x")
+    _scale(ax, value, n_genres)
+    legend(fig, ax, ncols=3)
+    return fig
 
 
-def _protocol(name):
-    return PROTOCOLS[name].title if name in PROTOCOLS else name
+def _lines(ax, own, value, column, shown, table, *, joined=True) -> None:
+    """Draw each system's values, side by side so that no interval hides another."""
+    low, high, _ = _VALUES[value]
+    systems = [name for name in SYSTEMS if name in set(table["system"])]
+    palette = "colorblind" if len(systems) <= 10 else "husl"
+    colours = sns.color_palette(palette, len(systems))
+    places = np.linspace(-1, 1, len(systems) + 2)[1:-1] * (0.25 if joined else 0.4)
+    style = {"upright": True, "capsize": None, "markersize": 4, "linewidth": 1.2, "elinewidth": 0.8}
+    for name, colour, marker, shift in zip(
+        systems, colours, itertools.cycle(_MARKERS), places, strict=False
+    ):
+        part = own[own["system"] == name].set_index(column).reindex(shown)
+        fmt, columns = f"{marker}-" if joined else marker, (part[c] for c in (value, low, high))
+        mark = {"fmt": fmt, "color": colour, "label": look.system(name)}
+        intervals(ax, np.arange(len(shown)) + shift, *columns, **mark, **style)
+
+
+def _scale(ax, value, n_genres) -> None:
+    ax.set_ylim(-3, 103)  # a marker at the end of the scale is seen whole
+    ax.tick_params(labelsize="small")
+    if value == "accuracy":
+        look.chance(ax, n_genres, upright=True)
+
+
+def deletion_curves(curves: pd.DataFrame, areas: pd.DataFrame) -> Figure:
+    """Draw how the predicted genre's probability falls as patches are deleted.
+
+    Parameters
+    ----------
+    curves, areas : pd.DataFrame
+        From :func:`genrelib.explain.deletion` and :func:`genrelib.explain.areas`.
+    """
+    fig, ax = plt.subplots(figsize=(8, 5.2), layout="constrained")
+    mean = curves.groupby(["ranking", "share"], sort=False)["probability"].mean()
+    gains = areas[areas["other"] == RANDOM].set_index("ranking")
+    for ranking in mean.index.unique("ranking"):
+        label, style = ranking, {"color": _LINES.get(ranking, "0.6"), "marker": "o"}
+        if ranking == RANDOM:
+            style = {"color": "0.2", "linestyle": "--"}
+        else:
+            gain, low, high = 100 * gains.loc[ranking, ["gain", "low", "high"]].astype(float)
+            label = f"{ranking}: {gain:.1f} points below random [{low:.1f}, {high:.1f}]"
+        part = mean[ranking]
+        ax.plot(100 * part.index, 100 * part, label=label, markersize=4, **style)
+    ax.set(xlabel="patches deleted [%]", ylabel="probability of the genre\npredicted for all [%]")
+    ax.set(xlim=(0, 100), ylim=(0, None))
+    legend(fig, title="order of deletion", frameon=None)
+    return fig
+
+
+def randomisation(cascades: pd.DataFrame) -> Figure:
+    """Draw how attributions change as a network's weights are randomised from the last layer on.
+
+    Parameters
+    ----------
+    cascades : pd.DataFrame
+        From :func:`genrelib.explain.cascade`, of one method or several.
+    """
+    fig, ax = plt.subplots(figsize=(8, 4.6), layout="constrained")
+    for method, part in cascades.groupby("method", sort=False):
+        title, place = METHODS[method], 100 * part["n_layers"] / part["n_all"]
+        value, colour = part["correlation"], _LINES[title]
+        error = look.bars(value, part["low"], part["high"]) / 100
+        ax.errorbar(place, value, yerr=error, marker="o", color=colour, label=f"{title}, amounts")
+        signed = {"color": colour, "linestyle": ":", "marker": "s", "markersize": 4}
+        ax.plot(place, part["signed"], label=f"{title}, with signs", **signed)
+    ax.axhline(LIMIT, color="0.5", linewidth=1, linestyle="--", label="limit for the amounts")
+    ax.axhline(0, color="0.3", linewidth=0.8)
+    ax.set(
+        xlabel="layers as before training [%], counted from the last",
+        ylabel="rank correlation with\nthe trained network's",
+        ylim=(min(-0.25, cascades["signed"].min() - 0.05), 1.05),
+    )
+    legend(fig, ncols=3)
+    return fig
+
+
+def cause_drops(table: pd.DataFrame, value: str = "drop") -> Figure:
+    """Draw what systems lose when one cause of the recordings is changed.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        ``system, change``, `value` and its interval ``low, high``, as fractions; from
+        :func:`genrelib.inference.means`.
+    value : {"drop", "accuracy_drop"}
+        What is drawn: the loss of the own genre's probability, or of accuracy.
+    """
+    changes = [change for change in CHANGES if change in set(table["change"])]
+    label = {"drop": "loss of the own genre's probability", "accuracy_drop": "loss of accuracy"}
+    fig, ax = plt.subplots(figsize=(9, 0.85 * len(changes) + 1.6), layout="constrained")
+    _bars(ax, table.assign(place=table["change"].map(changes.index)), value)
+    ax.set_yticks(range(len(changes)), [CHANGES[change] for change in changes])
+    ax.set_xlabel(f"{label[value]} [points]")
+    legend(fig, ncols=3)
+    return fig
+
+
+def family_drops(table: pd.DataFrame) -> Figure:
+    """Draw the accuracy lost when a family of inputs is shuffled, a panel per system.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        ``system, family, drop`` and its interval ``low, high``, as fractions; from
+        :func:`genrelib.inference.means`.
+    """
+    parts = dict(list(table.groupby("system", sort=False)))
+    sizes = [len(part) for part in parts.values()]
+    height = 0.3 * sum(sizes) / len(parts) + 0.7
+    options = {"margin": (0, 0.4), "height_ratios": sizes, "sharex": True}
+    fig, axes = panels(len(parts), 1, size=(9, height), **options)
+    for ax, (name, part) in zip(axes, parts.items(), strict=True):
+        part = part.reset_index(drop=True)
+        _bars(ax, part.assign(place=part.index), "drop")
+        ax.set_yticks(part.index, part["family"], fontsize="small")
+        ax.set_title(look.system(name), loc="left")
+    axes[-1].set_xlabel("loss of accuracy [points]")
+    return fig
+
+
+def _bars(ax, rows, value) -> None:
+    """Draw horizontal bars with intervals at ``place``, those of several systems side by side."""
+    systems = list(dict.fromkeys(rows["system"]))
+    height = 0.8 / len(systems)
+    colours = sns.color_palette("colorblind", len(systems))
+    for number, (name, colour) in enumerate(zip(systems, colours, strict=True)):
+        own = rows[rows["system"] == name]
+        ax.barh(
+            own["place"] + (number - (len(systems) - 1) / 2) * height,
+            100 * own[value],
+            xerr=look.bars(own[value], own["low"], own["high"]),
+            height=0.85 * height,
+            color=colour,
+            error_kw={"elinewidth": 1, "ecolor": "0.25"},
+            label=look.system(name),
+        )
+    ax.axvline(0, color="0.3", linewidth=0.8)
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")

@@ -1,6 +1,6 @@
 """Protocols: every way to split a tracks table into training, validation and test.
 
-A protocol promises what never crosses from the test part to the others: the ``segment``, the
+A protocol promises what never lies in the test part and another part too: the ``segment``, the
 ``track``, the ``artist`` or the whole ``group`` (artist, joined with duplicates and excerpts).
 :func:`check` proves the promise on the ids that a fit really uses.
 """
@@ -14,7 +14,7 @@ from ..base.errors import GenrelibError
 from ..base.limits import check_limits
 from ..base.seeds import derive
 from ..features import segments
-from .registry import DECOMPOSITION, GROWTH, PROTOCOLS, Protocol, protocol
+from .registry import DECOMPOSITION, GROWTH, PARTS, PROTOCOLS, Protocol, protocol
 
 __all__ = [
     "DECOMPOSITION",
@@ -34,10 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Fold:
-    """One split: three tuples of track ids, in the order of the tracks table.
-
-    ``repeat`` and ``fold`` count from zero.
-    """
+    """One split: three tuples of track ids, in the order of the tracks table; numbers from zero."""
 
     protocol: str
     repeat: int
@@ -63,30 +60,27 @@ def folds(
     name : str
         A name in :data:`PROTOCOLS`.
     tracks : pd.DataFrame
-        The usable rows of a tracks table (see :class:`genrelib.corpora.Corpus`).
+        The usable rows of a tracks table.
     n_folds : int
         In ``[2, 5]``: with more, a genre's few artists no longer fill the folds.
     n_repeats : int
-        How many times the whole split is drawn anew, at least 1. A protocol of single draws is
-        drawn ``n_folds * n_repeats`` times, so that all protocols have as many fits; a published
-        split is one, whatever is asked for.
-    seed : int
-        The study's seed.
+        How often the whole split is drawn anew, at least 1. A protocol of single draws is drawn
+        ``n_folds * n_repeats`` times, so that all have as many fits; a published split is one.
     clip_s : float
         Seconds of each track, which tell how many segments it has.
 
     Returns
     -------
     list of Fold
-        Repeat by repeat; within a repeat each unit is tested exactly once, or at most once by
-        single draws, by published splits and across collections. The validation part is empty
-        where every genre has a single unit left.
+        Repeat by repeat. Each unit is tested once per repeat, or at most once by single draws,
+        published splits and across collections. Validation is empty where each genre has one unit
+        left.
 
     Raises
     ------
     GenrelibError
         For an unknown protocol, a number out of range, too few tracks or artists, and a published
-        split that the corpus lacks or that keeps less apart than the protocol promises.
+        split that the corpus lacks or that breaks the protocol's promise.
     """
     row = protocol(name)
     _check_counts(tracks, n_folds, n_repeats)
@@ -111,12 +105,9 @@ def folds(
 
 
 def units(row: Protocol, tracks: pd.DataFrame, clip_s: float) -> pd.DataFrame:
-    """List what a protocol splits: tracks, or at least two segments of each.
+    """List what a protocol splits, tracks or at least two segments of each, by id.
 
-    Returns
-    -------
-    pd.DataFrame, index id of the unit
-        The tracks table's columns, and ``track`` and ``segment``, ids.
+    Columns are those of the tracks table, and ``track`` and ``segment``, ids.
     """
     ids = list(tracks.index)
     if row.unit == "segment":
@@ -161,46 +152,34 @@ def _check_counts(tracks, n_folds, n_repeats):
 
 
 def check(fold: Fold, tracks: pd.DataFrame) -> None:
-    """Assert that nothing the protocol keeps together lies on two sides of `fold`.
+    """Raise the error for a fold that breaks its protocol's promise, naming what crosses.
 
     Called by the fit itself, on the ids it uses.
-
-    Raises
-    ------
-    GenrelibError
-        Naming what crosses, and on which sides.
     """
     row = PROTOCOLS[fold.protocol]
-    sides = {
-        part: set(located(row, getattr(fold, part), tracks)[row.keeps])
-        for part in ("train", "valid", "test")
-    }
+    sides = {part: set(located(row, getattr(fold, part), tracks)[row.keeps]) for part in PARTS}
     for one, other in (("train", "test"), ("valid", "test"), ("train", "valid")):
         crossing = sorted(map(str, sides[one] & sides[other]))
         if crossing:
             shown = ", ".join(crossing[:5]) + (", ..." if len(crossing) > 5 else "")
+            remedy = "The split leaks; make it with protocols.folds."
+            if row.is_published:
+                remedy = "This corpus was not published with such a split; leave the protocol out."
             raise GenrelibError(
                 f"{fold.protocol} repeat {fold.repeat} fold {fold.fold}: {len(crossing)} "
-                f"{row.keeps}(s) in both {one} and {other}: {shown}. {_remedy(row)}"
+                f"{row.keeps}(s) in both {one} and {other}: {shown}. {remedy}"
             )
 
 
-def _remedy(row):
-    if row.is_published:
-        return "This corpus was not published with such a split; leave the protocol out."
-    return "The split leaks; make it with protocols.folds."
-
-
 def overlap(fold: Fold, tracks: pd.DataFrame) -> dict[str, float]:
-    """Measure what of the test part the training part already holds.
+    """Measure how much of the test part is known from training and validation.
 
     Returns
     -------
     dict
-        ``n_train``, ``n_valid``, ``n_test``; ``n_left_out``, tracks in none of these parts;
-        ``known_track``, ``known_artist`` and ``known_group``, the share of tests whose track,
-        artist or group is in training or validation, in ``[0, 1]``; ``known_genre``, the share
-        whose genre is, without which no system can be right.
+        ``n_train``, ``n_valid``, ``n_test``; ``n_left_out``, tracks in none of these parts; and the
+        shares of tests in ``[0, 1]`` whose track, artist, group or genre is in training or
+        validation: ``known_track``, ``known_artist``, ``known_group``, ``known_genre``.
     """
     row = PROTOCOLS[fold.protocol]
     seen = located(row, [*fold.train, *fold.valid], tracks)
@@ -209,6 +188,6 @@ def overlap(fold: Fold, tracks: pd.DataFrame) -> dict[str, float]:
         f"known_{name}": float(test[name].isin(seen[name]).mean())
         for name in ("track", "artist", "group", "genre")
     }
-    sizes = {f"n_{part}": len(getattr(fold, part)) for part in ("train", "valid", "test")}
+    sizes = {f"n_{part}": len(getattr(fold, part)) for part in PARTS}
     sizes["n_left_out"] = len(tracks.index.difference([*seen["track"], *test["track"]]))
     return {"protocol": fold.protocol, "repeat": fold.repeat, "fold": fold.fold, **sizes, **shares}

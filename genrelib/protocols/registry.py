@@ -1,6 +1,6 @@
 """The registry of protocols: what each splits, what it promises, and what its number means.
 
-Adding a row to :data:`PROTOCOLS` is all that a new protocol needs.
+A new protocol needs no more than a row of :data:`PROTOCOLS`.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ def _validation(genre, kept, in_test, share, generator):
 
 
 def _validation_units(genre, unit, share, generator):
-    """Choose whole units: about a share of each genre, at most half, never a genre's last one."""
+    """Choose about a share of each genre, at most half, never a genre's last unit."""
     rest = pd.DataFrame({"genre": genre, "unit": unit})
     genres_of = rest.groupby("unit")["genre"].agg(frozenset)
     left = rest.groupby("genre")["unit"].nunique().to_dict()
@@ -148,37 +148,18 @@ def across_collections(table, _n_folds, seed):
 
 @dataclass(frozen=True)
 class Protocol:
-    """A row of the registry.
-
-    Parameters
-    ----------
-    name, title : str
-        For code, and for people.
-    keeps : str
-        What stays on one side: ``"segment"``, ``"track"``, ``"artist"`` or ``"group"``.
-    description : str
-        What it does and what its number means, in a sentence or two.
-    split : callable
-        ``split(units, n_folds, seed)`` yields ``(train, valid, test)`` boolean masks.
-    unit : {"track", "segment"}
-        What is trained on and tested.
-    is_draw : bool
-        Whether `split` yields one random split, which does not test every unit.
-    is_published : bool
-        Whether `split` yields the one split that a corpus was published with, which nothing draws.
-    seeded_as : str
-        The protocol whose draws it repeats, if any.
-    """
+    """A row of the registry."""
 
     name: str
-    title: str
-    keeps: str
-    description: str
+    title: str  # for people
+    keeps: str  # what stays in one part: segment, track, artist or group
+    description: str  # what it does and what its number means
+    # split(units, n_folds, seed) yields boolean masks (train, valid, test)
     split: Callable[[pd.DataFrame, int, int], Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]]
-    unit: str = "track"
-    is_draw: bool = False
-    is_published: bool = False
-    seeded_as: str = ""
+    unit: str = "track"  # what is trained on and tested: track or segment
+    is_draw: bool = False  # one random split, which does not test every unit
+    is_published: bool = False  # the one split that a corpus was published with
+    seeded_as: str = ""  # the protocol whose draws it repeats
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -195,10 +176,10 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "segment_track",
-            "segments, tracks kept apart",
+            "segments, track-disjoint",
             "track",
             "Stratified group k-fold over segments of three seconds, whole tracks on one side: "
-            "what segments at random are held against.",
+            "the reference for segments at random.",
             stratified("track"),
             unit="segment",
         ),
@@ -211,23 +192,17 @@ PROTOCOLS: dict[str, Protocol] = {
             draw(0.72, 0.18, 0.1),
             is_draw=True,
         ),
-        Protocol(
-            "random_60_20_20",
-            "60/20/20 at random",
-            "track",
-            "Of each genre's tracks, drawn at random, repeatedly: 60 in 100 train, 20 validate, "
-            "20 are tested.",
-            draw(0.6, 0.2, 0.2),
-            is_draw=True,
-        ),
-        Protocol(
-            "random_50_20_30",
-            "50/20/30 at random",
-            "track",
-            "Of each genre's tracks, drawn at random, repeatedly: 50 in 100 train, 20 validate, "
-            "30 are tested.",
-            draw(0.5, 0.2, 0.3),
-            is_draw=True,
+        *(
+            Protocol(
+                f"random_{train}_20_{test}",
+                f"{train}/20/{test} at random",
+                "track",
+                f"Of each genre's tracks, drawn at random, repeatedly: {train} in 100 train, 20 "
+                f"validate, {test} are tested.",
+                draw(train / 100, 0.2, test / 100),
+                is_draw=True,
+            )
+            for train, test in ((60, 20), (50, 30))
         ),
         Protocol(
             "track_random",
@@ -241,8 +216,8 @@ PROTOCOLS: dict[str, Protocol] = {
             "size_matched",
             "tracks at random, sizes matched",
             "track",
-            "As many tracks of each genre to train and to test as with artists kept apart, but "
-            "tracks at random: what is lost from here is knowing the artist, not having less data.",
+            "Parts as large as those of the artist-disjoint split, of tracks at random within "
+            "genres: what is lost from here is knowing the artist, not having less data.",
             size_matched,
             seeded_as="artist_grouped",
         ),
@@ -257,7 +232,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "artist_only",
-            "artists kept apart, copies not",
+            "artist-disjoint but for copies",
             "artist",
             "Stratified group k-fold over artists as they are credited: copies and excerpts of a "
             "recording under another artist's name may lie on both sides.",
@@ -266,9 +241,9 @@ PROTOCOLS: dict[str, Protocol] = {
         *(
             Protocol(
                 name,
-                f"artists kept apart, {words} of them",
+                f"artist-disjoint, {words} of the artists",
                 "group",
-                f"As with artists kept apart, on the same tests, but with {words} of each genre's "
+                f"The tests of the artist-disjoint split, but with {words} of each genre's "
                 "artists to train on: what more artists would be worth.",
                 fewer_artists(share),
                 seeded_as="artist_grouped",
@@ -280,7 +255,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "artist_grouped",
-            "artists kept apart",
+            "artist-disjoint split",
             "group",
             "Stratified group k-fold: an artist, with all duplicates and excerpts, lies on one "
             "side only. What is left is closer to genre.",
@@ -298,7 +273,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "cross_collection",
-            "collections kept apart",
+            "collection-disjoint split",
             "group",
             "Each collection of a joined corpus is tested whole by what was learnt from the "
             "others, less the artists and recordings that it has too: one fold per direction.",
@@ -314,18 +289,11 @@ DECOMPOSITION = (
     *("segment_random", "segment_track", "size_matched", "artist_only"),
     *("artist_quarter", "artist_half"),
 )
-"""Protocols beside ``track_random`` and ``artist_grouped`` that tell what leaks, step by step, and
-what more artists are worth."""
+"""Protocols beside ``track_random`` and ``artist_grouped`` that measure the steps of leakage."""
 
 
 def protocol(name: str) -> Protocol:
-    """Look a protocol up.
-
-    Raises
-    ------
-    GenrelibError
-        For an unknown name; the message lists the known ones.
-    """
+    """Look a protocol up; raise :class:`GenrelibError` for an unknown name."""
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]

@@ -8,16 +8,17 @@ The headings are those of Mitchell et al. [1]_ and Gebru et al. [2]_; the prose 
 """
 
 import functools
+import html
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import jinja2
-import numpy as np
-import pandas as pd
 
 from ..base.errors import unknown
 from ..base.files import Workspace, write_text
+from ..corpora import CORPORA
+from ..inference.wording import title
 from ..protocols.registry import PROTOCOLS
 from ..robustness import INTERVENTIONS
 from ..robustness.variants import KINDS
@@ -26,22 +27,6 @@ from .tables import read_table
 
 STRICT = "artist_grouped"
 """The protocol under which the best system is the best."""
-
-ORIGINS = {
-    "synthetic": ("rendered",),
-    "gtzan": ("gtzan",),
-    "gtzan_mini": ("gtzan",),
-    "gtzan_mel_dev": ("gtzan",),
-    "fma_features": ("fma",),
-    "fma_small": ("fma",),
-    "fma_medium": ("fma",),
-    "fma_large": ("fma",),
-    "gtzan_fma": ("gtzan", "fma"),
-    "folder": ("own",),
-    "list": ("links", "own"),
-    "pack": ("shared",),
-}
-"""Where the music of each corpus comes from, which decides what there is to say of consent."""
 
 _ALL = "(all)"
 _SHOWN = 10  # reasons of exclusion; the table has the others
@@ -67,31 +52,32 @@ def write(workspace: Workspace, parameters: dict) -> tuple[Path, Path]:
     GenrelibError
         When nothing is known of where the corpus comes from.
     """
-    if parameters["corpus"] not in ORIGINS:
-        raise unknown("origin of the corpus", parameters["corpus"], ORIGINS)
+    if parameters["corpus"] not in CORPORA:
+        raise unknown("origin of the corpus", parameters["corpus"], CORPORA)
     shared = {
         "study": workspace.study,
         "parameters": parameters,
-        "origins": ORIGINS[parameters["corpus"]],
+        "origins": CORPORA[parameters["corpus"]].origins,
         "known": {path.stem for path in workspace.tables.glob("*.csv")},
         "music": _music(workspace),
     }
     facts = {"model_card": _model(workspace, parameters), "datasheet": _corpus(workspace)}
+    paths = []
     for name, found in facts.items():
         text = _templates().get_template(f"{name}.md").render({**shared, **found})
-        write_text(workspace.report / f"{name}.md", _spaced(text))
-    return tuple(workspace.report / f"{name}.md" for name in facts)
+        paths.append(workspace.report / f"{name}.md")
+        # at most one empty line where a template's blocks gave several
+        write_text(paths[-1], re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
+    return tuple(paths)
 
 
 def _music(workspace):
     """Count the corpus: one row per genre, and the row of all."""
     lines = _rows(workspace, "02_counts") or _rows(workspace, "01_counts")
-    genres = [line for line in lines if line["genre"] != _ALL]
-    return {
-        "genres": genres,
-        "used": [line["genre"] for line in genres if line["usable"]],
-        "all": next((line for line in lines if line["genre"] == _ALL), None),
-    }
+    lines = {line["genre"]: line for line in lines}
+    every = lines.pop(_ALL, None)
+    used = [genre for genre, line in lines.items() if line["usable"]]
+    return {"genres": list(lines.values()), "used": used, "all": every}
 
 
 def _model(workspace, parameters):
@@ -104,29 +90,26 @@ def _model(workspace, parameters):
     name = best["system"]
     row = SYSTEMS.get(name)
     own = {"system": name}
-    apart = {**own, "protocol": STRICT}
-    pairs = [
-        pair
-        for pair in _rows(workspace, "09_pairs", protocol=STRICT)
-        if name in (pair["a"], pair["b"])
-    ]
+    strictly = {**own, "protocol": STRICT}
+    pairs = _rows(workspace, "09_pairs", protocol=STRICT)
+    pairs = [pair for pair in pairs if name in (pair["a"], pair["b"])]
     return {
         "best": best,
-        "title": row.title if row else name,
+        "title": title(name, SYSTEMS),
         "feature": row.feature if row else None,
         "n_systems": len(strict),
         "scores": [score for score in scores if score["system"] == name],
         "n_pairs": len(pairs),
-        "n_alike": sum(str(pair["distinguishable"]) != "True" for pair in pairs),
-        "said": _one(workspace, f"{row.notebook}_systems", **own) if row else None,
+        "n_equal": sum(not pair["distinguishable"] for pair in pairs),
+        "source": _one(workspace, f"{row.notebook}_systems", **own) if row else None,
         "architecture": row and _one(workspace, f"{row.notebook}_architectures", **own),
         "cost": _one(workspace, "09_costs", **own),
         "claim": _one(workspace, "09_claims", **own),
         "lost": _one(workspace, "09_leakage", **own),
         "overlap": _one(workspace, "09_overlap", protocol=STRICT),
         "recall": _recall(workspace, name, parameters),
-        "calibration": _rows(workspace, "09_calibration", **apart),
-        "abstention": _rows(workspace, "09_abstention", **apart),
+        "calibration": _rows(workspace, "09_calibration", **strictly),
+        "abstention": _rows(workspace, "09_abstention", **strictly),
         "interventions": _worst(_rows(workspace, "08_robustness", **own)),
         "recordings": _rows(workspace, "08_recordings", **own),
         "causes": _rows(workspace, "08_causes", **own),
@@ -174,8 +157,7 @@ def _corpus(workspace):
 
 def _counts(values):
     """Count equal values, the most frequent first."""
-    counts = pd.Series(list(values), dtype=object).value_counts()
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
 
 
 def _one(workspace, name, **where):
@@ -183,22 +165,16 @@ def _one(workspace, name, **where):
 
 
 def _rows(workspace: Workspace, name: str, **where: str) -> list[dict]:
-    """Read the rows of a table that have these values; none when it is missing.
-
-    Cells that hold nothing, and columns that there are not, are None.
-    """
+    """Read the rows that have these values; empty cells, and columns that it lacks, are None."""
     if not (workspace.tables / f"{name}.csv").exists():
         return []
-    rows = read_table(workspace, name).to_dict("records")
+    table = read_table(workspace, name).astype(object)
+    table = table.mask(table.isna() | (table == ""), None)
     return [
-        defaultdict(lambda: None, {k: None if _is_gap(v) else v for k, v in row.items()})
-        for row in rows
+        defaultdict(lambda: None, row)
+        for row in table.to_dict("records")
         if all(row[column] == value for column, value in where.items())
     ]
-
-
-def _is_gap(value) -> bool:
-    return value == "" or (isinstance(value, float) and np.isnan(value))
 
 
 @functools.cache
@@ -212,46 +188,27 @@ def _templates() -> jinja2.Environment:
     )
     templates.filters |= {
         "text": _text,
-        "percent": lambda share: _number(share, "{:.1f}%", 100),
-        "points": lambda share: _number(share, "{:.1f}", 100),
-        "number": lambda value: _number(value, "{:.3f}"),
-        "whole": lambda value: _number(value, "{:.0f}"),
-        "millions": lambda value: _number(value, "{:.3f}", 1e-6),
-        "strength": lambda value: _number(value, "{:g}"),
+        "percent": _number(".1f", 100, "%"),
+        "points": _number(".1f", 100),
+        "number": _number(".3f"),
+        "whole": _number(".0f"),
+        "millions": _number(".3f", 1e-6),
+        "strength": _number("g"),
+        "intervention": lambda name: _text(title(name, INTERVENTIONS)),
+        "protocol": lambda name: _text(title(name, PROTOCOLS)),
+        "kind": lambda name: _text(KINDS.get(name, name)),
     }
-    registries = {"intervention": INTERVENTIONS, "protocol": PROTOCOLS}
-    templates.filters |= {kind: _titled(rows) for kind, rows in registries.items()}
-    templates.filters["kind"] = _titled(KINDS)
     return templates
 
 
-def _titled(registry):
-    """Return a filter from a name to its title; a name that the registry lacks stays."""
-
-    def title(name):
-        row = registry.get(name, name)
-        return _text(getattr(row, "title", row) if not isinstance(row, str) else row)
-
-    return title
-
-
-def _number(value, form: str, scale: float = 1.0) -> str:
-    return "–" if value is None else form.format(scale * float(value)).replace("-", "−")
+def _number(form: str, scale: float = 1.0, unit: str = ""):
+    """Return a filter that writes a number, or a dash for None."""
+    return lambda value: (
+        "–" if value is None else f"{scale * float(value):{form}}{unit}".replace("-", "−")
+    )
 
 
 def _text(value: object) -> str:
-    r"""Escape what Markdown or HTML would take for a mark; one line, whatever `value` holds.
-
-    Examples
-    --------
-    >>> print(_text("R&B | <b>soul</b>"))
-    R&amp;B \| &lt;b&gt;soul&lt;/b&gt;
-    """
-    line = " ".join(str(value).split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Escape what Markdown or HTML would take for a mark; one line, whatever `value` holds."""
+    line = html.escape(" ".join(str(value).split()), quote=False)
     return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", line)
-
-
-def _spaced(text: str) -> str:
-    """Leave at most one empty line where a template's blocks gave several."""
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

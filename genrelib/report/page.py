@@ -8,40 +8,23 @@ from pathlib import Path
 
 import jinja2
 import nbformat
-import numpy as np
 import pandas as pd
 from nbconvert import HTMLExporter
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
+from ..base.codetrace import versions
 from ..base.files import Workspace, digest, write_text
 from ..protocols.registry import PROTOCOLS
 from ..systems import SYSTEMS, chosen
 from .tables import lacking_systems, read_table
 
-LIBRARIES = (
-    "genrelib",
-    "h5py",
-    "librosa",
-    "matplotlib",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "scipy",
-    "skorch",
-    "soundfile",
-    "torch",
-)
-
 SECTIONS = {
     "What leaks": ["09_leakage_steps"],
-    "Which systems can be told apart": ["09_ranking"],
+    "Which systems differ significantly": ["09_ranking"],
     "Calibration and abstention": ["09_reliability", "09_risk_coverage"],
     "Robustness": ["08_robustness", "08_flips", "08_recordings"],
-    "What a system listens to": [
-        *("08_attributions", "08_deletion", "08_randomisation"),
-        *("08_importances", "08_causes", "08_attention"),
-    ],
+    "What a system listens to": ["08_deletion", "08_randomisation", "08_importances", "08_causes"],
 }
 """Figures that the page shows first, under their headings."""
 
@@ -97,7 +80,7 @@ def build(
         "systems": [SYSTEMS[name] for name in chosen(parameters["systems"])],
         "protocols": [PROTOCOLS[name] for name in parameters["protocols"]],
         "provenance": _read(workspace, "01_provenance"),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": versions(),
     }
     page = workspace.report / "index.html"
     write_text(page, templates.get_template("report.html").render(context))
@@ -129,12 +112,15 @@ def _scores(scores: pd.DataFrame) -> str:
     rows = {}
     for row in scores.to_dict("records"):
         known = SYSTEMS[row["system"]]
-        line = rows.setdefault(known.title, {"n": row["n_tracks"], "claimed": _claim(known)})
+        line = rows.setdefault(
+            known.title, {"n": row["n_tracks"], "claimed": _number(known.claim, form="g")}
+        )
         title = PROTOCOLS[row["protocol"]].title
-        line[title] = _interval(row, "accuracy")
-        line[f"{title}: macro F1"] = f"{100 * row['macro_f1']:.1f}"
+        line[title] = _interval(row)
+        line[f"{title}: macro F1"] = _number(row["macro_f1"], 100, ".1f")
         if row["n_answerable"] < row["n_tests"]:
-            line[f"{title}: without the unanswerable"] = f"{100 * row['accuracy_answerable']:.1f}"
+            answerable = _number(row["accuracy_answerable"], 100, ".1f")
+            line[f"{title}: without the unanswerable"] = answerable
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("accuracy in %")
     return _html(table.reset_index())
 
@@ -148,36 +134,26 @@ def _audio(workspace: Workspace, folder: str) -> list[dict]:
 
 
 def _claims(claims: pd.DataFrame) -> str:
-    """Lay the claims out as a line per system: claimed, rerun, rerun with artists kept apart."""
+    """Lay the claims out as a line per system: claimed, rerun, rerun artist-disjoint."""
     rows = []
-    gaps = claims.replace("", np.nan)  # a column without any number is read as text
-    for row in gaps.to_dict("records"):
-        line = {"system": row["title"], "claimed": _percent(row["claimed"])}
+    for row in claims.to_dict("records"):
+        line = {"system": row["title"], "claimed": _number(row["claimed"], 100, ".1f")}
         line["its split"] = PROTOCOLS[row["split"]].title
-        for title, part in (("rerun so", "split"), ("artists kept apart", "artist")):
-            line[title] = _interval(row, "accuracy", f"_{part}")
-            line[f"n, {title}"] = _whole(row[f"n_{part}"])
+        for title, part in (("rerun so", "_split"), ("artist-disjoint", "_artist")):
+            line[title] = _interval(row, part)
+            line[f"n, {title}"] = _number(row[f"n{part}"])
         rows.append({**line, "verdict": row["verdict"]})
     return _html(pd.DataFrame(rows))
 
 
-def _interval(row: dict, name: str, part: str = "") -> str:
-    low, high = row[f"low{part}"], row[f"high{part}"]
-    if pd.isna(row[f"{name}{part}"]):
-        return "–"
-    return f"{100 * row[f'{name}{part}']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+def _interval(row: dict, part: str = "") -> str:
+    names = ("accuracy", "low", "high")
+    value, low, high = (_number(row[f"{name}{part}"], 100, ".1f") for name in names)
+    return value if value == "–" else f"{value} [{low}, {high}]"
 
 
-def _percent(share: float) -> str:
-    return "–" if pd.isna(share) else f"{100 * share:.1f}"
-
-
-def _whole(number: float) -> str:
-    return "–" if pd.isna(number) else f"{number:.0f}"
-
-
-def _claim(known) -> str:
-    return "–" if known.claim is None else f"{known.claim:g}"
+def _number(value: float | None, scale: float = 1, form: str = ".0f") -> str:
+    return "–" if pd.isna(value) else f"{scale * value:{form}}"
 
 
 def _figure(path: Path) -> dict:
@@ -197,28 +173,19 @@ def _notebook_page(path: Path, templates: jinja2.Environment) -> dict:
     title = "".join(title).splitlines()[0].lstrip("# ")
     page, made_from = path.with_suffix(".html"), _made_from(path)
     if not page.exists() or made_from not in page.read_text(encoding="utf-8"):
-        body, _ = HTMLExporter(template_name="basic").from_notebook_node(
-            nbformat.read(path, as_version=4)
-        )
-        text = templates.get_template("notebook.html").render(
-            title=title,
-            body=body,
-            colours=HtmlFormatter().get_style_defs(".highlight"),
-            made_from=made_from,
-        )
-        write_text(page, text)
-    return {
-        "path": f"notebooks/{path.stem}.html",
-        "source": f"notebooks/{path.name}",
-        "title": title,
-    }
+        notebook = nbformat.read(path, as_version=4)
+        body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+        colours = HtmlFormatter().get_style_defs(".highlight")
+        context = {"title": title, "body": body, "colours": colours, "made_from": made_from}
+        write_text(page, templates.get_template("notebook.html").render(context))
+    found = {"path": f"notebooks/{path.stem}.html", "source": f"notebooks/{path.name}"}
+    return found | {"title": title}
 
 
 def _made_from(path: Path) -> str:
     """Return a digest of all that a notebook's page depends on."""
-    here = Path(__file__)
-    look = [
-        here.parent / "templates" / name for name in ("notebook.html", "base.html", "style.css")
-    ]
-    versions = [version(name) for name in ("nbconvert", "mistune", "pygments")]
-    return sha256("".join([*map(digest, [path, here, *look]), *versions]).encode()).hexdigest()
+    templates = Path(__file__).parent / "templates"
+    look = [templates / name for name in ("notebook.html", "base.html", "style.css")]
+    renderers = [version(name) for name in ("nbconvert", "mistune", "pygments")]
+    digests = map(digest, [path, Path(__file__), *look])
+    return sha256("".join([*digests, *renderers]).encode()).hexdigest()

@@ -11,22 +11,19 @@ from collections.abc import Iterable
 import pandas as pd
 import soundfile
 from matplotlib.figure import Figure
+from pandas.api.types import infer_dtype, is_float_dtype
 
 from ..base.errors import GenrelibError
-from ..base.files import Workspace, replacing
+from ..base.files import Workspace, replacing, write_text
 from ..corpora import Corpus
 from ..features import audio
 
-TEXTS = (
-    *("track_id", "genre", "artist", "title", "group", "exclude", "official_split", "song"),
-    *("predicted", "fault", "fault_of", "true_genre", "name", "value", "note", "finding"),
-    *("system", "protocol", "step", "before", "after", "a", "b", "letters", "metric", "verdict"),
-    *("feature", "reason", "split", "source", "track", "other", "with", "evidence", "action"),
-)
+SCHEMA = "schema.json"
+"""Beside the tables: the type of each column, as it was written."""
 
 
 def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Write ``tables/<name>.csv`` and return `table`, for the notebook to show.
+    """Write ``tables/<name>.csv``, note its types, and return `table` for the notebook to show.
 
     Parameters
     ----------
@@ -37,18 +34,40 @@ def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataF
     table : pd.DataFrame
         Its index is written too if it has a name.
     """
+    whole = table if table.index.name is None else table.reset_index()
     with replacing(workspace.tables / f"{name}.csv") as temporary:
-        keep = table.index.name is not None
-        table.to_csv(temporary, index=keep, float_format="%.6g", lineterminator="\n")
+        whole.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    types = {str(column): _type(values) for column, values in whole.items()}
+    _write_schema(workspace, _schema(workspace) | {name: types})
     return table
 
 
-def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
-    """Read ``tables/<name>.csv`` as it was saved.
+def _type(values: pd.Series) -> str:
+    """Name the type to read a column by; one of mixed values is text."""
+    kind = infer_dtype(values.astype(object), skipna=True)
+    if not values.isna().any() and kind in {"integer", "boolean"}:
+        return {"integer": "int64", "boolean": "bool"}[kind]
+    numbers = {"floating", "integer", "mixed-integer-float"}
+    return "float64" if kind in numbers or is_float_dtype(values) else "str"
 
-    A column is numbers when all its filled cells are, and its name is not among the texts: a
-    track called ``007``, a genre called ``1960`` or ``NA`` stays what it is. Empty cells are NaN
-    among numbers, else empty text.
+
+def _schema(workspace: Workspace) -> dict[str, dict[str, str]]:
+    path = workspace.tables / SCHEMA
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _write_schema(workspace: Workspace, schema: dict) -> None:
+    lines = [
+        f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in sorted(schema.items())
+    ]
+    write_text(workspace.tables / SCHEMA, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
+    """Read ``tables/<name>.csv`` by the types it was saved with.
+
+    A track called ``007``, a genre called ``1960`` or ``NA`` stays text. Empty cells are NaN among
+    numbers, else empty text.
 
     Raises
     ------
@@ -56,18 +75,14 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
         When its notebook has not been run.
     """
     path = workspace.tables / f"{name}.csv"
-    if not path.exists():
+    types = _schema(workspace).get(name)
+    if types is None or not path.exists():
         raise GenrelibError(
-            f"reports/{workspace.study}/tables/{name}.csv is missing; run notebook {name[:2]} of "
-            f"study {workspace.study!r} first."
+            f"reports/{workspace.study}/tables/{name}.csv, or its types in {SCHEMA}, is missing; "
+            f"run notebook {name[:2]} of study {workspace.study!r} first."
         )
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for column in table.columns.difference(TEXTS):
-        filled = table[column] != ""
-        numbers = pd.to_numeric(table[column].where(filled), errors="coerce")
-        if filled.any() and numbers[filled].notna().all():
-            table[column] = numbers
-    return table
+    gaps = {column: [""] for column, kind in types.items() if kind == "float64"}
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=gaps)
 
 
 def save_figure(
@@ -122,7 +137,7 @@ def save_audio(
     """
     place = workspace.report / "audio" / folder
     shutil.rmtree(place, ignore_errors=True)
-    if corpus.name != "synthetic":
+    if not corpus.is_rendered:
         return []
     if track_ids is None:
         track_ids = corpus.usable[corpus.usable["fault"] == ""].groupby("genre").head(1).index
@@ -139,6 +154,10 @@ def clear(workspace: Workspace, number: str) -> None:
     for folder in (workspace.figures, workspace.tables):
         for path in [*folder.glob(f"{number}_*"), *folder.glob(f".{number}_*")]:
             path.unlink()
+    schema = _schema(workspace)
+    kept = {name: types for name, types in schema.items() if not name.startswith(f"{number}_")}
+    if kept != schema:
+        _write_schema(workspace, kept)
 
 
 def lacking_systems(workspace: Workspace) -> dict[str, str]:

@@ -17,7 +17,7 @@ from ..experiments import KEPT, Fit, kept
 from ..features import SR, extract
 from ..features.audio import excerpt, read
 from ..features.compiled import librosa
-from ..features.images import averaged
+from ..features.segments import averaged
 from ..store import Store, stored
 from ..systems import system
 from .interventions import INTERVENTIONS
@@ -323,7 +323,7 @@ def rerecorded(
         recorded again.
     """
     fits = _kept(fits)
-    if corpus.name != "synthetic":
+    if not corpus.is_rendered:
         return _answered(fits, corpus, store, [], iter(()))
     asked, clip_s = _asked(fits), store.configuration["clip_s"]
     variants = controlled_variants(track_ids, **options)

@@ -14,10 +14,9 @@ import soundfile
 
 from ..base.errors import GenrelibError, unknown
 from ..base.seeds import rng
-from ..synthesis.artists import Artist, make_artist
 from ..synthesis.recordings import Recording, plan
 from ..synthesis.rendering import SR, cover, genre_swap, live
-from ..synthesis.styles import GENRES
+from ..synthesis.styles import GENRES, Artist, make_artist
 
 KINDS = {
     "unchanged": "As in the corpus",

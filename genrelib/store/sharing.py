@@ -1,20 +1,324 @@
-"""Sharing the features of a corpus: written into one file, verified where they come to."""
+"""Sharing the features of a corpus: one file, written, read, verified where it comes to.
 
+A shared pack holds of a corpus what a study reads of it: the tracks table and features as the store
+has them::
+
+    /tracks/track_id, /tracks/<column>  (n_tracks,)                    every row, paths left out
+    /features/<name>                    (n_usable, n_bands, n_frames)  float16, chunk = one track
+    /sha256/<name>                      (n_usable,)                    of each matrix's bytes
+
+Rows of features are the tracks with an empty `exclude`, in the order of the table. Attributes, all
+text, are :data:`ATTRIBUTES`: `configuration` (JSON) is the store's, `notes` (JSON) the corpus's,
+`digest` is SHA-256 over all the rest but for the matrices, whose own digests are among it.
+
+So the table, the licence note and the digests are verified whenever a pack is opened, and each
+matrix when it is read, however large the pack is. This tells damage and edits from what was packed;
+it is no signature. Whoever wants to know that a pack is that of its sender compares the digest.
+"""
+
+import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from ..base.errors import GenrelibError
-from ..base.files import check_room, locked, replacing
-from . import packfile
-from .file import size_of, stored
-from .packs import described, installed
+from ..base.files import check_room, locked, replacing, sweep
+from ..features import FEATURES
+from .file import DTYPE, create_features, size_of, stored
+from .packs import PACKED, described, installed
 from .store import Store
+
+FORMAT = "genrelib feature pack"
+VERSION = 1
+"""Raised when the layout changes."""
+
+ATTRIBUTES = (
+    *("format", "version", "corpus", "corpus_fingerprint", "configuration", "licence", "notes"),
+    "digest",
+)
+GROUPS = ("features", "sha256", "tracks")
+
+TOGETHER = 16
+"""Tracks that are in memory at a time while a pack is written; one by one would take longer."""
+
+_AGAIN = "fetch it again, or ask whoever made it for a new one"
+_DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError)  # h5py raises any of them
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What a pack says of itself: everything but the matrices. Made by :func:`read`.
+
+    Parameters
+    ----------
+    path : Path
+        The file, absolute.
+    corpus, corpus_fingerprint : str
+        What was packed.
+    configuration : mapping
+        Of the store that the features are from.
+    licence : str
+        What whoever made the pack says of the rights.
+    notes : tuple of str
+        Of the corpus, in sentences.
+    digest : str
+        Of the whole, SHA-256.
+    tracks : pd.DataFrame
+        Tracks table without `path`.
+    features : mapping of str to tuple of int
+        By name, the shape ``(n_bands, n_frames)`` of each matrix.
+    """
+
+    path: Path
+    corpus: str
+    corpus_fingerprint: str
+    configuration: Mapping[str, object]
+    licence: str
+    notes: tuple[str, ...]
+    digest: str
+    tracks: pd.DataFrame
+    features: Mapping[str, tuple[int, int]]
+
+    @property
+    def usable(self) -> pd.Index:
+        """Ids of the tracks whose features are held, in the order of the rows."""
+        return self.tracks.index[self.tracks["exclude"] == ""]
+
+
+def write(
+    path: Path,
+    tracks: pd.DataFrame,
+    matrices: Callable[[str, Sequence[str]], np.ndarray],
+    *,
+    names: Sequence[str],
+    n_frames: int,
+    about: Mapping[str, str],
+) -> str:
+    """Write a pack, whole or not at all. One process at a time may write it.
+
+    Parameters
+    ----------
+    path : Path
+        Where; what is there is replaced.
+    tracks : pd.DataFrame
+        Tracks table, sorted; `path` is left out.
+    matrices : callable
+        ``matrices(name, track_ids)`` returns a feature of a few usable tracks, of shape
+        ``(n_tracks, n_bands, n_frames)``, float16.
+    names : sequence of str
+        Features.
+    n_frames : int
+        Of every matrix.
+    about : mapping of str to str
+        The attributes that are not of the format itself.
+
+    Returns
+    -------
+    str
+        The digest.
+    """
+    usable = tracks.index[tracks["exclude"] == ""]
+    sweep(path)
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update({"format": FORMAT, "version": str(VERSION), **about})
+        datasets = create_features(file, names, len(usable), n_frames)
+        sums = {name: [] for name in names}
+        with tqdm(total=len(usable), desc=f"packing {path.name}") as bar:
+            for start in range(0, len(usable), TOGETHER):
+                ids = list(usable[start : start + TOGETHER])
+                for name in names:
+                    values = matrices(name, ids)
+                    datasets[name][start : start + len(ids)] = values
+                    sums[name] += map(_sha256, values)
+                bar.update(len(ids))
+        for name in names:
+            _create_texts(file, f"sha256/{name}", sums[name])
+        _create_texts(file, "tracks/track_id", tracks.index)
+        for name, column in tracks.drop(columns="path").items():
+            if pd.api.types.is_numeric_dtype(column):
+                file[f"tracks/{name}"] = column.to_numpy()
+            else:
+                _create_texts(file, f"tracks/{name}", column)
+        file.attrs["digest"] = digest = _digest(file)
+    return digest
+
+
+def read(path: Path) -> Contents:
+    """Return what a pack holds but for its matrices, verified.
+
+    Raises
+    ------
+    GenrelibError
+        When there is no such file, it is no pack or one of another version, it was cut or edited,
+        or holds features that this version of genrelib does not have.
+    """
+    path = Path(path).absolute()
+    if not path.is_file():
+        raise GenrelibError(f"{path} is no file; name a feature pack, an HDF5 file.")
+    if not h5py.is_hdf5(path):
+        raise GenrelibError(
+            f"{path} is no HDF5 file, so no feature pack, or its beginning is damaged; {_AGAIN}."
+        )
+    try:
+        with h5py.File(path, "r") as file:
+            trouble = _trouble(file)
+            if not trouble:
+                return _contents(path, file)
+    except _DAMAGE as error:
+        raise GenrelibError(f"{path} is damaged or was cut short ({error}); {_AGAIN}.") from error
+    raise GenrelibError(f"{path} {trouble}.")
+
+
+def verify(path: Path) -> Contents:
+    """Read a whole pack, one matrix at a time, and compare each with its digest.
+
+    Raises
+    ------
+    GenrelibError
+        As :func:`read`, and when a matrix is not what was packed.
+    """
+    contents = read(path)
+    held = Held(contents.path, digest=contents.digest)
+    for track_id in tqdm(contents.usable, desc=f"verifying {path.name}"):
+        for name in contents.features:
+            held[track_id](name)
+    return contents
+
+
+class Held(Mapping):
+    """The matrices of a pack, by track id; each is read and verified when it is asked for.
+
+    ``held[track_id](feature)`` is a matrix of shape ``(n_bands, n_frames)``, float16.
+
+    Parameters
+    ----------
+    path : Path
+        The pack.
+    digest : str
+        What it must have: a pack that was replaced meanwhile is refused.
+    """
+
+    def __init__(self, path: Path, *, digest: str):
+        contents = read(path)
+        if contents.digest != digest:
+            raise GenrelibError(
+                f"{path} was replaced by another pack (digest {contents.digest} instead of "
+                f"{digest}) while it was in use; run this again."
+            )
+        self._path = contents.path
+        self._rows = {track_id: row for row, track_id in enumerate(contents.usable)}
+        file = h5py.File(contents.path, "r")
+        self._values = {name: file["features"][name] for name in contents.features}
+        self._sums = {name: file["sha256"][name].asstr()[:] for name in contents.features}
+
+    def __getitem__(self, track_id: str) -> Callable[[str], np.ndarray]:
+        return partial(self._matrix, track_id, self._rows[track_id])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _matrix(self, track_id: str, row: int, feature: str) -> np.ndarray:
+        try:
+            values = self._values[feature][row]
+        except _DAMAGE as error:
+            raise self._refused(track_id, feature, f"can't be read ({error})") from error
+        if _sha256(values) != self._sums[feature][row]:
+            raise self._refused(track_id, feature, "is not what was packed: damaged or edited")
+        return values
+
+    def _refused(self, track_id: str, feature: str, trouble: str) -> GenrelibError:
+        return GenrelibError(f"{self._path}: {feature} of {track_id} {trouble}; {_AGAIN}.")
+
+
+def _trouble(file: h5py.File) -> str:
+    """Return why an HDF5 file is not taken for an unchanged pack, in words; or nothing."""
+    if file.attrs.get("format") != FORMAT:
+        return (
+            "is an HDF5 file but no feature pack (a feature store, perhaps); packs are made by "
+            "python -m genrelib pack"
+        )
+    version = file.attrs.get("version")
+    if version != str(VERSION):
+        return (
+            f"is a feature pack of version {version}, this genrelib reads version {VERSION}; "
+            "use the version of genrelib that made it, or ask for one of this version"
+        )
+    strange = {*file.attrs} ^ {*ATTRIBUTES} | {*file} ^ {*GROUPS}
+    if strange or file.attrs["digest"] != _digest(file):
+        return (
+            "is not what was packed: its tracks table, licence note or digests were edited or "
+            f"damaged; {_AGAIN}"
+        )
+    known = {**FEATURES, **PACKED}
+    unknown = [
+        name
+        for name, values in file["features"].items()
+        if name not in known or values.shape[1] != known[name].n_bands
+    ]
+    if unknown:
+        return (
+            f"holds {', '.join(unknown)}, which this version of genrelib does not have in that "
+            "form; use the version that made it, or ask for a pack without"
+        )
+    return ""
+
+
+def _contents(path: Path, file: h5py.File) -> Contents:
+    """Read what is verified already."""
+    columns = {name: _listed(values) for name, values in file["tracks"].items()}
+    tracks = pd.DataFrame(columns).set_index("track_id")
+    return Contents(
+        path=path,
+        corpus=file.attrs["corpus"],
+        corpus_fingerprint=file.attrs["corpus_fingerprint"],
+        configuration=json.loads(file.attrs["configuration"]),
+        licence=file.attrs["licence"],
+        notes=tuple(json.loads(file.attrs["notes"])),
+        digest=file.attrs["digest"],
+        tracks=tracks,
+        features={name: values.shape[1:] for name, values in file["features"].items()},
+    )
+
+
+def _digest(file: h5py.File) -> str:
+    """Return the digest over attributes, table, shapes and the digests of matrices."""
+    whole = hashlib.sha256()
+
+    def add(*parts) -> None:
+        whole.update(json.dumps(parts).encode() + b"\n")
+
+    add({name: file.attrs[name] for name in sorted({*file.attrs} - {"digest"})})
+    for group in ("tracks", "sha256"):
+        for name, values in sorted(file[group].items()):
+            add(group, name, _listed(values))
+    for name, values in sorted(file["features"].items()):
+        add("features", name, values.shape, values.dtype.str, values.attrs["unit"])
+    return whole.hexdigest()
+
+
+def _sha256(matrix: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(matrix, dtype=DTYPE).tobytes()).hexdigest()
+
+
+def _create_texts(file: h5py.File, name: str, texts) -> None:
+    file.create_dataset(name, data=list(texts), dtype=h5py.string_dtype())
+
+
+def _listed(values: h5py.Dataset) -> list:
+    is_text = h5py.check_string_dtype(values.dtype) is not None
+    return (values.asstr()[:] if is_text else values[:]).tolist()
+
 
 RIGHTS = (
     "From some features (log_mel, spectrogram, mfcc, and stack, which holds mfcc) the music can be "
@@ -80,7 +384,7 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
         "notes": json.dumps([_without_folders(note) for note in corpus.notes]),
     }
     with locked(features.path):  # no other pack of this store may sweep what this one writes
-        return packfile.write(
+        return write(
             path,
             tracks,
             partial(_matrices, features),
@@ -90,7 +394,7 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
         )
 
 
-def unpack(path: Path, data: Path) -> packfile.Contents:
+def unpack(path: Path, data: Path) -> Contents:
     """Verify a pack, all of it, and put it where the corpus ``pack`` finds it by its name.
 
     A pack that is there already is verified in its place.
@@ -104,7 +408,7 @@ def unpack(path: Path, data: Path) -> packfile.Contents:
 
     Returns
     -------
-    packfile.Contents
+    Contents
         Of the copy.
 
     Raises
@@ -115,15 +419,15 @@ def unpack(path: Path, data: Path) -> packfile.Contents:
     """
     path = Path(path).absolute()
     kept = installed(data) / path.name
-    contents = packfile.verify(path)
+    contents = verify(path)
     with locked(kept):
         if not kept.exists():
             _copy(path, kept)
-        elif packfile.verify(kept).digest != contents.digest:
+        elif verify(kept).digest != contents.digest:
             raise GenrelibError(
                 f"{kept} is another pack of the same name; delete it, or rename {path.name}."
             )
-    return packfile.read(kept)
+    return read(kept)
 
 
 def _copy(path: Path, target: Path) -> None:

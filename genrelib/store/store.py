@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..base.errors import GenrelibError, unknown
 from ..features import n_frames
-from ..features.images import averaged, check_size
+from ..features.segments import averaged, check_size
 from .building import build
 from .file import STATE, Opened, opened, read_row, seconds_per_frame, size_of
 from .packs import Pack

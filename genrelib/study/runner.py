@@ -12,7 +12,6 @@ import sys
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -22,7 +21,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from .. import report, systems
 from ..base import parallel
-from ..base.codetrace import digests
+from ..base.codetrace import digests, versions
 from ..base.errors import GenrelibError, unknown
 from ..base.files import Workspace, digest, locked, replacing, write_text
 from ..experiments import predictions
@@ -213,8 +212,7 @@ def _check_numbers(only, paths):
 
 def _key(path: Path, parameters: dict) -> str:
     """Digest of what a notebook's output depends on, but for the data."""
-    libraries = {name: version(name) for name in page.LIBRARIES}
-    return _digest([digest(path), parameters, digests(Path(__file__).parents[1]), libraries])
+    return _digest([digest(path), parameters, digests(Path(__file__).parents[1]), versions()])
 
 
 def _results(workspace: Workspace, path: Path) -> dict[str, str]:

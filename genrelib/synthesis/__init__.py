@@ -1,14 +1,14 @@
 """The controlled corpus: music rendered from known causes, with NumPy and SciPy alone.
 
-styles -> composition -> arrangement -> rendering, and artists who produce; recordings plans what
-the corpus holds, faults included, and controlled writes it.
+:mod:`.styles` (genres and artists) -> :mod:`.composition` (songs and scores) -> :mod:`.rendering`,
+of :mod:`.instruments`; :mod:`.recordings` plans what the corpus holds, faults included, and
+:mod:`.controlled` writes it.
 """
 
-from .artists import make_artist
 from .composition import compose
 from .controlled import write_corpus
 from .rendering import SR, Stage, cover, genre_swap, live, render
-from .styles import GENRES
+from .styles import GENRES, make_artist
 
 __all__ = [
     "GENRES",

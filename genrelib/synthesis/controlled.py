@@ -20,22 +20,14 @@ from ..base.codetrace import code_of_modules
 from ..base.errors import GenrelibError
 from ..base.files import replacing, write_text
 from ..base.parallel import spread
-from .arrangement import performed_tempo
+from .composition import performed_tempo
 from .recordings import Recording, check, fingerprints, plan
 from .rendering import SR
 from .styles import GENRES
 
 #: What the audio depends on: a change of any of these makes rendered files stale.
 _TABLES = ("styles.yaml", "instruments.yaml")
-_MODULES = (
-    "styles",
-    "composition",
-    "artists",
-    "arrangement",
-    "instruments",
-    "rendering",
-    "recordings",
-)
+_MODULES = ("styles", "composition", "instruments", "rendering", "recordings")
 
 
 def write_corpus(
@@ -50,16 +42,15 @@ def write_corpus(
     """Render the corpus into a folder, or complete what lies there.
 
     Writes ``<genre>/<track_id>.wav`` (:data:`~genrelib.synthesis.SR`, mono, 16 bit),
-    ``tracks.csv``, ``artists.csv`` (each artist's fingerprint) and ``corpus.json`` (of what the
-    folder is). Whole files of the same configuration and code are kept; those of another are
-    rendered anew.
+    ``tracks.csv``, ``artists.csv`` (each artist's fingerprint) and ``corpus.json`` (what the folder
+    was made from). Files of the same configuration and code are kept; others are rendered anew.
 
     Parameters
     ----------
     folder : Path
         New, empty, or written by this function.
     artists_per_genre, songs_per_artist, duration_s, seed
-        As for :func:`plan`.
+        As for :func:`~genrelib.synthesis.recordings.plan`.
     n_jobs : int
         Worker processes; -1 takes every core. The audio does not depend on it.
 
@@ -101,10 +92,7 @@ def write_corpus(
 
 
 def _recipe() -> str:
-    """Return a digest of the code and the tables that the audio depends on.
-
-    Imports, comments and layout don't count.
-    """
+    """Return a digest of the code and the tables that the audio depends on."""
     package = files(__package__)
     tables = [yaml.safe_load(package.joinpath(name).read_text("utf-8")) for name in _TABLES]
     modules = [import_module(f".{name}", __package__) for name in _MODULES]

@@ -18,85 +18,37 @@ _TABLE = 2048
 
 @dataclass(frozen=True)
 class Instrument:
-    """A pitched instrument.
+    """A pitched instrument."""
 
-    Parameters
-    ----------
-    octave : int
-        Transposition of a written note, in octaves.
-    slope_db : float
-        Decrease of the partials, dB per octave.
-    even : float
-        Weight of the even partials, in [0, 1].
-    attack_s, release_s : float
-        Time to the full level; time in which the end fades.
-    decay_s : float
-        Time constant towards `sustain`.
-    sustain : float
-        Level held as long as the note lasts, in [0, 1].
-    damping_db : float
-        Slope in dB per octave that the partials lose as the note decays.
-    formants : tuple of tuple of (float, float, float)
-        Alternative sets of resonances: centre in Hz, gain in dB, width in octaves.
-    vibrato_cents : float
-        Depth of the vibrato.
-    scoop : float
-        Semitones below the pitch from which a note is reached.
-    breath : float
-        Noise relative to the tone.
-    chorus_cents : float
-        Detuning of a second voice; 0 for one voice.
-    drive : float
-        Gain into the amplifier of the whole part, which distorts; 0 for a clean part.
-    """
-
-    slope_db: float
-    octave: int = 0
-    even: float = 1.0
-    attack_s: float = 0.004
-    release_s: float = 0.06
-    decay_s: float = 0.5
-    sustain: float = 0.0
-    damping_db: float = 6.0
-    formants: tuple = ((),)
-    vibrato_cents: float = 0.0
-    scoop: float = 0.0
-    breath: float = 0.0
-    chorus_cents: float = 0.0
-    drive: float = 0.0
+    slope_db: float  # decrease of the partials, dB per octave
+    octave: int = 0  # transposition of a written note, in octaves
+    even: float = 1.0  # weight of the even partials, in [0, 1]
+    attack_s: float = 0.004  # time to the full level
+    release_s: float = 0.06  # time in which the end fades
+    decay_s: float = 0.5  # time constant towards `sustain`
+    sustain: float = 0.0  # level held as long as the note lasts, in [0, 1]
+    damping_db: float = 6.0  # slope in dB per octave that the partials lose as the note decays
+    formants: tuple = ((),)  # sets of resonances: centre in Hz, gain in dB, width in octaves
+    vibrato_cents: float = 0.0  # depth of the vibrato
+    scoop: float = 0.0  # semitones below the pitch from which a note is reached
+    breath: float = 0.0  # noise relative to the tone
+    chorus_cents: float = 0.0  # detuning of a second voice; 0 for one voice
+    drive: float = 0.0  # gain into the distorting amplifier of the whole part; 0 for clean
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """One drum: a falling tone and filtered noise.
+    """One drum: a falling tone and filtered noise."""
 
-    Parameters
-    ----------
-    tone_hz, fall : float
-        Final pitch of the tone, and how many octaves above it the tone starts.
-    tone_s, noise_s : float
-        Time in which tone and noise decay by 60 dB.
-    noise : float
-        Level of the noise relative to the tone.
-    band_hz : tuple of float
-        Band of the noise.
-    gain_db : float
-        Level in the kit.
-    bursts : int
-        Repetitions of the noise, 11 ms apart: the hands of a clap.
-    swell_s : float
-        Attack of the noise: a brush.
-    """
-
-    tone_hz: float
-    tone_s: float
-    noise_s: float
-    band_hz: tuple
-    fall: float = 0.0
-    noise: float = 1.0
-    gain_db: float = 0.0
-    bursts: int = 1
-    swell_s: float = 0.0
+    tone_hz: float  # final pitch
+    tone_s: float  # time in which the tone decays by 60 dB
+    noise_s: float  # and the noise
+    band_hz: tuple  # band of the noise
+    fall: float = 0.0  # octaves above tone_hz at which the tone starts
+    noise: float = 1.0  # level of the noise relative to the tone
+    gain_db: float = 0.0  # level in the kit
+    bursts: int = 1  # repetitions of the noise, 11 ms apart: the hands of a clap
+    swell_s: float = 0.0  # attack of the noise: a brush
 
 
 def _tables() -> tuple[dict[str, Instrument], dict[str, dict[str, Stroke]]]:
@@ -116,7 +68,7 @@ INSTRUMENTS, KITS = _tables()
 def note(
     name: str, pitch: float, length_s: float, *, sr: int, brightness_db: float = 0.0
 ) -> np.ndarray:
-    """Sound one note.
+    """Sound one note: float32 of RMS about 0.1 to 0.3 at the attack, which ends with the release.
 
     Parameters
     ----------
@@ -126,15 +78,8 @@ def note(
         MIDI pitch as written (69 is A at 440 Hz); the instrument's octave is added.
     length_s : float
         Time until the release, seconds.
-    sr : int
-        Sample rate, Hz.
     brightness_db : float
         Added to the slope of the partials, dB per octave.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (n_samples,)
-        RMS about 0.1 to 0.3 at the attack; ends with the release.
     """
     instrument = INSTRUMENTS[name]
     frequency = 440.0 * 2 ** ((pitch - 69) / 12 + instrument.octave)
@@ -165,23 +110,10 @@ def note(
 def stroke(
     kit: str, drum: str, *, sr: int, pitch: float = 1.0, decay: float = 1.0, noise: float = 1.0
 ) -> np.ndarray:
-    """Sound one stroke of a drum.
+    """Sound one stroke of a drum: float32, with a peak about 1 for a drum of 0 dB.
 
-    Parameters
-    ----------
-    kit : str
-        A key of :data:`KITS`.
-    drum : str
-        A drum of the kit.
-    sr : int
-        Sample rate, Hz.
-    pitch, decay, noise : float
-        Factors on the drum's pitch, duration and noise level.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (n_samples,)
-        Peak about 1 for a drum of 0 dB.
+    `kit` and `drum` are keys of :data:`KITS`; `pitch`, `decay` and `noise` are factors on the
+    drum's pitch, duration and noise level.
     """
     sound = KITS[kit][drum]
     n = int((max(sound.tone_s, sound.noise_s) * decay + 0.03 * sound.bursts) * sr)

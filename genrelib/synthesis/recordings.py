@@ -14,10 +14,9 @@ import pandas as pd
 
 from ..base.errors import GenrelibError
 from ..base.seeds import derive, rng
-from .artists import Artist, make_artist
 from .composition import Song, compose
 from .rendering import adapt, distort, render
-from .styles import GENRES, style
+from .styles import GENRES, Artist, make_artist, style
 
 #: Share of the tracks that are faulty; a tiny corpus has one of each kind.
 FAULTY = 0.07
@@ -37,42 +36,18 @@ _ARTISTS_FOR_COVERS = 4
 
 @dataclass(frozen=True)
 class Recording:
-    """One track of the corpus, with everything that caused it.
+    """One track of the corpus, with everything that caused it."""
 
-    Parameters
-    ----------
-    genre : str
-        The label; of a mislabelled track it is not the song's genre.
-    song_id : str
-        The same for all recordings of one song.
-    song : Song
-        As this artist plays it.
-    artist : Artist
-        Who plays.
-    duration_s : float
-        Length of the track, seconds.
-    take : int
-        Which recording of the song by the artist.
-    start_s : float
-        Where in the recording the track starts, seconds.
-    fault : str
-        Empty, or one of :data:`FAULTS`.
-    fault_of : str
-        The track that a duplicate, an excerpt or a version is one of; or empty.
-    exclude : str
-        Why the track can't be used; or empty.
-    """
-
-    genre: str
-    song_id: str
-    song: Song
-    artist: Artist
-    duration_s: float
-    take: int = 0
-    start_s: float = 0.0
-    fault: str = ""
-    fault_of: str = ""
-    exclude: str = ""
+    genre: str  # the label; of a mislabelled track it is not the song's genre
+    song_id: str  # the same for all recordings of one song
+    song: Song  # as this artist plays it
+    artist: Artist  # who plays
+    duration_s: float  # length of the track, seconds
+    take: int = 0  # which recording of the song by the artist
+    start_s: float = 0.0  # where in the recording the track starts, seconds
+    fault: str = ""  # empty, or one of FAULTS
+    fault_of: str = ""  # the original of a duplicate, an excerpt or a version; or empty
+    exclude: str = ""  # why the track can't be used; or empty
 
     def sound(self) -> np.ndarray:
         """Render the track: float32, shape (round(duration_s * SR),), in [-1, 1]."""
@@ -98,7 +73,7 @@ def plan(
     duration_s : float
         Length of a track in seconds, in [1, 120].
     seed : int
-        Seed of everything, >= 0.
+        Of everything, >= 0.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 Everything is NumPy and SciPy, without any asset. The same arguments give the same samples.
 
->>> from genrelib.synthesis.artists import make_artist
+>>> from genrelib.synthesis.styles import make_artist
 >>> from genrelib.synthesis.composition import compose
 >>> song, artist = compose("disco", 3), make_artist("disco", 0, seed=0)
 >>> render(song, artist, sr=22050, duration_s=2.0).shape
@@ -18,11 +18,9 @@ import scipy.signal
 
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
-from .arrangement import Score, arrange
-from .artists import Artist
-from .composition import Song
+from .composition import Score, Song, arrange
 from .instruments import INSTRUMENTS, note, stroke
-from .styles import style
+from .styles import Artist, style
 
 #: Sample rate of the controlled corpus, that of GTZAN, in Hz.
 SR = 22050
@@ -30,22 +28,12 @@ SR = 22050
 
 @dataclass(frozen=True)
 class Stage:
-    """What a concert adds to a performance.
+    """What a concert adds to a performance."""
 
-    Parameters
-    ----------
-    drift : float
-        Relative depth of the tempo's random drift.
-    room_s, wet_db : float
-        Reverberation time of the hall, and its level relative to the direct sound.
-    crowd_db : float
-        Level of the crowd relative to the music.
-    """
-
-    drift: float = 0.06
-    room_s: float = 2.4
-    wet_db: float = -5.0
-    crowd_db: float = -14.0
+    drift: float = 0.06  # relative depth of the tempo's random drift
+    room_s: float = 2.4  # reverberation time of the hall
+    wet_db: float = -5.0  # its level relative to the direct sound
+    crowd_db: float = -14.0  # level of the crowd relative to the music
 
 
 def render(
@@ -61,16 +49,14 @@ def render(
 
     Parameters
     ----------
-    song : Song
-        The composition.
-    artist : Artist
-        Band and production.
+    song, artist : Song, Artist
+        The composition; band and production.
     sr : int
         Sample rate in Hz, at least 16000.
     duration_s : float
-        Length, seconds.
+        Length in seconds, in (0, 600].
     start_s : float
-        Where in the recording to start: two excerpts of one recording differ in this only.
+        Start in the recording, in [0, 600]: two excerpts of one recording differ in this only.
     take : int
         Which recording of the song by this artist.
 
@@ -78,11 +64,6 @@ def render(
     -------
     numpy.ndarray of float32, shape (round(duration_s * sr),)
         Samples in (-1, 1), mono.
-
-    Raises
-    ------
-    GenrelibError
-        When duration, start or sample rate are out of range.
     """
     return _record(song, artist, sr, duration_s, start_s, take=take)
 
@@ -92,8 +73,7 @@ def cover(
 ) -> np.ndarray:
     """Render a song as covered by another artist: in their favourite key and tempo, by their band.
 
-    Chords and melody stay, transposed; so does the genre of the arrangement. Parameters and result
-    are those of :func:`render`.
+    Chords and melody stay, transposed, and so does the genre; all else is as in :func:`render`.
     """
     return render(adapt(song, artist), artist, sr=sr, duration_s=duration_s, take=take)
 
@@ -113,26 +93,10 @@ def genre_swap(
     duration_s: float = 30.0,
     take: int = 0,
 ) -> np.ndarray:
-    """Render a song in the manner of another genre by the same artist.
+    """Render a song in the manner of another genre by the same artist, see :func:`render`.
 
     Chords, melody, key and the artist's production stay; drums, groove, metre, tempo, patterns and
-    instruments are the other genre's.
-
-    Parameters
-    ----------
-    song, artist, sr, duration_s, take
-        As for :func:`render`.
-    genre : str
-        In whose manner.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (round(duration_s * sr),)
-
-    Raises
-    ------
-    GenrelibError
-        When the genre is unknown, or as for :func:`render`.
+    instruments are those of `genre`. Raise :class:`GenrelibError` when it is unknown.
     """
     return _record(song, artist, sr, duration_s, 0.0, take=take, genre=genre)
 
@@ -148,16 +112,7 @@ def live(
 ) -> np.ndarray:
     """Render a song in concert: a hall, a crowd, a drifting tempo, another take.
 
-    Parameters
-    ----------
-    song, artist, sr, duration_s, take
-        As for :func:`render`.
-    stage : Stage, optional
-        Hall and crowd; the default is a middling hall.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (round(duration_s * sr),)
+    By default in a middling hall; all else is as in :func:`render`.
     """
     return _record(song, artist, sr, duration_s, 0.0, take=take, stage=stage or Stage())
 
@@ -165,19 +120,7 @@ def live(
 def distort(y: np.ndarray, *, seed: int, sr: int = SR) -> np.ndarray:
     """Damage a recording as faulty transfers do: hard clipping, crackle and bursts of static.
 
-    Parameters
-    ----------
-    y : numpy.ndarray of float, shape (n_samples,)
-        The recording.
-    seed : int
-        Seed of the damage.
-    sr : int
-        Sample rate, Hz.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (n_samples,)
-        Samples in [-1, 1].
+    Samples of the result are float32 in [-1, 1].
     """
     random = rng(seed, "distortion")
     loud = np.clip(
@@ -280,7 +223,7 @@ def _amplify(bus: np.ndarray, drive: float, sr: int) -> np.ndarray:
 
 
 def _produce(mix: np.ndarray, artist: Artist, sr: int, draws, stage: Stage | None) -> np.ndarray:
-    """Add room, equaliser, noise and crowd; bring to the artist's loudness below full scale."""
+    """Add room, equaliser, noise and crowd; set the artist's loudness, below full scale."""
     rooms = [(artist.room_s, artist.wet_db)]
     if stage is not None:
         rooms.append((stage.room_s, stage.wet_db))

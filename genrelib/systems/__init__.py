@@ -1,12 +1,12 @@
 """Systems: every classifier of the study, with its source, its claim and what was chosen.
 
 A system is one row of :data:`SYSTEMS`: a feature of the store and a function that builds a
-scikit-learn estimator on it. A family is one file: its networks, their estimators and the rows. A
-row is all that a new system needs.
+scikit-learn estimator on it. A family is one file of networks, estimators and rows. A new system
+needs no more than a row.
 
-Networks are plain torch: every module takes ``input_shape``, the shape of one example without its
-batch axis, and ``n_classes``, and returns logits of shape ``(batch, n_classes)``. Each keeps what
-its source says and names in its docstring what the source leaves unsaid and what was chosen.
+Networks are plain torch: a module takes ``input_shape``, the shape of one example without its
+batch axis, and ``n_classes``, and returns logits of shape ``(batch, n_classes)``. Its docstring
+names what the source leaves open and what was chosen.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from sklearn.base import ClassifierMixin
 from ..base.errors import GenrelibError, unknown
 from ..base.limits import check_limits
 from ..features import FEATURES
-from . import classical, convolutional, published, recurrent, residual, stacked, transformer
+from . import classical, convolutional, recurrent, residual, stacked, transformer
 from .row import Recipe, System
 
 __all__ = [
@@ -34,51 +34,39 @@ __all__ = [
     "system",
 ]
 
-_FAMILIES = (classical, convolutional, stacked, recurrent, residual, transformer, published)
+_FAMILIES = (classical, convolutional, stacked, recurrent, residual, transformer)
 
-SYSTEMS: dict[str, System] = {row.name: row for family in _FAMILIES for row in family.ROWS}
+SYSTEMS: dict[str, System] = {
+    row.name: row for rows in (*(f.ROWS for f in _FAMILIES), classical.FMA_ROWS) for row in rows
+}
 """Every system by name, in the order of the notebooks."""
 
 
 def system(name: str) -> System:
-    """Look a system up.
-
-    Raises
-    ------
-    GenrelibError
-        For an unknown name; the message lists the known ones.
-    """
+    """Look a system up; raise :class:`GenrelibError` for an unknown name."""
     if name not in SYSTEMS:
         raise unknown("system", name, SYSTEMS)
     return SYSTEMS[name]
 
 
 def chosen(names: str | list[str]) -> list[str]:
-    """Return the names of systems that a study asks for.
+    """Return the names of a study's systems.
 
-    ``"all"`` stands for every one whose feature can be had from audio. Those on features that come
-    with one collection only are asked for by name, by the studies of that collection.
+    ``"all"`` stands for every one whose feature is computed from audio. Systems on features that
+    come with one collection have to be named by the studies of that collection.
     """
-    return (
-        [row.name for row in SYSTEMS.values() if row.feature in FEATURES]
-        if names == "all"
-        else names
-    )
+    if names == "all":
+        return [row.name for row in SYSTEMS.values() if row.feature in FEATURES]
+    return names
 
 
 def of_notebook(number: str, names: str | Iterable[str]) -> list[str]:
-    """Pick the systems that a notebook runs from those that a study asks for, perhaps ``"all"``.
-
-    Examples
-    --------
-    >>> of_notebook("06", ["knn", "resnet18"])
-    ['resnet18']
-    """
+    """Pick a notebook's systems from those of a study, see :func:`chosen`."""
     return [name for name in chosen(names) if system(name).notebook == number]
 
 
 def available(names: Iterable[str], corpus) -> tuple[list[str], pd.DataFrame]:
-    """Tell the systems whose feature a corpus has from those that it lacks.
+    """Separate the systems whose feature a corpus has from those that it lacks.
 
     Returns
     -------
@@ -98,38 +86,23 @@ def available(names: Iterable[str], corpus) -> tuple[list[str], pd.DataFrame]:
 
 
 def features_of(names: Iterable[str]) -> list[str]:
-    """List the features that systems ask for, each once.
-
-    Examples
-    --------
-    >>> features_of(["knn", "svm", "cnn_2d"])
-    ['log_mel', 'stack']
-    """
+    """List the features of systems, each once."""
     return list(dict.fromkeys(system(name).feature for name in names))
 
 
 def sources(names: Iterable[str]) -> pd.DataFrame:
-    """Lay out what each source says, what it leaves unsaid, and what was chosen.
+    """List what each source claims and what was chosen where it is silent.
 
     Returns
     -------
     pd.DataFrame
-        ``system, source, claimed`` (percent)``, under, split`` (the protocol that comes nearest)
-        and ``chosen``.
+        ``system, source, claimed`` (percent)``, under, split`` (the nearest protocol) and
+        ``chosen``.
     """
-    return pd.DataFrame(
-        [
-            {
-                "system": row.name,
-                "source": row.source,
-                "claimed": row.claim,
-                "under": row.claim_protocol,
-                "split": row.split,
-                "chosen": row.chosen,
-            }
-            for row in map(system, names)
-        ]
-    )
+    fields = ("name", "source", "claim", "claim_protocol", "split", "chosen")
+    rows = [{field: getattr(system(name), field) for field in fields} for name in names]
+    shown = {"name": "system", "claim": "claimed", "claim_protocol": "under"}
+    return pd.DataFrame(rows).rename(columns=shown)
 
 
 def recipe(
@@ -140,13 +113,7 @@ def recipe(
     image_size: tuple[int, int] = (64, 128),
     clip_s: float = 30.0,
 ) -> Recipe:
-    """Check what a build depends on, see :class:`Recipe`.
-
-    Raises
-    ------
-    GenrelibError
-        For a number out of range.
-    """
+    """Make a :class:`Recipe`; raise :class:`GenrelibError` for a number out of range."""
     if n_classes < 2:
         raise GenrelibError(f"n_classes={n_classes}; a classifier needs at least 2 genres.")
     check_limits(epoch_share=epoch_share, image_size=image_size, clip_s=clip_s)
@@ -154,19 +121,8 @@ def recipe(
 
 
 def build(name: str, **arguments) -> ClassifierMixin:
-    """Build a new, unfitted estimator.
+    """Build a new, unfitted estimator of a system; `arguments` are those of :func:`recipe`.
 
-    Parameters
-    ----------
-    name : str
-        A name in :data:`SYSTEMS`.
-    **arguments
-        As for :func:`recipe`.
-
-    Returns
-    -------
-    estimator
-        Takes ``X`` of shape ``(n_tracks, n_bands, n_frames)``, read at the system's ``size``, and
-        ``y`` in ``0 .. n_classes - 1``.
+    ``X`` has the shape ``(n_tracks, n_bands, n_frames)``, ``y`` lies in ``0 .. n_classes - 1``.
     """
     return system(name).build(recipe(**arguments))

@@ -10,65 +10,37 @@ from .estimators import (
     SegmentVoting,
 )
 from .row import System, as_image, checked, image, pool_size, pooled
-from .training import GenreNet, NetworkPipeline
+from .training import NetworkPipeline, network
 
 SOURCE_000 = {
     "source": "000_f52347def77879f5",
     "claim": 70.0,
-    "claim_protocol": "unsaid; GTZAN and FMA (small), the best of the three features unsaid",
-    "claim_n": None,
+    "claim_protocol": "not stated; GTZAN and FMA (small), nor which of the three features is best",
     "claim_about": "GTZAN and FMA",
-    "split": "track_random",
 }
 SOURCE_002 = {
     "source": "002_852f636f69ccd60c",
-    "claim_protocol": "unsaid",
-    "claim_n": None,
-    "split": "track_random",
+    "claim_protocol": "not stated",
 }
 
 
 def _feature_cnn(recipe):
-    net = GenreNet(
-        FeatureCnn,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(60),
-        lr=1e-3,
-        batch_size=16,
-        mixed_precision=True,
-    )
+    net = network(recipe, FeatureCnn, epochs=60, lr=1e-3, batch_size=16, mixed_precision=True)
     return NetworkPipeline([("scale", BandScaler()), ("net", net)])
 
 
 def _cnn_2d(recipe):
-    net = GenreNet(
-        Cnn2d,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(100),
-        lr=0.00025,
-        batch_size=8,
-        mixed_precision=True,
-    )
+    net = network(recipe, Cnn2d, epochs=100, lr=0.00025, batch_size=8, mixed_precision=True)
     return NetworkPipeline([("scale", BandScaler()), ("net", net)])
 
 
 def _segment_size(recipe):
-    """64 bands as said; as many frames as make each segment half as wide as a track's picture."""
+    """Return 64 bands, as stated, and frames for segments half as wide as a track's picture."""
     return 64, recipe.n_segments * recipe.image_size[1] // 2
 
 
 def _cnn_segments(recipe):
-    net = GenreNet(
-        SegmentCnn,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(20),
-        lr=1e-3,
-        batch_size=32,
-        mixed_precision=True,
-    )
+    net = network(recipe, SegmentCnn, epochs=20, lr=1e-3, batch_size=32, mixed_precision=True)
     return SegmentVoting(
         NetworkPipeline([("scale", BandScaler()), ("net", net)]), n_segments=recipe.n_segments
     )
@@ -78,15 +50,13 @@ class Cnn2d(nn.Module):
     """Three convolutions of 32 channels, dense layers of 32 and 16.
 
     After ``002_852f636f69ccd60c``: "three 2D convolutional layers with 32 nodes followed by two
-    fully connected layers with 32 and 16 nodes", dropout and batch normalisation throughout.
-    Kernel 3 x 3, pooling 2 x 2 and the dropout rates are unsaid there and chosen here.
+    fully connected layers with 32 and 16 nodes", dropout and batch normalisation throughout. Chosen
+    here: kernel 3 x 3, pooling 2 x 2 and the dropout rates.
 
     Parameters
     ----------
     input_shape : tuple of int
-        ``(n_bands, n_frames)``, each at least 8 so that three poolings leave something.
-    n_classes : int
-        Number of logits.
+        ``(n_bands, n_frames)``, each at least 8.
     dropout : float
         After each dense layer; half of it after each convolution.
     """
@@ -129,21 +99,18 @@ class Cnn2d(nn.Module):
 
 
 class FeatureCnn(nn.Module):
-    """One convolutional network for spectrogram, tempogram and chromagram alike.
+    """One convolutional network for spectrogram, tempogram and chromagram.
 
-    ``000_f52347def77879f5`` compares the three features on "the proposed CNN", whose layers it
-    leaves to a report that is not at hand. Chosen here: four blocks of 16, 32, 64 and 64 channels,
-    each a 3 x 3 convolution, batch normalisation, ReLU and a 2 x 2 max-pooling that spares an axis
-    of fewer than four rows; then the mean over all positions, dropout and a dense layer. Its
-    number of weights does not depend on the feature, so that none of the three is given a larger
-    network than the others.
+    ``000_f52347def77879f5`` compares the three on "the proposed CNN", whose layers it leaves to a
+    report that is not at hand. Chosen here: four blocks of 16, 32, 64 and 64 channels, each a 3 x 3
+    convolution, batch normalisation, ReLU and 2 x 2 max-pooling that spares an axis of fewer than
+    four rows; then the mean over all positions, dropout and a dense layer. The number of weights is
+    the same for each feature.
 
     Parameters
     ----------
     input_shape : tuple of int
         ``(n_bands, n_frames)``, each at least 8.
-    n_classes : int
-        Number of logits.
     dropout : float
         Before the dense layer, in ``[0, 1)``.
     """
@@ -176,24 +143,20 @@ class FeatureCnn(nn.Module):
 class SegmentCnn(nn.Module):
     """Dong's network for one segment of 3 seconds.
 
-    ``001_df170006d917f338`` follows Dong (2018, "Convolutional neural network achieves
-    human-level accuracy in music genre classification", arXiv:1802.09697) and describes no
-    layers. Known of Dong's from the program published with it: 64 mel bands x 256 frames of
-    11.6 ms, a 3 x 3 convolution of 64 channels (32 and 96 in variants), ReLU, max-pooling 2 x 4,
-    a 3 x 5 convolution of 64, ReLU, max-pooling 2 x 4, dropout 0.2, a dense layer of 32, ReLU,
-    dropout 0.2, and the softmax; no batch normalisation; an L2 penalty on the weights, which is
-    training's business.
+    ``001_df170006d917f338`` follows Dong (2018, "Convolutional neural network achieves human-level
+    accuracy in music genre classification", arXiv:1802.09697) and describes no layers. From the
+    program published with Dong's paper: 64 mel bands x 256 frames of 11.6 ms, a 3 x 3 convolution
+    of 64 channels, ReLU, max-pooling 2 x 4, a 3 x 5 convolution of 64, ReLU, max-pooling 2 x 4,
+    dropout 0.2, a dense layer of 32, ReLU, dropout 0.2, softmax; no batch normalisation; an L2
+    penalty on the weights.
 
-    Chosen here: the convolutions pad with zeros, where Dong's drop the edges, and a pooling
-    window shrinks where an axis is short. Segments of a coarser hop, 39 frames instead of 256,
-    would otherwise be worn down to a single position in time.
+    Chosen here: convolutions pad with zeros, where Dong's drop the edges, and a pooling window
+    shrinks where an axis is short, since segments here have fewer frames (39 instead of 256).
 
     Parameters
     ----------
     input_shape : tuple of int
         ``(n_bands, n_frames)`` of a segment, each at least 8.
-    n_classes : int
-        Number of logits.
     dropout : float
         Before each of the two dense layers, in ``[0, 1)``.
     """
@@ -273,7 +236,7 @@ ROWS = (
         build=_cnn_2d,
         claim=59.0,
         chosen="Log-mel images, kernels 3 x 3, pooling 2 x 2, dropout 0.15 and 0.3, Adam, batches "
-        "of 8; learning rate 0.00025 and 100 epochs as said, the best on validation.",
+        "of 8; learning rate 0.00025 and 100 epochs as stated, the best on validation.",
         size=image,
         validates=True,
         **SOURCE_002,

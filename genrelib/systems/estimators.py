@@ -1,7 +1,7 @@
-"""scikit-learn transformers that the systems begin with.
+"""scikit-learn transformers and classifiers that the systems are made of.
 
-Inputs are feature matrices ``X`` of shape ``(n_tracks, n_bands, n_frames)`` in the unit of their
-feature; labels ``y`` are integers, the position of a genre in the corpus's order.
+Feature matrices ``X`` have the shape ``(n_tracks, n_bands, n_frames)``; labels ``y`` are integers,
+the position of a genre in the corpus's order.
 """
 
 from itertools import combinations, pairwise
@@ -17,8 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.errors import GenrelibError
-from ..features.images import averaged
-from ..features.segments import cut
+from ..features.segments import averaged, cut
 from .training import NetworkPipeline
 
 
@@ -37,17 +36,15 @@ class AvailableNeighbors(KNeighborsClassifier):
 
 
 class GaussianClassifier(ClassifierMixin, BaseEstimator):
-    """One Gaussian mixture per class; the class of the highest likelihood wins.
-
-    Classes count equally, whatever their number of training tracks.
+    """One Gaussian mixture per class, under equal priors.
 
     Parameters
     ----------
     n_components : int
         Gaussians per class, at most the number of its training tracks.
     shrinkage : float
-        Added to each covariance's diagonal, in units of the mean variance of a column. With fewer
-        tracks than dimensions a covariance has no inverse without it.
+        Added to the diagonal of each covariance, in units of the mean variance of a column: with
+        fewer tracks than dimensions it has no inverse otherwise.
     seed : int
         For the initial means.
     """
@@ -68,7 +65,7 @@ class GaussianClassifier(ClassifierMixin, BaseEstimator):
 
     def _mixture(self, rows, reg_covar):
         n_components = min(self.n_components, len(rows))
-        if len(rows) == 1:  # scikit-learn asks for two; the same twice is the same Gaussian
+        if len(rows) == 1:  # scikit-learn needs two; the same twice is the same Gaussian
             rows = np.repeat(rows, 2, axis=0)
         return GaussianMixture(
             n_components,
@@ -89,14 +86,9 @@ class GaussianClassifier(ClassifierMixin, BaseEstimator):
 
 
 class MarginClassifier(ClassifierMixin, BaseEstimator):
-    """A support vector machine whose margins are turned into probabilities by softmax.
+    """An SVM, one class against all others, with softmax of its margins as probabilities.
 
-    They order the classes as the machine does; they are not calibrated.
-
-    Parameters
-    ----------
-    svc : sklearn.svm.LinearSVC
-        Whose ``decision_function`` has a margin of each class against all others.
+    They are not calibrated. `svc` is a :class:`sklearn.svm.LinearSVC`.
     """
 
     def __init__(self, svc):
@@ -122,24 +114,19 @@ class MarginClassifier(ClassifierMixin, BaseEstimator):
 
 
 class DuelClassifier(MarginClassifier):
-    """A support vector machine for every two classes; the class that wins the most duels wins.
+    """A one-vs-one SVM: one machine for each pair of classes, and a vote.
 
-    The probabilities are the softmax of each class's sum of margins, of which the winner is given
-    the largest. They are not calibrated. (What scikit-learn's machine scores of three classes and
-    more, ``decision_function_shape="ovr"``, is the number of duels won, plus less than one: its
-    softmax is nearly the same for sure and for unsure answers.)
-
-    Parameters
-    ----------
-    svc : sklearn.svm.SVC
-        With ``decision_function_shape="ovo"``.
+    The probabilities are the softmax of each class's sum of margins; the class with most votes gets
+    the largest. They are not calibrated. `svc` is a :class:`sklearn.svm.SVC` with
+    ``decision_function_shape="ovo"``; with ``"ovr"``, which counts votes, softmax hardly differs
+    between sure and unsure answers.
     """
 
     def predict_proba(self, X):
         """Softmax of the summed margins, shape ``(n_tracks, n_classes)``."""
         check_is_fitted(self)
         margins, won = self._duels(X)
-        # as scikit-learn: among equal numbers of duels won the sum decides, at less than one duel
+        # as scikit-learn: among equal numbers of votes the sum decides, at less than one vote
         winner = (won + margins / (3 * (np.abs(margins) + 1))).argmax(axis=1)
         rows, largest = np.arange(len(X)), margins.argmax(axis=1)
         swapped = margins[rows, largest], margins[rows, winner]
@@ -147,7 +134,7 @@ class DuelClassifier(MarginClassifier):
         return softmax(margins, axis=1)
 
     def _duels(self, X):
-        """Sum each class's margins, and count its duels won."""
+        """Return each class's sum of margins, and its number of votes."""
         n_classes = len(self.classes_)
         duels = self.svc_.decision_function(X).reshape(len(X), -1)
         duels = -duels if n_classes == 2 else duels  # of two classes, that of the second
@@ -161,7 +148,7 @@ class DuelClassifier(MarginClassifier):
 
 
 class TrainingPartPipeline(Pipeline):
-    """A pipeline that leaves the validation part unused: it learns from as much as networks do."""
+    """A pipeline that leaves the validation part unused, to learn from as much as networks do."""
 
     def fit(self, X, y, is_valid):
         """Fit on the rows where `is_valid` is false; return `self`."""
@@ -170,25 +157,14 @@ class TrainingPartPipeline(Pipeline):
 
 
 class SegmentVoting(ClassifierMixin, BaseEstimator):
-    """Classifies segments, and a track by the votes of its segments.
-
-    The probability of a track is the mean of its segments' log-probabilities, normalised; this is
-    the product of independent opinions, tempered by their number. :meth:`majority` counts heads
-    instead.
+    """Classifies segments, and a track by the mean of its segments' log-probabilities.
 
     Parameters
     ----------
     pipeline : NetworkPipeline
-        Of one segment; it is cloned.
+        Of one segment; its clone ``pipeline_`` is fitted.
     n_segments : int
         Pieces that each track is cut into.
-
-    Attributes
-    ----------
-    pipeline_ : NetworkPipeline
-        Fitted on segments.
-    classes_ : np.ndarray of int
-        Labels, the columns of the probabilities.
     """
 
     def __init__(self, pipeline, n_segments=10):
@@ -196,17 +172,7 @@ class SegmentVoting(ClassifierMixin, BaseEstimator):
         self.n_segments = n_segments
 
     def fit(self, X, y, is_valid):
-        """Fit on all segments of the tracks where `is_valid` is false; return `self`.
-
-        Parameters
-        ----------
-        X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-            Feature matrices.
-        y : np.ndarray of int, shape (n_tracks,)
-            A label per track.
-        is_valid : np.ndarray of bool, shape (n_tracks,)
-            Tracks whose segments choose the epoch instead.
-        """
+        """Fit on the segments of the training tracks; those of the others choose the epoch."""
         X = check_features(X)
         self.shape_ = X.shape[1:]
         y, is_valid = (np.repeat(values, self.n_segments) for values in (y, is_valid))
@@ -235,7 +201,7 @@ class SegmentVoting(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def majority(self, X):
-        """Label that most segments name, the likelier of equals; shape ``(n_tracks,)``."""
+        """Label of most segments, the likelier of equals; shape ``(n_tracks,)``."""
         segments = self.segment_proba(X)
         n_classes = segments.shape[2]
         votes = np.eye(n_classes)[segments.argmax(axis=2)].sum(axis=1)
@@ -250,21 +216,15 @@ def _pooled(segments):
 class ClassifierOnNetwork(ClassifierMixin, BaseEstimator):
     """A classical classifier on the output of a trained network's convolutions.
 
-    Both see the training rows only; the validation rows choose the network's epoch.
+    Both see the training rows only; the validation rows choose the network's epoch. Clones are
+    fitted.
 
     Parameters
     ----------
     network : NetworkPipeline
-        Its module has a method ``features``; it is cloned.
+        Its module has a method ``features``.
     classifier : Pipeline
-        Of the features, flat vectors; it is cloned.
-
-    Attributes
-    ----------
-    network_, classifier_ : NetworkPipeline, Pipeline
-        Fitted.
-    classes_ : np.ndarray of int
-        Labels that the training rows hold, the columns of the probabilities.
+        Of the features, flat vectors.
     """
 
     def __init__(self, network: NetworkPipeline, classifier: Pipeline):
@@ -300,19 +260,10 @@ class ClassifierOnNetwork(ClassifierMixin, BaseEstimator):
 
 
 def check_features(X: np.ndarray, *, fitted_shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Return `X` as float32, or say what is wrong with it.
+    """Return `X` of shape ``(n_tracks, n_bands, n_frames)`` as float32.
 
-    Parameters
-    ----------
-    X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-        Feature matrices.
-    fitted_shape : tuple of int, optional
-        ``(n_bands, n_frames)`` of the training data, where there is such.
-
-    Raises
-    ------
-    GenrelibError
-        For a wrong number of axes, a shape other than the fitted one, NaN or infinity.
+    `fitted_shape` is ``(n_bands, n_frames)`` of the training data, if any. Raise
+    :class:`GenrelibError` for a wrong number of axes, another shape, NaN or infinity.
     """
     X = np.asarray(X, dtype=np.float32)
     if X.ndim != 3:
@@ -335,13 +286,7 @@ def check_features(X: np.ndarray, *, fitted_shape: tuple[int, ...] | None = None
 
 
 class FeatureTransformer(TransformerMixin, BaseEstimator):
-    """Base of the transformers: checks the input and remembers its shape.
-
-    Attributes
-    ----------
-    shape_ : tuple of int
-        ``(n_bands, n_frames)`` seen by ``fit``.
-    """
+    """Base of the transformers: checks the input against ``shape_``, that of the fitted tracks."""
 
     def fit(self, X, y=None):
         """Remember the shape of one track; return `self`."""
@@ -371,10 +316,8 @@ class Flatten(FeatureTransformer):
 class BandScaler(FeatureTransformer):
     """Standardises each band by its mean and deviation over the training tracks and frames.
 
-    Attributes
-    ----------
-    mean_, scale_ : np.ndarray, shape (n_bands, 1)
-        In the unit of the feature; a constant band has scale 1.
+    ``mean_`` and ``scale_`` have shape ``(n_bands, 1)`` and the unit of the feature; a constant
+    band has scale 1.
     """
 
     def fit(self, X, y=None):
@@ -393,17 +336,10 @@ class BandScaler(FeatureTransformer):
 class MelStatistics(FeatureTransformer):
     """Summary of a log-mel spectrogram over time: level, spread, MFCC and modulation.
 
-    Per track: mean, deviation and the 10th and 90th percentile of each band; mean and deviation
-    of 20 MFCC and of their differences (a DCT of the log-mel, Davis & Mermelstein 1980); and the
-    modulation spectrum of groups of bands (Tzanetakis & Cook 2002 call the idea beat histogram),
-    the mean magnitude of their Fourier transform over time in octaves of frames.
-
-    Parameters
-    ----------
-    n_mfcc : int
-        Coefficients kept of the DCT.
-    n_groups : int
-        Groups of neighbouring bands whose modulation is measured.
+    Per track: mean, deviation, 10th and 90th percentile of each band; mean and deviation of
+    `n_mfcc` MFCC and of their differences (Davis & Mermelstein 1980); and the modulation spectrum
+    of `n_groups` groups of bands, the mean magnitude of their Fourier transform over time in
+    octaves (after the beat histogram of Tzanetakis & Cook 2002).
     """
 
     def __init__(self, n_mfcc=20, n_groups=16):
@@ -433,17 +369,8 @@ def _mean_std(X):
 class AvailablePCA(TransformerMixin, BaseEstimator):
     """PCA to `n_components`, or to as many as the training tracks allow.
 
-    Parameters
-    ----------
-    n_components : int
-        Wanted; the source asks for 900, which 900 training tracks just allow.
-
-    Attributes
-    ----------
-    pca_ : sklearn.decomposition.PCA
-        The fitted transformation.
-    n_components_ : int
-        What was kept: ``min(n_components, n_tracks - 1, n_features)``.
+    The source uses 900. ``pca_`` is the fitted transformation, ``n_components_`` what was kept:
+    ``min(n_components, n_tracks - 1, n_features)``.
     """
 
     def __init__(self, n_components=900):

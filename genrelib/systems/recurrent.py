@@ -6,7 +6,7 @@ from torch import nn
 from .convolutional import SOURCE_002
 from .estimators import BandScaler
 from .row import System, checked, pool_size
-from .training import GenreNet, NetworkPipeline
+from .training import NetworkPipeline, network
 
 
 class CnnLstm(nn.Module):
@@ -14,19 +14,16 @@ class CnnLstm(nn.Module):
 
     After ``002_852f636f69ccd60c``: "three 1D convolutional layers with 32 nodes followed by two
     LSTM layers with 128 nodes, then followed by one fully connected layer of 64 nodes", on
-    sequences of MFCC, with dropout and batch normalisation throughout. Unsaid there and chosen
-    here: kernels of 3 frames, max-pooling by 2 in time after each convolution, the dropout rates,
-    and that the dense layer sees the mean of the LSTM's outputs over time, so that every part of
-    the track counts, not its end most.
+    sequences of MFCC, with dropout and batch normalisation throughout. Chosen here: kernels of 3
+    frames, max-pooling by 2 in time after each convolution, the dropout rates, and that the dense
+    layer sees the mean of the LSTM's outputs over time.
 
     Parameters
     ----------
     input_shape : tuple of int
         ``(n_coefficients, n_frames)``, each at least 8.
-    n_classes : int
-        Number of logits.
     dropout : float
-        Between the LSTM layers, after them and after the dense layer; half of it after each
+        Between and after the LSTM layers and after the dense layer; half of it after each
         convolution; in ``[0, 1)``.
     """
 
@@ -69,14 +66,7 @@ def _lstm_size(recipe):
 
 
 def _cnn_lstm(recipe):
-    net = GenreNet(
-        CnnLstm,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(100),
-        lr=0.00025,
-        batch_size=8,
-    )
+    net = network(recipe, CnnLstm, epochs=100, lr=0.00025, batch_size=8)
     return NetworkPipeline([("scale", BandScaler()), ("net", net)])
 
 
@@ -90,7 +80,7 @@ ROWS = (
         claim=63.0,
         chosen="20 MFCC; kernels of 3, pooling by 2 after each convolution, dropout 0.15 and 0.3, "
         "Adam, batches of 8; frames averaged to four times the picture's width; learning rate "
-        "0.00025 and 100 epochs as said, the best on validation.",
+        "0.00025 and 100 epochs as stated, the best on validation.",
         size=_lstm_size,
         validates=True,
         **SOURCE_002,

@@ -7,34 +7,24 @@ from torch import nn
 from torch.nn import functional
 
 from ..base.errors import GenrelibError
-from .augmentation import ColourAugmentation, SpectrogramAugmentation
 from .classical import SOURCE_004
 from .estimators import Checked
 from .row import SMALLEST, System, checked, image
-from .training import GenreNet, NetworkPipeline
+from .training import ColourAugmentation, NetworkPipeline, SpectrogramAugmentation, network
 
 FLOOR_DB = -80.0
 """Level, re the track's maximum, that is drawn darkest; 0 dB is drawn brightest."""
 
 
 class ColourMap(nn.Module):
-    """Matplotlib's magma, applied inside the network.
+    """Matplotlib's magma, applied inside the network, interpolated between its 256 colours.
 
-    A saved picture stores three rounded numbers for each level; here the levels are stored, and
-    coloured in the network: a third of the memory, no rounding, and a gradient with respect to
-    the spectrogram, which explanations need. Between two entries of the table the colour is
-    interpolated.
-
-    Attributes
-    ----------
-    table : torch.Tensor, shape (256, 3)
-        Red, green and blue in ``[0, 1)``, from the floor to 0 dB.
+    The store keeps levels, not pictures: a third of the memory, no rounding, and a gradient with
+    respect to the spectrogram, which explanations need.
 
     Examples
     --------
     >>> rgb = ColourMap()(torch.tensor([[[-200.0, -80.0, 0.0]]]))
-    >>> tuple(rgb.shape)
-    (1, 3, 1, 3)
     >>> [round(part, 2) for part in rgb[0, :, 0, 2].tolist()]  # the brightest: a pale yellow
     [0.99, 0.99, 0.75]
     """
@@ -45,17 +35,9 @@ class ColourMap(nn.Module):
         self.register_buffer("table", torch.from_numpy(magma))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Colour `x`.
+        """Map ``(batch, height, width)`` in dB re the maximum to RGB ``(batch, 3, height, width)``.
 
-        Parameters
-        ----------
-        x : torch.Tensor, shape (batch, height, width)
-            dB re the track's maximum; clamped to ``[-80, 0]``.
-
-        Returns
-        -------
-        torch.Tensor, shape (batch, 3, height, width)
-            Red, green, blue in ``[0, 1)``, the channel lying last in memory.
+        Levels are clamped to ``[-80, 0]``; colours lie in ``[0, 1)``, channels last in memory.
         """
         last = len(self.table) - 1
         position = (1 - x / FLOOR_DB).clamp(0, 1) * last
@@ -70,22 +52,17 @@ class ResNet18(nn.Module):
 
     After ``004_dfb2f7ed32dc8353``: "a modified 18-layer ResNet", dropout, batch normalisation,
     pictures of 418 x 627 x 3, data augmentation. The layers are those of He, Zhang, Ren & Sun
-    (2016, "Deep residual learning for image recognition") with basic blocks: one 7 x 7
-    convolution, four stages of two blocks of two 3 x 3 convolutions, one dense layer. What the
-    source modified is unsaid; chosen here: dropout before the dense layer, initial weights as He
-    et al. (2015), no weights from other pictures, and the augmentations of
-    :mod:`genrelib.systems.augmentation`.
+    (2016, "Deep residual learning for image recognition") with basic blocks. Chosen here, since the
+    source does not state what it modified: dropout before the dense layer, initial weights as He et
+    al. (2015), no pre-training, and the augmentations of :mod:`genrelib.systems.training`.
 
     Parameters
     ----------
     input_shape : tuple of int
-        ``(n_bands, n_frames)`` of a log-mel spectrogram in dB re the track's maximum, each at
-        least 8. Not standardised: the levels are drawn as colours from -80 to 0 dB.
-    n_classes : int
-        Number of logits.
+        ``(n_bands, n_frames)`` of a log-mel spectrogram in dB re the track's maximum, not
+        standardised, each at least 8.
     image_size : tuple of int, optional
-        ``(height, width)`` of the picture, each at least 8; the source's is ``(418, 627)``. By
-        default a pixel for each band and frame.
+        ``(height, width)`` of the picture, each at least 8. By default a pixel per band and frame.
     width : int
         Channels of the first stage; each later stage has twice as many.
     dropout : float
@@ -127,15 +104,8 @@ class ResNet18(nn.Module):
     def picture(self, x: torch.Tensor) -> torch.Tensor:
         """Draw spectrograms as the coloured pictures that the first convolution sees.
 
-        Parameters
-        ----------
-        x : torch.Tensor, shape (batch, n_bands, n_frames)
-            dB re the track's maximum.
-
-        Returns
-        -------
-        torch.Tensor, shape (batch, 3, height, width)
-            Red, green, blue in ``[0, 1]``; the lowest band is the first row.
+        Map dB re the maximum to RGB ``(batch, 3, height, width)``; the lowest band is the first
+        row.
         """
         x = self.spectrogram_augmentation(x).unsqueeze(1)  # (batch, 1, n_bands, n_frames)
         if tuple(x.shape[2:]) != self.image_size:
@@ -155,13 +125,7 @@ class ResNet18(nn.Module):
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions and a shortcut around them (He et al. 2016, figure 2).
 
-    Parameters
-    ----------
-    n_in, n_out : int
-        Channels before and after.
-    stride : int
-        Step of the first convolution. Where shape or channels change, the shortcut is a 1 x 1
-        convolution of the same step.
+    The shortcut is a 1 x 1 convolution where shape or channels change.
     """
 
     def __init__(self, n_in, n_out, *, stride):
@@ -198,16 +162,15 @@ def _stage(n_in, n_out, *, stride):
 
 
 def _resnet18(recipe):
-    net = GenreNet(
+    net = network(
+        recipe,
         ResNet18,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        module__image_size=recipe.image_size,
-        max_epochs=recipe.epochs(30),
+        epochs=30,
         lr=1e-3,
         batch_size=16,
         schedule="cosine",
         mixed_precision=True,
+        module__image_size=recipe.image_size,
     )
     return NetworkPipeline([("check", Checked()), ("net", net)])
 

@@ -1,23 +1,21 @@
-"""What a system is: a row of the registry, and what its build may depend on."""
+"""What a system is: a row of the registry, what its build may depend on, and what it costs."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pandas as pd
 import torch
 from sklearn.base import ClassifierMixin
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..base.errors import GenrelibError
 from ..features import segments
 
 
 def as_image(x: torch.Tensor) -> torch.Tensor:
-    """Turn matrices ``(batch, n_bands, n_frames)`` into pictures of one channel.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(batch, 1, n_bands, n_frames)``, the channel lying last in memory.
-    """
+    """Give matrices ``(batch, n_bands, n_frames)`` a channel axis, which lies last in memory."""
     return x.unsqueeze(1).contiguous(memory_format=torch.channels_last)
 
 
@@ -28,25 +26,7 @@ SMALLEST = 8
 def checked(
     input_shape: tuple[int, ...], *, n_bands: int = SMALLEST, n_frames: int = SMALLEST
 ) -> tuple[int, int]:
-    """Return `input_shape` as ``(n_bands, n_frames)``, or say why it cannot be used.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one example.
-    n_bands, n_frames : int
-        The least that the network needs of each axis.
-
-    Raises
-    ------
-    GenrelibError
-        For another number of axes, or for too few bands or frames.
-
-    Examples
-    --------
-    >>> checked((128, 40))
-    (128, 40)
-    """
+    """Return `input_shape` as ``(n_bands, n_frames)``; raise the error for too small a one."""
     if len(input_shape) != 2:
         raise GenrelibError(
             f"examples of shape {tuple(input_shape)}; a network on feature matrices needs "
@@ -66,13 +46,6 @@ def pool_size(shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...
 
     One network then serves a chromagram of 12 rows and a spectrogram of 128.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Size of what is pooled.
-    wanted : tuple of int
-        Window where there is room for it.
-
     Examples
     --------
     >>> pool_size((128, 40), wanted=(4, 4)), pool_size((3, 5), wanted=(4, 4))
@@ -82,39 +55,19 @@ def pool_size(shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...
 
 
 def pooled(shape: tuple[int, ...], window: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the size that is left after a pooling without overlap.
-
-    Examples
-    --------
-    >>> pooled((87, 40), (4, 2))
-    (21, 20)
-    """
+    """Return the size that is left after a pooling without overlap."""
     return tuple(size // step for size, step in zip(shape, window, strict=True))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a build may depend on besides the system's own constants.
+    """What a build may depend on besides the system's own constants."""
 
-    Parameters
-    ----------
-    n_classes : int
-        Genres of the corpus.
-    seed : int
-        Of this fit.
-    epoch_share : float
-        In ``(0, 1]``: which share of its own number of epochs a network may train.
-    image_size : tuple of int
-        Bands and frames of the pictures that networks of pictures get.
-    clip_s : float
-        Seconds of music in each example.
-    """
-
-    n_classes: int
-    seed: int
-    epoch_share: float
-    image_size: tuple[int, int]
-    clip_s: float
+    n_classes: int  # genres of the corpus
+    seed: int  # of this fit
+    epoch_share: float  # share of its own number of epochs that a network may train, in (0, 1]
+    image_size: tuple[int, int]  # bands and frames of the pictures that networks of pictures get
+    clip_s: float  # seconds of music in each example
 
     def epochs(self, own: int) -> int:
         """Return the share of a system's `own` number of epochs, at least 1."""
@@ -136,53 +89,97 @@ def image(recipe: Recipe) -> tuple[int, int]:
     return recipe.image_size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class System:
-    """A row of the registry.
-
-    Parameters
-    ----------
-    name, title : str
-        For code, and for people.
-    notebook : str
-        Number of the notebook that runs it.
-    feature : str
-        A name that :func:`genrelib.store.packs.described` knows.
-    build : callable
-        ``build(recipe)`` returns a new estimator with ``fit`` and ``predict_proba``.
-    source : str
-        The document that describes it, by its file name or address, or ``"ours"``.
-    claim : float or None
-        Accuracy claimed there, in percent.
-    claim_protocol : str
-        How it was measured, in the source's words, as far as it says.
-    claim_n : int or None
-        How many tests the claim rests on; None where the source does not say.
-    claim_about : str
-        The music that it was measured on.
-    split : str
-        The name in :data:`genrelib.protocols.PROTOCOLS` that comes nearest to the source's split.
-    chosen : str
-        What the source leaves unsaid, and what was chosen.
-    size : callable
-        ``size(recipe)`` returns bands and frames to which features are averaged when they are
-        read; None leaves an axis as it is stored.
-    validates : bool
-        Whether the validation part is kept out of training, to pick the epoch on. If so its
-        ``fit`` takes ``is_valid``; if not, the validation part joins the training part.
-    """
+    """A row of the registry; its source is a document's file name or address, or ``"ours"``."""
 
     name: str
-    title: str
-    notebook: str
-    feature: str
-    build: Callable[[Recipe], ClassifierMixin]
-    source: str
-    claim: float | None
-    claim_protocol: str
-    claim_n: int | None
-    split: str
-    chosen: str
-    size: Callable[[Recipe], tuple[int | None, int | None]] = whole
+    title: str  # for people
+    notebook: str  # number of the notebook that runs it
+    feature: str  # known to genrelib.store.packs.described
+    build: Callable[[Recipe], ClassifierMixin]  # a new estimator with fit and predict_proba
+    chosen: str  # what was chosen where the source is silent
+    source: str = "ours"
+    claim: float | None = None  # accuracy claimed there, in percent
+    claim_protocol: str = ""  # how it was measured, in the source's words
+    claim_n: int | None = None  # tests that it rests on, if the source states them
+    claim_about: str = "GTZAN"  # the music that it was measured on
+    split: str = "track_random"  # the protocol nearest to the source's
+    size: Callable[[Recipe], tuple[int | None, int | None]] = whole  # see Store.read
+    # whether the validation part picks the epoch: if so, fit takes is_valid; if not, the
+    # validation part joins the training part
     validates: bool = False
-    claim_about: str = "GTZAN"
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Return how many numbers training may change in `module`."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def count_multiply_adds(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Count the multiply-adds of one example of `input_shape`, without its batch axis.
+
+    Those of all matrix products in prediction; normalisation, activations, pooling and resizing
+    multiply little and are not counted.
+
+    Examples
+    --------
+    >>> count_multiply_adds(nn.Linear(5, 3), (5,))
+    15
+    """
+    return _trace(module, input_shape, hooked={})[""]
+
+
+def layers(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
+    """List the layers that hold parameters, in the order of their definition.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``layer`` (path of the attribute), ``kind`` (its class), ``output`` (shape without the batch
+        axis, as text), ``parameters`` and ``multiply_adds`` of one example.
+    """
+    rows = {}
+    for name, layer in module.named_modules():
+        inside_another = any(name.startswith(f"{row}.") for row in rows)
+        if not inside_another and any(True for _ in layer.parameters(recurse=False)):
+            rows[name] = layer
+    outputs = dict.fromkeys(rows, "")
+    counts = _trace(module, input_shape, hooked=outputs)
+    return pd.DataFrame(
+        {
+            "layer": list(rows),
+            "kind": [type(layer).__name__ for layer in rows.values()],
+            "output": list(outputs.values()),
+            "parameters": [count_parameters(layer) for layer in rows.values()],
+            "multiply_adds": [counts.get(name, 0) for name in rows],
+        }
+    )
+
+
+def _trace(module, input_shape, hooked):
+    """Run one example through a copy without numbers; return multiply-adds by layer, "" for all.
+
+    On the meta device torch splits recurrent and attention layers into matrix products, which the
+    counter knows; on a CPU it would pass over them.
+    """
+    hollow = copy.deepcopy(module).to("meta").eval()
+    for name in hooked:
+        hollow.get_submodule(name).register_forward_hook(_shape_writer(hooked, name))
+    with FlopCounterMode(display=False) as counter:
+        hollow(torch.zeros(1, *input_shape, device="meta"))
+    root = f"{type(module).__name__}."
+    within = {
+        name.removeprefix(root): sum(flops.values()) // 2
+        for name, flops in counter.get_flop_counts().items()
+        if name.startswith(root)
+    }
+    return {"": counter.get_total_flops() // 2, **within}
+
+
+def _shape_writer(hooked, name):
+    def write(_layer, _inputs, output):
+        output = output[0] if isinstance(output, tuple) else output
+        hooked[name] = " x ".join(map(str, output.shape[1:]))
+
+    return write

@@ -17,7 +17,7 @@ from .estimators import (
     GaussianClassifier,
 )
 from .row import System, as_image, checked, pool_size, pooled
-from .training import GenreNet, NetworkPipeline
+from .training import NetworkPipeline, network
 
 SUGGESTED_BY_003 = {**SOURCE_003, "claim": None, "claim_protocol": "suggested, not tried"}
 
@@ -27,16 +27,8 @@ def _stack_size(recipe):
     return None, recipe.image_size[1]
 
 
-def _stack_net(recipe, module, **kwargs):
-    net = GenreNet(
-        module,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(60),
-        lr=1e-3,
-        batch_size=16,
-        **kwargs,
-    )
+def _stack_net(recipe, module):
+    net = network(recipe, module, epochs=60, lr=1e-3, batch_size=16)
     return NetworkPipeline([("scale", BandScaler()), ("net", net)])
 
 
@@ -65,18 +57,15 @@ class StackCnn(nn.Module):
     """Two convolutions of 5 x 5 and 16 channels, then one fully connected layer.
 
     After ``003_e74a875cd7974701``: "two convolutional layers followed by fully connected", leaky
-    ReLU, batch normalisation, dropout 0.5. Size and number of the kernels, the poolings (4 x 4,
-    less where an axis is short) and the places of normalisation and dropout are unsaid there and
-    chosen here. One fully connected layer, and no hidden one: the same numbers then serve the
-    network's last layer and the support vector machine that the source suggests to put in its
-    place.
+    ReLU, batch normalisation, dropout 0.5. Chosen here: size and number of the kernels, poolings of
+    4 x 4 (less where an axis is short), the order of normalisation and dropout, and no hidden
+    layer, so that the last layer and the support vector machine that the source suggests instead
+    see the same numbers.
 
     Parameters
     ----------
     input_shape : tuple of int
         ``(n_rows, n_frames)``, each at least 8; the source's stack is 87 x 1400.
-    n_classes : int
-        Number of logits.
     dropout : float
         Before the fully connected layer, in ``[0, 1)``.
     """
@@ -91,18 +80,7 @@ class StackCnn(nn.Module):
         self.dense = nn.Linear(16 * math.prod(shape), n_classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the output of the convolutions, flat.
-
-        Parameters
-        ----------
-        x : torch.Tensor, shape (batch, n_rows, n_frames)
-            Standardised stacks.
-
-        Returns
-        -------
-        torch.Tensor, shape (batch, n_outputs)
-            What the fully connected layer sees, before dropout.
-        """
+        """Map standardised stacks to the flat output of the convolutions, ``(batch, n_out)``."""
         x = self.convolutions(as_image(x))  # (batch, 16, n_rows // 16, n_frames // 16) or more
         return x.flatten(1)
 
@@ -115,16 +93,14 @@ class VolumeCnn(nn.Module):
     """:class:`StackCnn` with 3D convolutions on a stack that is cut into slices of time.
 
     ``003_e74a875cd7974701`` suggests no more than "3D convolutions (structure data in 3d way)".
-    Chosen here: the frames are cut into `n_slices` consecutive pieces, which become the depth of
-    a volume, so that a kernel of 3 x 5 x 5 sees the same place of three successive pieces at once.
-    Everything else is as in :class:`StackCnn`: what differs between the two is the third axis.
+    Chosen here: `n_slices` consecutive pieces in time become the depth of a volume, so that a
+    kernel of 3 x 5 x 5 sees the same position of three successive pieces. All else is as in
+    :class:`StackCnn`.
 
     Parameters
     ----------
     input_shape : tuple of int
         ``(n_rows, n_frames)``: at least 8 rows, and four frames per slice.
-    n_classes : int
-        Number of logits.
     n_slices : int
         Depth of the volume, at least 2. The last ``n_frames % n_slices`` frames are left out.
     dropout : float
@@ -176,32 +152,28 @@ def _blocks(convolution, normalisation, pooling, shape, *, kernel):
     return nn.Sequential(*blocks), shape
 
 
+ON_STACK = {"notebook": "04", "feature": "stack", "size": _stack_size, "validates": True}
+
 ROWS = (
     System(
         name="cnn_stack",
         title="CNN on the stack",
-        notebook="04",
-        feature="stack",
         build=_cnn_stack,
         claim=35.0,
         chosen="Frames averaged to the picture's width; Adam, learning rate 0.001, batches of 16, "
         "at most 60 epochs, the best on validation.",
-        size=_stack_size,
-        validates=True,
+        **ON_STACK,
         **SOURCE_003,
     ),
     *(
         System(
             name=f"cnn_stack_{kind}",
             title=f"{title} on that CNN's output",
-            notebook="04",
-            feature="stack",
             build=partial(_on_network, head),
             chosen=f"The output of the convolutions of cnn_stack, standardised, PCA-900 or as many "
             f"directions as there are, then {kind} as in notebook 03, fitted on the training part "
             "alone.",
-            size=_stack_size,
-            validates=True,
+            **ON_STACK,
             **SUGGESTED_BY_003,
         )
         for kind, title, head in (
@@ -212,13 +184,10 @@ ROWS = (
     System(
         name="cnn_3d",
         title="3D convolutional network",
-        notebook="04",
-        feature="stack",
         build=_cnn_3d,
         chosen="The stack cut in time into consecutive slices, a volume of slice x row x frame; "
         "trained as cnn_stack.",
-        size=_stack_size,
-        validates=True,
+        **ON_STACK,
         **SUGGESTED_BY_003,
     ),
 )

@@ -1,10 +1,16 @@
-"""Training of networks: skorch's wiring with seeds, validation by group and early stopping."""
+"""Training of networks with seeds, validation by group and early stopping; and augmentation.
+
+Augmentation modules change an example at random and leave its genre as it is. They act while
+training only; all draws come from torch's default generator on the input's device, which a fit
+seeds, and each example of a batch has its own.
+"""
 
 import numpy as np
 import torch
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EarlyStopping, LRScheduler
+from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import Subset
 
@@ -12,15 +18,7 @@ from ..base.errors import GenrelibError
 
 
 def device() -> tuple[str, str]:
-    """Return the torch device to train on, and why.
-
-    Returns
-    -------
-    name : str
-        ``"cuda"`` or ``"cpu"``.
-    reason : str
-        In words, for the notebook.
-    """
+    """Return the torch device to train on, ``"cuda"`` or ``"cpu"``, and why, in words."""
     if torch.cuda.is_available():
         return "cuda", f"a GPU is present ({torch.cuda.get_device_name(0)})"
     return "cpu", "torch sees no GPU here"
@@ -34,18 +32,17 @@ def half_precision() -> bool:
 class GenreNet(NeuralNetClassifier):
     """A torch module as a seeded scikit-learn classifier with early stopping.
 
-    Training sees the rows that are not in the validation part; the weights of the epoch with the
-    highest validation accuracy are kept, the first of equals, or of the last epoch when there is
-    no validation part. Not of the lowest validation loss: a network that grows too sure of itself
-    has it after an epoch or two, long before it knows the most. The global random state of torch
-    is left as it was.
+    Kept are the weights of the epoch with the highest validation accuracy, the first of equals, or
+    of the last epoch without a validation part. (The lowest validation loss comes epochs earlier,
+    as soon as a network grows too sure of itself.) The global random state of torch is left as it
+    was.
 
     Parameters
     ----------
     module : type
         A class of :mod:`genrelib.systems`.
     n_classes : int
-        Number of logits; labels are ``0 .. n_classes - 1``, of which some may be absent.
+        Labels are ``0 .. n_classes - 1``, of which some may be absent.
     seed : int
         For initial weights, dropout and the order of batches.
     patience : int
@@ -53,8 +50,7 @@ class GenreNet(NeuralNetClassifier):
     schedule : {None, "cosine"}
         How the learning rate falls over ``max_epochs``; None keeps it.
     mixed_precision : bool
-        Multiply in 16-bit floats where that is faster, see :func:`half_precision`; weights and
-        sums stay 32-bit.
+        Multiply in 16-bit floats where that is faster, see :func:`half_precision`.
     **kwargs
         As for :class:`skorch.NeuralNetClassifier`.
     """
@@ -109,16 +105,9 @@ class GenreNet(NeuralNetClassifier):
         return callbacks
 
     def fit(self, X, y, is_valid):
-        """Train; return `self`.
+        """Train on the rows of `X`, finite, where `is_valid` is false; return `self`.
 
-        Parameters
-        ----------
-        X : np.ndarray, shape (n_tracks, ...)
-            Inputs of the module, finite.
-        y : np.ndarray of int, shape (n_tracks,)
-            Labels in ``0 .. n_classes - 1``.
-        is_valid : np.ndarray of bool, shape (n_tracks,)
-            The rows that choose the epoch instead of training; perhaps none.
+        The other rows, perhaps none, choose the epoch. Labels `y` lie in ``0 .. n_classes - 1``.
         """
         X = np.ascontiguousarray(X, dtype=np.float32)
         y = np.asarray(y, dtype=np.int64)
@@ -147,16 +136,9 @@ class GenreNet(NeuralNetClassifier):
         return super().predict_proba(X).astype(np.float64)
 
     def outputs(self, X, method, *, training=False):
-        """Return what a method of the module gives for each row, float32.
+        """Return ``module.method(x)`` for each row of `X`, float32.
 
-        Parameters
-        ----------
-        X : np.ndarray, shape (n_tracks, ...)
-            Inputs of the module.
-        method : str
-            ``method(x)`` maps a batch to an array whose first axis is the batch.
-        training : bool
-            As in training: with augmentation, drawn from torch's generator.
+        With `training`, as in training: with augmentation, drawn from torch's generator.
         """
         self.module_.train(training)
         rows = []
@@ -167,7 +149,7 @@ class GenreNet(NeuralNetClassifier):
         return np.concatenate(rows)
 
     def infer(self, x, **fit_params):
-        """Run the module on a batch, in mixed precision where that is asked for and faster."""
+        """Run the module on a batch, in mixed precision where that is wanted and faster."""
         mixed = self.mixed_precision and half_precision()
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=mixed):
             return super().infer(x, **fit_params).float()
@@ -205,8 +187,7 @@ class GenreNet(NeuralNetClassifier):
 class NetworkPipeline(Pipeline):
     """Transformers and a :class:`GenreNet` as last step, which share the validation mask.
 
-    The transformers too are fitted on the training rows only: a PCA that has seen the validation
-    rows would make their loss look like that of rows learnt by heart.
+    The transformers too are fitted on the training rows only, so that validation stays honest.
     """
 
     def fit(self, X, y, is_valid):
@@ -223,4 +204,127 @@ class NetworkPipeline(Pipeline):
 
 
 def _discard(_message):
-    """Take early stopping's announcement; the learning curve tells it."""
+    """Discard early stopping's message; the learning curve holds the same."""
+
+
+def network(recipe, module: type, *, epochs: int, **kwargs) -> GenreNet:
+    """Build an untrained network for a :class:`~genrelib.systems.Recipe`.
+
+    `epochs` are those of a full training; `kwargs` go to :class:`GenreNet`.
+    """
+    return GenreNet(
+        module,
+        n_classes=recipe.n_classes,
+        seed=recipe.seed,
+        max_epochs=recipe.epochs(epochs),
+        **kwargs,
+    )
+
+
+GREY = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in a grey (ITU-R BT.601)."""
+
+
+class SpectrogramAugmentation(nn.Module):
+    """Rolls a spectrogram in time, changes its level and masks bands and frames.
+
+    Masks as in SpecAugment (Park et al. 2019), without its time warping: they take the mean.
+
+    Parameters
+    ----------
+    level : float
+        Largest change of an example's level, up or down, in dB.
+    n_masks : int
+        Masks on each axis; they may overlap.
+    band_share, frame_share : float
+        Longest mask as a share of the axis, in ``[0, 1]``; lengths are drawn from 0.
+    """
+
+    def __init__(self, *, level=6.0, n_masks=2, band_share=0.15, frame_share=0.15):
+        super().__init__()
+        self.level = level
+        self.n_masks = n_masks
+        self.band_share = band_share
+        self.frame_share = frame_share
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Change ``(batch, n_bands, n_frames)``, finite, dB; the shape stays."""
+        if not self.training:
+            return x
+        x = self._rolled(x)
+        x = x + self.level * _signed(x, 1, 1)
+        masked = self._masks(x, x.shape[1], self.band_share).unsqueeze(2)
+        masked = masked | self._masks(x, x.shape[2], self.frame_share).unsqueeze(1)
+        return torch.where(masked, x.mean(dim=(1, 2), keepdim=True), x)
+
+    @staticmethod
+    def _rolled(x):
+        """Begin each example at a random frame; what was before follows its end."""
+        n_frames = x.shape[2]
+        start = _whole(_uniform(x, 1) * n_frames)  # (batch, 1)
+        index = (start + torch.arange(n_frames, device=x.device)) % n_frames
+        return x.gather(2, index.unsqueeze(1).expand_as(x))
+
+    def _masks(self, x, size, share):
+        """Draw masks: bool of shape ``(batch, size)``, true inside one."""
+        longest = int(share * size)
+        length = _whole(_uniform(x, self.n_masks, 1) * (longest + 1))
+        start = _whole(_uniform(x, self.n_masks, 1) * (size - length + 1))
+        place = torch.arange(size, device=x.device)
+        return ((place >= start) & (place < start + length)).any(dim=1)
+
+
+class ColourAugmentation(nn.Module):
+    """Changes brightness, contrast and saturation of a picture and mixes its channels.
+
+    ``004_dfb2f7ed32dc8353`` recommends "more color data augmentation", no more. The mixing blends a
+    picture with itself in a random order of its channels. The result is clamped to ``[0, 1]``.
+
+    Parameters
+    ----------
+    brightness, contrast, saturation : float
+        Factors are drawn from ``1 ± value``, each value in ``[0, 1]``. Contrast spreads around the
+        picture's mean grey, saturation around the grey of each pixel.
+    mixing : float
+        Largest share of the reordered channels, in ``[0, 1]``.
+    """
+
+    def __init__(self, *, brightness=0.2, contrast=0.2, saturation=0.2, mixing=0.5):
+        super().__init__()
+        self.brightness = brightness
+        self.contrast = contrast
+        self.saturation = saturation
+        self.mixing = mixing
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Change pictures ``(batch, 3, height, width)`` in ``[0, 1]``; the shape stays."""
+        if not self.training:
+            return x
+        order = _uniform(x, 3).argsort(dim=1)  # (batch, 3)
+        reordered = x[torch.arange(len(x), device=x.device)[:, None], order]
+        x = torch.lerp(x, reordered, self.mixing * _uniform(x, 1, 1, 1))
+        x = x * (1 + self.brightness * _signed(x, 1, 1, 1))
+        grey = _grey(x)  # (batch, 1, height, width)
+        x = grey + (x - grey) * (1 + self.saturation * _signed(x, 1, 1, 1))
+        mean = grey.mean(dim=(2, 3), keepdim=True)
+        x = mean + (x - mean) * (1 + self.contrast * _signed(x, 1, 1, 1))
+        return x.clamp(0, 1)
+
+
+def _grey(x):
+    shares = torch.tensor(GREY, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
+    return (x * shares).sum(dim=1, keepdim=True)
+
+
+def _uniform(x, *shape):
+    """Draw from ``[0, 1)``, shape ``(batch, *shape)``."""
+    return torch.rand(len(x), *shape, dtype=x.dtype, device=x.device)
+
+
+def _signed(x, *shape):
+    """Draw from ``[-1, 1)``, shape ``(batch, *shape)``."""
+    return 2 * _uniform(x, *shape) - 1
+
+
+def _whole(x):
+    return x.floor().long()

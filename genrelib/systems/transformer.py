@@ -6,31 +6,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .augmentation import SpectrogramAugmentation
 from .classical import SOURCE_004
 from .estimators import Checked
 from .row import System, checked, image
-from .training import GenreNet, NetworkPipeline
+from .training import NetworkPipeline, SpectrogramAugmentation, network
 
 
 class VisionTransformer(nn.Module):
     """Patches of a spectrogram as words of a sentence, read by self-attention.
 
     The future work of ``004_dfb2f7ed32dc8353`` ("considering advanced architectures like Vision
-    Transformers"), which gives no detail. After Dosovitskiy et al. (2021, "An image is worth
-    16x16 words"), made small because some hundreds of tracks cannot feed a large one: patches of
-    8 x 8, learned positions, `depth` layers that normalise first. Chosen here: the mean over all
-    patches instead of a class token, which has to learn from few tracks what the mean does
-    anyway (Beyer, Zhai & Kolesnikov 2022, "Better plain ViT baselines for ImageNet-1k").
+    Transformers"), which gives no detail. After Dosovitskiy et al. (2021, "An image is worth 16x16
+    words"), small because there are only some hundreds of tracks: patches of 8 x 8, learned
+    positions, `depth` layers that normalise first, and the mean over all patches instead of a class
+    token (Beyer, Zhai & Kolesnikov 2022, "Better plain ViT baselines for ImageNet-1k").
 
     Parameters
     ----------
     input_shape : tuple of int
-        ``(n_bands, n_frames)``, each at least 8. An axis that the patch does not divide is padded
-        with the example's minimum. Each band is standardised by its mean and deviation over the
-        training batches, so that dB can be given as they are.
-    n_classes : int
-        Number of logits.
+        ``(n_bands, n_frames)``, each at least 8, in dB: the network standardises each band itself.
+        An axis that the patch does not divide is padded with the example's minimum.
     patch : int
         Height and width of a patch.
     dim : int
@@ -42,7 +37,7 @@ class VisionTransformer(nn.Module):
     dropout : float
         After the positions, in every layer and before the dense layer, in ``[0, 1)``.
     augment : bool
-        While training, change the spectrogram at random; it must then be in dB.
+        While training, change the spectrogram at random.
     """
 
     def __init__(
@@ -100,13 +95,7 @@ class VisionTransformer(nn.Module):
 
 
 class Positions(nn.Module):
-    """A learned vector for each place in a sequence, added to what stands there.
-
-    Parameters
-    ----------
-    n_places, dim : int
-        Length of the sequence, and of each vector.
-    """
+    """A learned vector for each position of a sequence, added to it."""
 
     def __init__(self, n_places, dim):
         super().__init__()
@@ -119,16 +108,15 @@ class Positions(nn.Module):
 
 
 def _vit(recipe):
-    net = GenreNet(
+    net = network(
+        recipe,
         VisionTransformer,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        module__augment=True,
-        max_epochs=recipe.epochs(50),
+        epochs=50,
         optimizer=torch.optim.AdamW,
         lr=5e-4,
         batch_size=16,
         schedule="cosine",
+        module__augment=True,
     )
     return NetworkPipeline([("check", Checked()), ("net", net)])
 
@@ -140,7 +128,6 @@ ROWS = (
         notebook="07",
         feature="log_mel",
         build=_vit,
-        claim=None,
         chosen="Small: patches of 8 x 8, four layers of four heads; AdamW, learning rate 0.0005 "
         "falling by a cosine, batches of 16, at most 50 epochs, the best on validation; augmented "
         "as the residual network, but for colours.",

@@ -1,20 +1,31 @@
-"""Long downloads: what was cut goes on where it ended, as far as the server allows."""
+"""Published files: fetched with their checksums, from the net or from a mirror of it.
+
+A download that was cut goes on where it ended, as far as the server allows.
+"""
 
 import os
 import re
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pooch
 import requests
 from tqdm import tqdm
 
 from .. import __version__
 from ..base.errors import GenrelibError
 from ..base.files import digest, locked, write_text
-from . import download
+from . import archives
+
+MIRROR = "GENRELIB_MIRROR"
+"""Environment variable that names a folder or a URL laid out as ``host/path``."""
 
 RETRIES = 3
 """How often it is tried again in a row without a byte gained, after 1 s, 2 s and 4 s."""
+
+TIMEOUT_S = 30
+"""Seconds without an answer after which a try counts as failed."""
 
 LONGEST_WAIT_S = 60.0
 """Seconds to wait at most where a server says when to come back."""
@@ -22,6 +33,8 @@ LONGEST_WAIT_S = 60.0
 _CHUNK = 2**14  # what of a chunk has come when the connection is cut is lost
 _AGENT = f"genrelib/{__version__} (python-requests/{requests.__version__})"
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be others a little later
+
+pooch.get_logger().setLevel("WARNING")  # the progress bar says what is fetched
 
 
 class _TryError(Exception):
@@ -36,55 +49,110 @@ class PassingError(GenrelibError):
     """What was tried failed too often, but may succeed another time."""
 
 
-def fetch(url: str, checksum: str, folder: Path) -> Path:
-    """Return a local file that holds what was published at `url`, as :func:`.download.fetch`.
+def layout(url: str) -> str:
+    """Return where a mirror keeps `url`: ``host/path``, without the query.
 
-    A download that ended early goes on from there, now or at the next call.
+    Slashes in a row count as one, as in a file system.
+
+    Examples
+    --------
+    >>> layout("https://zenodo.org/records/1/files/index.json?download=1")
+    'zenodo.org/records/1/files/index.json'
+    """
+    parts = urlsplit(url)
+    return "/".join([parts.netloc, *filter(None, parts.path.split("/"))])
+
+
+def fetch(url: str, checksum: str, folder: Path) -> Path:
+    """Return a local file that holds what was published at `url`.
+
+    What is there and right is not fetched again; a download that ended early goes on from there,
+    now or at the next call. With :data:`MIRROR` set, only the mirror is asked, and the same
+    checksum holds; a file in a mirror folder is used where it lies.
 
     Parameters
     ----------
-    url, checksum, folder
-        As for :func:`.download.fetch`; so is the mirror.
+    url : str
+        The published address (http or https).
+    checksum : str
+        ``"md5:..."``, ``"sha1:..."`` or ``"sha256:..."`` with hexadecimal digits.
+    folder : Path
+        Where downloads are kept, laid out as a mirror is: it can serve as one.
 
     Returns
     -------
     Path
-        The verified file.
+        The verified file: in `folder`, or in the mirror's folder. Not to be written to.
 
     Raises
     ------
     GenrelibError
-        When it can't be downloaded, or the checksum differs.
+        When the mirror lacks the file, the download fails, or the checksum differs.
     """
-    kept = Path(folder) / download.layout(url)
-    mirror, is_address = download.mirror_of_downloads()
+    kept = Path(folder) / layout(url)
+    if kept.is_file() and _seen(kept, checksum) == checksum:
+        return kept
+    mirror, is_address = _mirror()
     if mirror and not is_address:
-        return download.fetch(url, checksum, folder)
-    with locked(kept):
-        if not (kept.is_file() and _seen(kept, checksum) == checksum):
-            address = f"{mirror.rstrip('/')}/{download.layout(url)}" if mirror else url
-            bring(address, kept, checksum=checksum)
+        return _from_folder(Path(mirror.removeprefix("file://")).expanduser(), url, checksum)
+    address = f"{mirror.rstrip('/')}/{layout(url)}" if mirror else url
+
+    found = "something else"
+
+    def resumed(_address: str, target: str, _registry: object) -> None:
+        nonlocal found
+        _complete(address, _part(kept))
+        found = _seen(_part(kept), checksum)
+        os.replace(_part(kept), target)
+
+    try:
+        with locked(kept):
+            pooch.retrieve(address, checksum, fname=kept.name, path=kept.parent, downloader=resumed)
+    except GenrelibError as error:  # a ValueError too
+        if not mirror:
+            raise
+        raise type(error)(f"{error} It stands for {url}, as {MIRROR} says.") from error
+    except OSError as error:
+        raise GenrelibError(
+            f"{url} can't be written to {kept} ({error.strerror or error}); make room or choose "
+            "another data folder."
+        ) from error
+    except ValueError as error:
+        raise GenrelibError(
+            f"{address} holds something with the checksum {found}; published at {url} is "
+            f"{checksum}. Try again later, or give the file through {MIRROR}."
+        ) from error
     return kept
 
 
 def wanting_bytes(url: str, folder: Path, n_bytes: int) -> int:
     """Return how many bytes :func:`fetch` would still write of a file of `n_bytes`."""
-    kept = Path(folder) / download.layout(url)
-    mirror, is_address = download.mirror_of_downloads()
+    kept = Path(folder) / layout(url)
+    mirror, is_address = _mirror()
     if kept.is_file() or (mirror and not is_address):
         return 0
     return max(0, n_bytes - _size(_part(kept)))
 
 
-def bring(
-    url: str,
-    path: Path,
-    *,
-    checksum: str = "",
-    most_bytes: int | None = None,
-    shows_progress: bool = True,
-) -> None:
-    """Download a file, which appears only when it is whole and right.
+def obtain(url: str, checksum: str, downloads: Path, folder: Path) -> Path:
+    """Fetch an archive and extract it; return `folder`. Nothing is done twice.
+
+    Parameters
+    ----------
+    url, checksum : str
+        As in :func:`fetch`.
+    downloads : Path
+        Where the archive is kept.
+    folder : Path
+        What to extract to. Once it is complete, the archive may be deleted.
+    """
+    if not archives.is_extracted(folder, checksum):
+        archives.extract(fetch(url, checksum, downloads), folder, identity=checksum)
+    return folder
+
+
+def bring(url: str, path: Path, *, most_bytes: int | None = None) -> None:
+    """Download a file of unknown content, which appears only when it is whole.
 
     What has come so far waits in ``<path>.part``. It is gone on with where the server says, by an
     ETag or a date of change, that it still has the same file; otherwise it is begun anew. One
@@ -96,24 +164,27 @@ def bring(
         Where it is (http or https).
     path : Path
         Where to. What is there is replaced.
-    checksum : str
-        As ``"sha1:..."``; nothing is verified without.
     most_bytes : int, optional
         What is larger is refused.
-    shows_progress : bool
-        Whether there is a progress bar.
 
     Raises
     ------
     PassingError
         When the server fails too often, or is not reached.
     GenrelibError
-        When the server refuses, or sends something larger or other than expected, and when it or
-        `url` names an address that is none.
+        When the server refuses, or sends something larger than allowed, and when it or `url` names
+        an address that is none.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(path)
+    _complete(url, _part(path), most_bytes, shows_progress=False)
+    os.replace(_part(path), path)
+
+
+def _complete(
+    url: str, part: Path, most_bytes: int | None = None, shows_progress: bool = True
+) -> None:
+    """Go on with a download until all of it is in `part`."""
+    part.parent.mkdir(parents=True, exist_ok=True)
     failures, most = 0, _size(part)
     while True:
         try:
@@ -132,15 +203,39 @@ def bring(
                     f"{error}. Check the connection and try again: what has come is kept."
                 ) from error
             time.sleep(max(getattr(error, "wait_s", 0.0), 2.0 ** (failures - 1)))
-    seen = _seen(part, checksum)
     _tag(part).unlink(missing_ok=True)
-    if seen != checksum:
-        part.unlink()
+
+
+def _mirror() -> tuple[str, bool]:
+    """Return what :data:`MIRROR` says, perhaps nothing, and whether it is an address."""
+    mirror = os.environ.get(MIRROR, "").strip()
+    return mirror, mirror.startswith(("http://", "https://"))
+
+
+def _seen(path: Path, checksum: str) -> str:
+    """Return the checksum that a file really has, written like the expected one."""
+    algorithm = checksum.partition(":")[0]
+    return f"{algorithm}:{digest(path, algorithm)}"
+
+
+def _from_folder(mirror: Path, url: str, checksum: str) -> Path:
+    """Return the mirror folder's own copy, verified."""
+    mirror = Path(os.path.abspath(mirror))
+    path = mirror / layout(url)
+    if not path.is_file():
+        wanting = "does not hold it" if mirror.is_dir() else "is not a folder"
         raise GenrelibError(
-            f"{url} holds something with the checksum {seen}; published is {checksum}. Try again "
-            f"later, or give the file through {download.MIRROR}."
+            f"{url} was looked for in the mirror at {path}, but the mirror {wanting}. "
+            f"Put the file there, correct {MIRROR}={os.environ[MIRROR]!r}, or unset it to download "
+            "from the published address."
         )
-    os.replace(part, path)
+    seen = _seen(path, checksum)
+    if seen != checksum:
+        raise GenrelibError(
+            f"{path}, the mirror's copy of {url}, has the checksum {seen}; published is "
+            f"{checksum}. Replace the mirror's copy; it is not used."
+        )
+    return path
 
 
 def _go_on(url: str, part: Path, most_bytes: int | None, shows_progress: bool) -> None:
@@ -150,7 +245,7 @@ def _go_on(url: str, part: Path, most_bytes: int | None, shows_progress: bool) -
     headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
     if offset:
         headers |= {"Range": f"bytes={offset}-", "If-Range": tag.read_text(encoding="utf-8")}
-    with requests.get(url, headers=headers, stream=True, timeout=download.TIMEOUT_S) as answer:
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
         total = _total(answer)
         if answer.status_code == 416 and total == offset:
             return
@@ -214,12 +309,6 @@ def _refuse_large(url: str, size: int | None, most_bytes: int | None) -> None:
             f"{url} is larger than {most_bytes / 1e6:g} MB, {size / 1e6:.1f} MB or more; give the "
             "address of something smaller."
         )
-
-
-def _seen(path: Path, checksum: str) -> str:
-    """Return the checksum that a file really has, written like the expected one."""
-    algorithm = checksum.partition(":")[0]
-    return f"{algorithm}:{digest(path, algorithm)}" if algorithm else ""
 
 
 def _part(path: Path) -> Path:
