@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import ROOT
+from helpers.builders import ROOT
 from joblib import Parallel
 
 from genrelib.features import SR

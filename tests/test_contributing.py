@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, write_music
+from helpers.builders import ROOT, write_music
 
 RECIPES = {"corpus": "field", "system": "mel_logistic", "protocol": "artist_80_20"}
 CONTRACTS = ("test_cards.py", "test_systems.py", "test_protocols.py")

@@ -1,0 +1,118 @@
+"""Cross-collection: what a foreign collection costs, in a table, a picture and sentences."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from helpers.builders import make_tracks
+from helpers.predictions import predictions
+from helpers.splits import JOINED, suiting
+
+from genrelib import plots
+from genrelib.inference import cross_collection, findings, leakage, scores
+from genrelib.protocols import folds, overlap
+
+TRACKS = suiting(JOINED, make_tracks())
+GROUPS = TRACKS["group"]
+SIDE = "artist_grouped"
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def made(within=1.0, cross=0.5, system="svm"):
+    """Predict all tracks with artists kept apart, and each collection after the other."""
+    rows = [predictions(within, system, "artist_grouped", tracks=TRACKS)]
+    records = [{"n_train": 40, "n_valid": 10, "n_left_out": 0, "fold": 0, "protocol": SIDE}]
+    for fold in folds(JOINED, TRACKS, n_folds=3, n_repeats=1, seed=0):
+        tested = TRACKS.loc[list(fold.test)]
+        rows.append(predictions(cross, system, JOINED, tracks=tested).assign(fold=fold.fold))
+        records.append(overlap(fold, TRACKS))
+    return pd.concat(rows, ignore_index=True), pd.DataFrame(records).assign(system=system)
+
+
+def compared(rows, records):
+    return cross_collection(rows, records, GROUPS, seed=0)
+
+
+def test_both_directions_are_compared_on_the_same_tracks():
+    table = compared(*made())
+    assert table[["trained_on", "tested_on"]].to_numpy().tolist() == [
+        ["old", "new"],
+        ["new", "old"],
+    ]
+    assert (table["n_tracks"] == 48).all()
+    assert (table["n_left_out"] == 0).all()
+    assert (table["n_trained_within"] == 50).all()
+    assert (table["n_trained_cross"] == 48).all()
+    assert (table["accuracy_within"] == 1).all()
+    rows, _ = made()
+    rows = rows[rows["protocol"] == JOINED]
+    right = (rows["genre"] == rows["predicted"]).groupby(rows["fold"]).mean()
+    assert table["accuracy_cross"].tolist() == right.tolist()
+    assert table["difference"].tolist() == pytest.approx((1 - right).tolist())
+    for low, value, high in (
+        ("low_within", "accuracy_within", "high_within"),
+        ("low_cross", "accuracy_cross", "high_cross"),
+        ("low", "difference", "high"),
+    ):
+        assert (table[low] <= table[value]).all()
+        assert (table[value] <= table[high]).all()
+        assert (table[high] - table[low] > 0).all()
+    assert (table["low"] > 0).all()
+
+
+def test_equal_predictions_lose_nothing():
+    table = compared(*made(0.0, 0.0))
+    assert (table[["difference", "low", "high"]] == 0).all(axis=None)
+
+
+def test_tests_of_a_genre_that_was_not_trained_on_do_not_count():
+    rows, records = made(1.0, 1.0)
+    lost = (rows["protocol"] == SIDE) & (rows["genre"] == "blues")
+    rows.loc[lost, ["genre_trained", "predicted"]] = [False, "rock"]
+    table = compared(rows, records)
+    assert (table["n_tracks"] == 36).all()
+    assert (table["difference"] == 0).all()
+
+
+def test_both_protocols_are_needed():
+    rows, records = made()
+    for name in (SIDE, JOINED):
+        kept = compared(rows[rows["protocol"] != name], records[records["protocol"] != name])
+        assert kept.empty
+        assert "difference" in kept
+    assert plots.cross_collection(kept, 4) is None
+
+
+def test_the_figure_shows_the_numbers_of_each_direction():
+    parts = [made(0.9, 0.4), made(0.7, 0.6, "knn")]
+    table = compared(*(pd.concat(both, ignore_index=True) for both in zip(*parts, strict=True)))
+    fig = plots.cross_collection(table, 4)
+    assert [ax.get_title() for ax in fig.axes] == [
+        "trained on old, tested on new",
+        "trained on new, tested on old",
+    ]
+    for ax, (_, part) in zip(fig.axes, table.groupby("trained_on", sort=False), strict=True):
+        within, cross, chance = (line.get_xdata() for line in ax.lines[::3][:2] + ax.lines[-1:])
+        assert within.tolist() == (100 * part["accuracy_within"]).tolist()
+        assert cross.tolist() == (100 * part["accuracy_cross"]).tolist()
+        assert chance == [25, 25]
+    assert len(fig.legends[0].texts) == 3
+
+
+def test_the_findings_name_both_directions():
+    rows, records = made(1.0, 0.5)
+    table = compared(rows, records)
+    said = findings(scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4, crossed=table)
+    (sentence,) = [s for s in said if s.startswith("Trained on old alone and tested on new")]
+    assert f"{-100 * table['difference'][0]:+.1f} points" in sentence
+    assert f"{table['accuracy_cross'][0]:.1%}" in sentence
+    assert "the same 48 tracks; for 1 of 1 systems the interval of the loss, without" in sentence
+    assert any(s.startswith("Trained on new alone and tested on old") for s in said)
+    plain = findings(
+        scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4, crossed=table.iloc[:0]
+    )
+    assert not [s for s in plain if "alone" in s]

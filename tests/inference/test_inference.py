@@ -1,0 +1,189 @@
+"""Scores, overlap, confusions, errors and findings: at their limits, and against known answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.builders import GENRES
+from helpers.predictions import GROUPS, TRACKS, predictions
+from sklearn.metrics import f1_score, log_loss
+
+from genrelib.base.errors import GenrelibError
+from genrelib.base.seeds import rng
+from genrelib.inference import (
+    confusion,
+    findings,
+    hardest,
+    leakage,
+    overlap,
+    scores,
+)
+from genrelib.inference.scores import expected_ece
+
+
+def test_perfect_predictions_score_one_but_are_not_certain():
+    row = scores(predictions(), GROUPS, seed=0).iloc[0]
+    assert row["accuracy"] == row["high"] == row["track_high"] == row["macro_f1"] == 1
+    assert 0.7 < row["low"] < row["track_low"] < 0.95
+    assert row["log_loss"] == pytest.approx(-np.log(0.97))
+    assert row["brier"] == pytest.approx(0.03**2 + 3 * 0.01**2)
+    assert row["ece"] == pytest.approx(0.03)
+    assert row["n_tracks"] == len(TRACKS)
+
+
+def test_wrong_predictions_score_zero_but_are_not_certain():
+    row = scores(predictions(0.0), GROUPS, seed=0).iloc[0]
+    assert row["accuracy"] == row["low"] == row["track_low"] == row["macro_f1"] == 0
+    assert 0.05 < row["track_high"] < row["high"] < 0.3
+    assert row["log_loss"] == pytest.approx(-np.log(0.01))
+    assert row["ece"] == pytest.approx(0.97)
+
+
+def test_scores_know_each_system_and_protocol():
+    both = pd.concat([predictions(0.5, protocol="artist_grouped"), predictions(0.9)])
+    table = scores(both, GROUPS, seed=0)
+    assert table["protocol"].tolist() == ["track_random", "artist_grouped"]
+    for name in ("macro_f1", "log_loss", "brier", "ece"):
+        assert (table[f"{name}_low"] <= table[name]).all()
+        assert (table[name] <= table[f"{name}_high"]).all()
+    assert (table["low"] <= table["accuracy"]).all()
+    assert (table["accuracy"] <= table["high"]).all()
+    assert table["mdd"].isna().all()
+
+
+def test_scores_agree_with_scikit_learn():
+    rows = predictions(0.6)
+    row = scores(rows, GROUPS, seed=0).iloc[0]
+    assert row["macro_f1"] == f1_score(rows["genre"], rows["predicted"], average="macro")
+    columns = rows[[f"p_{g}" for g in GENRES]]
+    assert row["log_loss"] == pytest.approx(log_loss(rows["genre"], columns, labels=list(GENRES)))
+    truth = np.eye(4)[rows["genre"].map(GENRES.index)]
+    assert row["brier"] == pytest.approx(((columns.to_numpy() - truth) ** 2).sum(axis=1).mean())
+
+
+def test_a_genre_that_is_not_tested_does_not_count_in_f1():
+    rows = predictions(0.6)
+    rows = rows[rows["genre"] != "blues"]
+    tested = f1_score(
+        rows["genre"], rows["predicted"], labels=["jazz", "metal", "rock"], average="macro"
+    )
+    assert scores(rows, GROUPS, seed=0).iloc[0]["macro_f1"] == pytest.approx(tested)
+
+
+def test_unanswerable_tests_are_counted_apart():
+    rows = predictions()
+    rows.loc[rows["genre"] == "blues", ["genre_trained", "predicted"]] = [False, "rock"]
+    row = scores(rows, GROUPS, seed=0).iloc[0]
+    assert row["accuracy"] == 0.75
+    assert row["log_loss"] == pytest.approx(-np.log(0.97))
+    assert row["accuracy_answerable"] == 1
+    assert row["n_answerable"] == 36
+
+
+def test_without_an_answerable_test_there_are_no_losses():
+    row = scores(predictions().assign(genre_trained=False), GROUPS, seed=0).iloc[0]
+    assert row["accuracy"] == 1
+    names = ["log_loss", "log_loss_low", "brier", "ece", "ece_calibrated", "accuracy_answerable"]
+    assert row[names].isna().all()
+
+
+def test_the_majority_is_scored_where_segments_vote():
+    rows = predictions().assign(majority="")
+    assert np.isnan(scores(rows, GROUPS, seed=0).iloc[0]["accuracy_majority"])
+    rows["majority"] = np.where(np.arange(48) % 4 == 0, "none of them", rows["genre"])
+    assert scores(rows, GROUPS, seed=0).iloc[0]["accuracy_majority"] == 0.75
+
+
+def test_segments_belong_to_their_tracks():
+    whole = predictions(0.7)
+    pieces = pd.concat(
+        [whole.assign(track_id=whole["track_id"] + f"#{n}") for n in range(3)]
+    ).assign(protocol="segment_random")
+    row = scores(pieces, GROUPS, seed=0).iloc[0]
+    one = scores(whole, GROUPS, seed=0).iloc[0]
+    assert (row["n_tracks"], row["n_tests"]) == (48, 144)
+    assert row["accuracy"] == one["accuracy"]
+    # three equal pieces tell no more than one
+    assert row["track_high"] - row["track_low"] == pytest.approx(
+        one["track_high"] - one["track_low"], rel=0.05
+    )
+
+
+def test_the_detectable_difference_is_that_of_the_pair():
+    table = scores(pd.concat([predictions(0.8), predictions(0.5, "knn")]), GROUPS, seed=0)
+    assert table["mdd"].between(0.1, 0.6).all()
+    assert table["mdd"].min() == table["mdd"].max()  # each is the other's best
+
+
+def test_the_detectable_difference_needs_the_same_tests():
+    few = predictions(0.5, "knn").iloc[::2]
+    assert scores(pd.concat([predictions(0.8), few]), GROUPS, seed=0)["mdd"].isna().all()
+
+
+def test_the_same_seed_gives_the_same_scores():
+    rows = predictions(0.7)
+    first = scores(rows, GROUPS, seed=3)
+    pd.testing.assert_frame_equal(first, scores(rows.sample(frac=1), GROUPS, seed=3))
+    assert not first.equals(scores(rows, GROUPS, seed=4))
+
+
+def test_a_calibrated_system_is_expected_to_show_some_ece():
+    rows = predictions()
+    rows[[f"p_{g}" for g in GENRES]] = [0.7, 0.1, 0.1, 0.1]
+    # one bin of 48 tests: the mean absolute deviation of a binomial share
+    known = np.sqrt(0.7 * 0.3 / 48) * np.sqrt(2 / np.pi)
+    found = expected_ece(rows, rng(0, "ece"), n_draws=5000)
+    assert found == pytest.approx(known, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda rows: rows.iloc[:0], "0 rows"),
+        (lambda rows: rows.drop(columns="predicted"), "without predicted"),
+        (lambda rows: rows.assign(p_jazz=np.nan), "probability nan of track"),
+        (lambda rows: rows.assign(p_jazz=1.5), "probability 1.5"),
+        (lambda rows: rows.drop(columns="p_jazz"), "'jazz' has no column p_jazz"),
+        (lambda rows: rows.assign(track_id="elsewhere"), "'elsewhere' and 0 more have no group"),
+    ],
+)
+def test_malformed_predictions_are_refused(spoil, message):
+    with pytest.raises(GenrelibError, match=message):
+        scores(spoil(predictions()), GROUPS, seed=0)
+
+
+def test_overlap_weighs_folds_by_their_tests():
+    fold = {"protocol": "track_random", "repeat": 0, "known_group": 0.0, "known_genre": 1.0}
+    records = pd.DataFrame(
+        [
+            {**fold, "fold": 0, "n_test": 30, "known_artist": 1.0},
+            {**fold, "fold": 1, "n_test": 10, "known_artist": 0.0},
+        ]
+    )
+    assert overlap(records).loc["track_random"].tolist() == [0.75, 0.0, 1.0]
+    with pytest.raises(GenrelibError, match="no records"):
+        overlap(records.iloc[:0])
+
+
+def test_confusion_rows_are_shares():
+    table = confusion(predictions(0.5), GENRES)
+    np.testing.assert_allclose(table.sum(axis=1), 1)
+    assert table.loc["blues", "jazz"] > 0
+    assert table.loc["blues", "metal"] == 0
+
+
+def test_hardest_lists_the_surest_errors_first():
+    rows = predictions(0.8)
+    table = hardest(rows, TRACKS)
+    assert len(table) == (rows["genre"] != rows["predicted"]).sum()
+    assert table["probability"].is_monotonic_decreasing
+    assert (table["predicted"] != table["genre"]).all()
+
+
+def test_findings_say_the_numbers_of_the_tables():
+    both = pd.concat([predictions(1.0), predictions(0.0, protocol="artist_grouped")])
+    table = scores(both, GROUPS, seed=0)
+    said = findings(table, leakage(both, GROUPS, seed=0), 4)
+    low = f"{table['low'][0]:.1%}"
+    assert f"100.0% [{low}, 100.0%] of all tests (48 tracks; chance is 25.0%)" in said[0]
+    assert "accuracy changes by -100.0 points" in said[2]
+    assert "significant for 1 of 1 systems" in said[2]

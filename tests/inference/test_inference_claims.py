@@ -1,0 +1,196 @@
+"""Claims: every branch of the verdict, and the numbers that it rests on."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.predictions import GROUPS, predictions
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+from genrelib.corpora import CORPORA
+from genrelib.inference import claims, findings, leakage, scores
+from genrelib.inference.claims import CLAIM, claim_interval, margin, verdict
+
+NO_FIGURE = "no figure is claimed; "
+FROM = "from tracks at random to artist-disjoint split it "
+LOSES = FROM + "loses 15.0 points"
+LOSS = {"loss": 0.15, "loss_p_holm": 0.01}
+RERUN = {"accuracy_split": 0.7, "low_split": 0.65, "high_split": 0.75}
+UNSTATED = " (the source does not state its number of tests)"
+
+
+def claimed(value, n=None):
+    low, high = claim_interval(value, n)
+    n = np.nan if n is None else n
+    return {"claimed": value, "claimed_low": low, "claimed_high": high, "claim_n": n}
+
+
+def decided(case, **words):
+    line = dict.fromkeys(CLAIM, np.nan) | {"split": "track_random"} | case
+    return verdict(line, **({"corpus": "gtzan"} | words))
+
+
+@pytest.mark.parametrize(
+    ("case", "words", "expected"),
+    [
+        (claimed(0.7) | RERUN, {"reason": "no chroma"}, "not available here: no chroma"),
+        (RERUN | LOSS, {}, NO_FIGURE + LOSES),
+        (LOSS, {"corpus": "folder"}, NO_FIGURE + LOSES),
+        (
+            claimed(0.9) | RERUN | LOSS,
+            {"corpus": "gtzan_fma"},
+            f"the claim is about GTZAN, not this music; {LOSES}",
+        ),
+        (
+            claimed(0.9) | RERUN | LOSS,
+            {"corpus": "folder", "about": "GTZAN and FMA"},
+            f"the claim is about GTZAN and FMA, not this music; {LOSES}",
+        ),
+        (
+            claimed(0.9) | RERUN | LOSS,
+            {"about": "GTZAN and FMA"},
+            "the claim is about GTZAN and FMA; on GTZAN rerun less claim is -20.0 points "
+            f"[-25.0, -15.0], which decides nothing; {LOSES}",
+        ),
+        (claimed(0.9) | LOSS, {}, f"not rerun under the source's split; {LOSES}"),
+        (
+            claimed(0.5) | RERUN | LOSS,
+            {},
+            f"the claim is exceeded: rerun less claim is +20.0 points [+15.0, +25.0]{UNSTATED}; "
+            f"{LOSES}",
+        ),
+        (
+            claimed(0.942) | RERUN | LOSS,
+            {"corpus": "gtzan_mini"},
+            "the claim is not reached: rerun less claim is -24.2 points [-29.2, -19.2], on a part "
+            f"of GTZAN with fewer tracks to learn from{UNSTATED}; {LOSES}",
+        ),
+        (
+            claimed(0.73) | RERUN | LOSS,
+            {},
+            "the claim is not contradicted: rerun less claim is -3.0 points [-8.0, +2.0]"
+            f"{UNSTATED}; {LOSES}",
+        ),
+        (
+            claimed(0.62, 100) | RERUN | LOSS,
+            {},
+            "the claim is not contradicted: rerun less claim is +8.0 points [-2.8, +19.4]; "
+            f"{LOSES}",
+        ),
+        ({"split": "artist_grouped"}, {}, NO_FIGURE + "the source's own split is artist-disjoint"),
+        (
+            {"split": "official"} | LOSS,
+            {},
+            NO_FIGURE + "the source's own split is artist-disjoint",
+        ),
+        ({}, {}, NO_FIGURE + "the loss to the artist-disjoint split was not measured"),
+        ({"loss": -0.1, "loss_p_holm": 0.01}, {}, NO_FIGURE + FROM + "gains 10.0 points"),
+        (
+            {"loss": 0.01, "loss_p_holm": 0.2},
+            {},
+            NO_FIGURE + FROM + "loses 1.0 points, which is not significant",
+        ),
+        (
+            {"n_unanswerable": 12, "n_both": 36} | LOSS,
+            {},
+            NO_FIGURE + LOSES + " on the 36 tracks that both make answerable",
+        ),
+    ],
+)
+def test_the_verdict_follows_the_numbers(case, words, expected):
+    outcome, sentence = decided(case, **words)
+    assert sentence == expected
+    assert sentence.startswith(f"the claim is {outcome}: ") == bool(outcome)
+
+
+def test_a_claim_on_few_tests_is_harder_to_refute():
+    far = {"accuracy_split": 0.62, "low_split": 0.58, "high_split": 0.66} | LOSS
+    assert decided(claimed(0.70) | far)[0] == "not reached"
+    assert decided(claimed(0.70, 1000) | far)[0] == "not reached"
+    assert decided(claimed(0.70, 100) | far)[0] == "not contradicted"
+
+
+def test_the_margin_is_newcombes():
+    low, high = proportion_confint(60, 100, method="wilson")
+    first = proportion_confint(140, 200, method="wilson")
+    line = {"claimed": 0.6, "claimed_low": low, "claimed_high": high, "accuracy_split": 0.7}
+    line |= {"low_split": first[0], "high_split": first[1]}
+    known = confint_proportions_2indep(140, 200, 60, 100, method="newcomb", compare="diff")
+    assert margin(line) == pytest.approx((0.1, *known))
+
+
+def test_the_claims_interval_is_exact_and_holds_the_claim():
+    known = proportion_confint(74, 100, method="beta")
+    assert claim_interval(0.74, 100) == pytest.approx(known)
+    assert claim_interval(1.0, 50)[1] == 1
+    low, high = claim_interval(0.942, 7)  # no whole number of tests
+    assert low < 0.942 <= high
+    assert np.isnan(claim_interval(0.5, None)).all()
+
+
+def test_a_corpus_is_of_gtzan_by_its_whole_name():
+    for corpus, named in (("gtzan", False), ("gtzan_mel_dev", True), ("gtzan_mini", True)):
+        sentence = decided(claimed(0.9) | RERUN, corpus=corpus)[1]
+        assert ("on a part of GTZAN" in sentence) == named
+    for corpus in [name for name, row in CORPORA.items() if not row.of_gtzan]:  # gtzan_fma too
+        assert "not this music" in decided(claimed(0.9) | RERUN, corpus=corpus)[1]
+
+
+def system(name, claim=None, claim_n=None, split="random_90_10"):
+    return SimpleNamespace(
+        name=name,
+        title=f"the {name}",
+        source="somewhere",
+        claim=claim,
+        claim_n=claim_n,
+        claim_about="GTZAN",
+        split=split,
+    )
+
+
+def claims_of(rows, systems, corpus="gtzan", **reasons):
+    tables = scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0)
+    return claims(systems, *tables, corpus=corpus, **reasons)
+
+
+def test_claims_have_a_line_for_each_system():
+    lenient = predictions(0.9, "svm", "random_90_10")
+    strict = predictions(0.5, "svm", "artist_grouped")
+    strict.loc[strict["genre"] == "blues", "genre_trained"] = False
+    rows = [lenient, strict, predictions(0.7, "knn", "artist_grouped")]
+    rows = pd.concat([*rows, predictions(0.9, "svm", "track_random")])
+    known = [system("svm", 40.0, 100), system("knn", 80.0), system("gmm"), system("nn", 50.0)]
+    table = claims_of(rows, known, reasons={"gmm": "no stack"}).set_index("system")
+    assert list(table.index) == ["svm", "knn", "gmm", "nn"]
+    row = table.loc["svm"]
+    assert (row["claimed"], row["claim_n"], row["n_split"]) == (0.4, 100, 48)
+    assert row["claimed_low"] < 0.4 < row["claimed_high"]
+    assert row["accuracy_split"] == (lenient["genre"] == lenient["predicted"]).mean()
+    assert row["low_split"] < row["accuracy_split"] < row["high_split"]
+    kept = strict[strict["genre_trained"]]
+    assert row["accuracy_artist"] == (strict["genre"] == strict["predicted"]).mean()
+    assert row["accuracy_answerable"] == (kept["genre"] == kept["predicted"]).mean()
+    assert (row["n_artist"], row["n_unanswerable"], row["n_both"]) == (48, 12, 36)
+    assert row["outcome"] == "exceeded"
+    assert row["verdict"].startswith("the claim is exceeded: rerun less claim is +")
+    assert "it loses" in row["verdict"]
+    assert "on the 36 tracks that both make answerable" in row["verdict"]
+    assert table.loc["knn", "verdict"] == (
+        "not rerun under the source's split; the loss to the artist-disjoint split was not measured"
+    )
+    assert table.loc["gmm", "verdict"] == "not available here: no stack"
+    assert table.loc["nn", "verdict"] == "not available here: it was not run"
+
+
+def test_findings_count_the_claims():
+    rows = pd.concat(
+        [predictions(0.9, "svm", "random_90_10"), predictions(0.5, "svm", "artist_grouped")]
+    )
+    table = claims_of(rows, [system("svm", 99.9), system("nn", 50.0)])
+    sentences = findings(
+        scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4, claims=table
+    )
+    assert "1 of 2 systems are not available here." in sentences
+    (counts,) = [s for s in sentences if s.startswith("Of 1 claims about this music")]
+    assert "0 are not contradicted, 1 are not reached, 0 are exceeded; 0 are about" in counts
