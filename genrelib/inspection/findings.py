@@ -70,11 +70,11 @@ def _of_probes(scores, lost):
         return
     best = strict.loc[strict["accuracy"].idxmax()]
     yield (
-        f"With artists kept apart, the feature that gives most to a linear probe is "
+        f"Under the artist-disjoint split, the feature that gives most to a linear probe is "
         f"{best['feature']}: {_estimate(best, 'accuracy')} of {best['n_tracks']} tracks."
         if len(lost)
         else f"With tracks at random, {best['feature']} gives most to a linear probe: "
-        f"{_estimate(best, 'accuracy')}; artists cannot be kept apart here."
+        f"{_estimate(best, 'accuracy')}; no artist-disjoint split can be made here."
     )
     if len(lost):
         worst = lost.loc[lost["difference"].idxmax()]

@@ -29,7 +29,7 @@ class Folds:
     Parameters
     ----------
     by_protocol : dict of str to list of Fold
-        ``track_random``, and ``artist_grouped`` where artists can be kept apart.
+        ``track_random``, and ``artist_grouped`` where an artist-disjoint split can be made.
     notes : tuple of str
         What was changed to fit the corpus, in sentences.
     """
@@ -81,7 +81,7 @@ def fitted_folds(tracks: pd.DataFrame, *, n_folds: int, seed: int) -> Folds:
         except GenrelibError as error:
             if name == "track_random":
                 raise
-            notes.append(f"Artists cannot be kept apart here: {error}")
+            notes.append(f"No artist-disjoint split can be made here: {error}")
     return Folds(by_protocol, tuple(notes))
 
 
@@ -216,7 +216,7 @@ def leak(probes: Mapping[str, pd.DataFrame], tracks: pd.DataFrame, *, seed: int)
     pd.DataFrame
         One row per name: ``feature``, ``n_tracks``, ``difference`` of the accuracies at random and
         with artists apart, and its 95 % interval ``low``, ``high`` over groups of artists. Empty
-        when artists can't be kept apart.
+        when no artist-disjoint split can be made.
     """
     rows = []
     for name, rows_of in probes.items():

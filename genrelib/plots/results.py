@@ -209,7 +209,7 @@ def ranking(table: pd.DataFrame, n_genres: int) -> Figure:
     for column, letter in enumerate(names):
         inside = place[[letter in _letters([own]) for own in table["letters"]]]
         right.plot([column] * len(inside), inside, "o-", color="0.2", markersize=4, linewidth=2)
-    right.set(xticks=range(len(names)), xticklabels=names, xlabel="not told apart")
+    right.set(xticks=range(len(names)), xticklabels=names, xlabel="not distinguishable")
     right.set_xlim(-0.7, len(names) - 0.3)
     right.grid(visible=False, axis="x")
     left.set_ylim(len(table) - 0.4, -1.1)

@@ -306,7 +306,7 @@ def test_artists_that_cannot_be_kept_apart_are_said_and_the_rest_goes_on():
     X = make_summaries(tracks, artist=0)
     folds = separability.fitted_folds(tracks, n_folds=3, seed=0)
     assert list(folds.by_protocol) == ["track_random"]
-    assert "cannot be kept apart" in folds.notes[-1]
+    assert "No artist-disjoint split" in folds.notes[-1]
     assert_all_goes_on(X, tracks, folds)
 
 
