@@ -13,7 +13,7 @@ from genrelib.inference import claims, findings, leakage, scores
 from genrelib.inference.claims import CLAIM, claim_interval, margin, verdict
 
 NO_FIGURE = "no figure is claimed; "
-FROM = "from tracks at random to artist-disjoint split it "
+FROM = "from the track-level random to the artist-disjoint split it "
 LOSES = FROM + "loses 15.0 points"
 LOSS = {"loss": 0.15, "loss_p_holm": 0.01}
 RERUN = {"accuracy_split": 0.7, "low_split": 0.65, "high_split": 0.75}
