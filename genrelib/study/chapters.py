@@ -251,15 +251,16 @@ class Fits:
         units, feature = fit.fold.test[:1], fit.row.feature
         track_id = protocols.located(fit.protocol, units, chapter.corpus.usable)["track"].iloc[0]
         stages = {f"{feature} of {track_id}": chapter.features.read(feature, [track_id])}
-        estimator, X = self.fitted(name), fit.read(chapter.features, units)
+        X = fit.read(chapter.features, units)
         stages[f"as {fit.system} reads it"] = X
         shapes = {stage: " x ".join(map(str, X.shape[1:])) for stage, X in stages.items()}
-        if getattr(estimator, "net_", None) is not None:
+        record = self.records[self.records["system"] == fit.system].iloc[0]
+        if record["n_parameters"] > 0:  # from its record: a network takes long to fit again
             table = experiments.architecture(fit)
             named = table["layer"] + " (" + table["kind"] + ")"
             shapes |= dict(zip(named, table["output"], strict=True))
         else:
-            for step, transformer in estimator.steps[:-1]:
+            for step, transformer in self.fitted(name).steps[:-1]:
                 X = transformer.transform(X)
                 shapes[f"{step} ({type(transformer).__name__})"] = " x ".join(map(str, X.shape[1:]))
         shapes["probabilities"] = str(len(fit.genres))
