@@ -255,7 +255,7 @@ class Fits:
         stages[f"as {fit.system} reads it"] = X
         shapes = {stage: " x ".join(map(str, X.shape[1:])) for stage, X in stages.items()}
         record = self.records[self.records["system"] == fit.system].iloc[0]
-        if record["n_parameters"] > 0:  # from its record: a network takes long to fit again
+        if pd.notna(record["n_parameters"]):  # from its record: a network takes long to fit again
             table = experiments.architecture(fit)
             named = table["layer"] + " (" + table["kind"] + ")"
             shapes |= dict(zip(named, table["output"], strict=True))
