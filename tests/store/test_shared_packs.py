@@ -439,7 +439,7 @@ def test_a_study_is_packed_and_unpacked_by_command(project, capsys, tmp_path):
     assert call("pack", "noise", "--licence", LICENCE, "--to", target, "--n-jobs", 1) == 0
     said = capsys.readouterr().out
     contents = sharing.verify(target)
-    assert {*contents.features} == {"log_mel", "chroma"}  # mel_svm's, and the audit's
+    assert {*contents.features} == {"log_mel"}  # mel_svm's, and the audit's
     for words in (LICENCE, contents.digest, "made audible again", str(target)):
         assert words in said
     capsys.readouterr()
