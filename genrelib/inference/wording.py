@@ -2,15 +2,13 @@
 
 Shares and differences are fractions in the code, percent and points in the sentences.
 
->>> percent(0.2, 0), points(-0.1594), listed(["blues", "jazz", "rock"])
-('20%', '15.9 points', 'blues, jazz and rock')
+>>> percent(0.2, 0), points(-0.1594)
+('20%', '15.9 points')
 >>> estimate(0.77151, 0.7242, 0.8128)
 '77.2% [72.4%, 81.3%]'
 >>> change(0.1594, 0.0936, 0.2252)
 '+15.9 points [+9.4, +22.5]'
 """
-
-from collections.abc import Iterable
 
 
 def title(name: str, registry: dict) -> str:
@@ -36,9 +34,3 @@ def estimate(share: float, low: float, high: float) -> str:
 def change(difference: float, low: float, high: float) -> str:
     """Write a signed difference of shares with its interval."""
     return f"{100 * difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
-
-
-def listed(names: Iterable[str], nothing: str = "none") -> str:
-    """Write names as a list; `nothing` stands for an empty one."""
-    *most, last = [*names] or [nothing]
-    return f"{', '.join(most)} and {last}" if most else last

@@ -178,6 +178,5 @@ def test_examples():
 def test_numbers_read_the_same_everywhere():
     assert wording.estimate(0.43, 0.2434, 0.64) == "43.0% [24.3%, 64.0%]"
     assert wording.change(-0.05, -0.0801, 0.02) == "-5.0 points [-8.0, +2.0]"
-    assert wording.listed(["a", "b"]) == "a and b"
     assert wording.title("a new system", {}) == "a new system"
     assert wording.percent(0.5, 0) == "50%"
