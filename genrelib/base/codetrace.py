@@ -129,10 +129,7 @@ def _globals(node: ast.AST) -> set[str]:
 
 @cache
 def _names(module: ModuleType) -> tuple[dict[str, ast.AST], dict[str, tuple[str, str]]]:
-    """Return what a module defines, without docstrings, and what it imports from this package.
-
-    An import is the module it is from and its name there, empty when it is the module itself.
-    """
+    """Return what a module defines, without docstrings, and what it imports from this package."""
     definitions, imports = {}, {}
     for node in ast.parse(inspect.getsource(module)).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):

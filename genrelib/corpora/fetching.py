@@ -135,17 +135,7 @@ def wanting_bytes(url: str, folder: Path, n_bytes: int) -> int:
 
 
 def obtain(url: str, checksum: str, downloads: Path, folder: Path) -> Path:
-    """Fetch an archive and extract it; return `folder`. Nothing is done twice.
-
-    Parameters
-    ----------
-    url, checksum : str
-        As in :func:`fetch`.
-    downloads : Path
-        Where the archive is kept.
-    folder : Path
-        What to extract to. Once it is complete, the archive may be deleted.
-    """
+    """Fetch an archive and extract it; return `folder`. Nothing is done twice."""
     if not archives.is_extracted(folder, checksum):
         archives.extract(fetch(url, checksum, downloads), folder, identity=checksum)
     return folder

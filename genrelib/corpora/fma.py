@@ -75,31 +75,7 @@ def folder(raw: Path) -> Path:
 
 
 def annotations(metadata: Path, subset: str) -> pd.DataFrame:
-    """Return what is known of a subset's tracks.
-
-    An artist's name that several artists of FMA have is followed by the number of each, so that
-    equal artists are the same artist, whose tracks are all in one part of the official split. The
-    `group` also joins artists of equal names.
-
-    Parameters
-    ----------
-    metadata : Path
-        From :func:`folder`.
-    subset : {"small", "medium", "large"}
-        Which tracks.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns `genre` (:data:`NO_GENRE` where there is none), `artist`, `title`, `group`,
-        `official_split`, `licence`, `duration_s` (of the whole track, in whole seconds);
-        index `track_id`, six digits.
-
-    Raises
-    ------
-    GenrelibError
-        When a file is not in FMA's format, or holds genres or parts that it should not know.
-    """
+    """Return what is known of a subset's tracks."""
     if subset not in SUBSETS:
         raise unknown("subset of FMA", subset, SUBSETS)
     table = _tracks(metadata / "tracks.csv")
@@ -197,13 +173,7 @@ def _check_columns(names: list[str], source: Path) -> None:
 
 
 def read_features(path: Path) -> Mapping[str, np.ndarray]:
-    """Read a file that :func:`features` made.
-
-    Returns
-    -------
-    dict of str to np.ndarray [shape=(518,), dtype=float32]
-        By track id, six digits.
-    """
+    """Read a file that :func:`features` made."""
     with h5py.File(path, "r") as file:
         ids, values = file["track_id"][:], file["values"][:]
     return {f"{number:06d}": row for number, row in zip(ids, values, strict=True)}
@@ -272,19 +242,7 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Edition:
-    """One published size of FMA.
-
-    Parameters
-    ----------
-    subset : str
-        Its name in ``tracks.csv``.
-    url, checksum : str
-        Of the archive.
-    n_clips : int
-        MP3 files in it, as published.
-    n_bytes : int
-        What the archive takes, as published; the clips take as much, for MP3 is compressed already.
-    """
+    """One published size of FMA."""
 
     subset: str
     url: str

@@ -42,16 +42,7 @@ class _Found:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yield everything below a folder that is no folder itself, sorted, stray files left out.
-
-    Hidden files are stray. Links are followed, but not back up. What has the ending of audio is
-    yielded even when it is a folder or a broken link, for someone to say so.
-
-    Raises
-    ------
-    GenrelibError
-        When a folder can't be listed.
-    """
+    """Yield everything below a folder that is no folder itself, sorted, stray files left out."""
     yield from _below(Path(folder), frozenset())
 
 

@@ -64,43 +64,14 @@ _LINE = re.compile(r"([a-z]+\.\d{5})\.wav\s*:::(.*?)(?::::(.*))?")
 
 
 def published_md5(edition: str, downloads: Path) -> dict[str, str]:
-    """Return the md5 of each track's WAV file, as published.
-
-    Parameters
-    ----------
-    edition : {"gtzan", "gtzan_mini"}
-        Which of the two.
-    downloads : Path
-        Where fetched files are kept.
-
-    Returns
-    -------
-    dict of str to str
-        Hexadecimal md5 per track id (``"blues.00000"``), sorted.
-    """
+    """Return the md5 of each track's WAV file, as published."""
     path = fetch(*INDEXES[edition], downloads)
     listed = json.loads(path.read_text(encoding="utf-8"))["tracks"]
     return {track: listed[track]["audio"][1] for track in sorted(listed)}
 
 
 def annotations(downloads: Path) -> pd.DataFrame:
-    """Return what is known of GTZAN's 1000 tracks, audio apart.
-
-    An artist that Sturm does not know is flagged as the track's own. Groups follow the credits that
-    the index prints (and :data:`CHANGES`): a collaboration joins its artists, equal md5s join their
-    tracks, and the unknown artists of one genre form one group, for they may be one person. Guest
-    appearances and band memberships that the index does not print are not joined.
-
-    Parameters
-    ----------
-    downloads : Path
-        Where fetched files are kept.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns `genre`, `artist`, `title`, `group`, `official_split`; index `track_id`.
-    """
+    """Return what is known of GTZAN's 1000 tracks, audio apart."""
     raw = _text(fetch(*ARTISTS, downloads))
     table = parse_artists(raw)
     grouped_with = _apply_changes(table, changes())

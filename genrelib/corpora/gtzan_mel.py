@@ -111,18 +111,7 @@ def mfcc(levels: np.ndarray) -> np.ndarray:
 
 
 def read_levels(path: Path) -> dict[str, np.ndarray]:
-    """Read the pack.
-
-    Returns
-    -------
-    dict of str to np.ndarray [shape=(128, 387), dtype=uint8]
-        By track id, in the order of the file.
-
-    Raises
-    ------
-    GenrelibError
-        When the file is damaged, or its arrays are not as described in :mod:`.gtzan_mel`.
-    """
+    """Read the pack."""
     try:
         with np.load(path, allow_pickle=False) as content:  # each member's checksum is verified
             ids, levels = content["track_id"], content["log_mel_u8"]

@@ -71,13 +71,7 @@ def load_gtzan_fma(
 
 
 def genre_map() -> pd.DataFrame:
-    """Return the map of GTZAN's and FMA's genres.
-
-    Returns
-    -------
-    pd.DataFrame
-        :data:`COLUMNS`: `joined` is the common name, empty where there is none, for the `reason`.
-    """
+    """Return the map of GTZAN's and FMA's genres."""
     with resources.files(__package__).joinpath(GENRE_MAP).open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
 

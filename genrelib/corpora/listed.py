@@ -32,31 +32,7 @@ _BYTES_PER_S = 2 * SR  # of a segment: mono, 16 bit
 def cut_songs(
     songs: pd.DataFrame, folder: Path, *, n_jobs: int
 ) -> tuple[dict[int, list[dict]], dict[int, str]]:
-    """Cut songs into segments of :data:`SEGMENT_S`, once.
-
-    Equal songs are cut once. A song shorter than a segment is one segment.
-
-    Parameters
-    ----------
-    songs : pd.DataFrame
-        `path` and `md5`, by any index.
-    folder : Path
-        Where segments are kept, in a folder for each song named by its md5: WAV, mono, 22050 Hz.
-    n_jobs : int
-        Worker processes.
-
-    Returns
-    -------
-    segments : dict
-        By the index of `songs`: `file` (its name), `duration_s`, `size` and `md5` of each segment.
-    troubles : dict
-        By the index, in words, why a song has none.
-
-    Raises
-    ------
-    GenrelibError
-        When there is no room for the segments.
-    """
+    """Cut songs into segments of :data:`SEGMENT_S`, once."""
     once = songs.drop_duplicates("md5").set_index("md5")["path"]
     done = {md5: segments for md5 in once.index if (segments := _cut_before(folder / md5))}
     todo = [(md5, path, folder / md5) for md5, path in once.items() if md5 not in done]
@@ -126,26 +102,7 @@ AGAIN_AFTER_S = {"failed": 24 * 3600.0, "passing": 3600.0}
 
 
 def fetch_all(urls: Iterable[str], folder: Path, *, pause_s: float) -> dict[str, Path | str]:
-    """Fetch links in their order, one at a time.
-
-    What is there is not fetched again; what was cut goes on where it ended. A link that was refused
-    or holds no audio is not asked for again within a day, one whose server could not be reached or
-    failed within an hour, unless its ``.failed`` or ``.passing`` file in `folder` is deleted.
-
-    Parameters
-    ----------
-    urls : iterable of str
-        Addresses (http or https); repeated ones are fetched once.
-    folder : Path
-        Where they are kept, each under a digest of its address.
-    pause_s : float >= 0
-        Seconds between the end of one download and the next request to the same host.
-
-    Returns
-    -------
-    dict of str to (Path or str)
-        For each link its file, or why there is none, in words.
-    """
+    """Fetch links in their order, one at a time."""
     urls = list(dict.fromkeys(urls))
     found: dict[str, Path | str] = {}
     ended: dict[str, float] = {}
@@ -282,19 +239,7 @@ def load_list(data: Path, *, source: str | Path | None = None, pause_s: float = 
 
 
 def read_list(path: Path) -> pd.DataFrame:
-    """Read a list.
-
-    Returns
-    -------
-    pd.DataFrame
-        :data:`COLUMNS` and `trouble`, what is wrong with the line, in words, or empty; the index is
-        the number of the line in the file.
-
-    Raises
-    ------
-    GenrelibError
-        When the file can't be read, is no UTF-8 text, has other columns, or lists nothing.
-    """
+    """Read a list."""
     names, lines = read_sheet(path)
     if sorted(names) != sorted(COLUMNS):
         raise GenrelibError(

@@ -19,27 +19,7 @@ ACTION_NAMES = ("exclude", "group")
 
 
 def read_sheet(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Read a CSV in UTF-8, with a byte-order mark or without.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    names : list of str
-        Of the columns; empty when the file is.
-    lines : list of (int, list of str)
-        The number in the file of every line that is not blank, and its cells, without spaces at
-        their ends. Empty cells beyond the columns, as a trailing comma makes them, are left out;
-        others stay, so that a line may have more or fewer cells than there are columns.
-
-    Raises
-    ------
-    GenrelibError
-        When the file can't be read, or is no CSV in UTF-8.
-    """
+    """Read a CSV in UTF-8, with a byte-order mark or without."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = list(_filled(csv.reader(file, strict=True)))

@@ -18,17 +18,7 @@ UNPACK = "python -m genrelib unpack"
 
 @dataclass(frozen=True)
 class SharedPack(packs.Pack):
-    """A pack of features as another store had them: nothing is computed, nothing is cut.
-
-    Parameters
-    ----------
-    corpus : str
-        Of which it was made.
-    digest : str
-        Of the file.
-    made_with : mapping
-        Configuration of the store that it was made from.
-    """
+    """A pack of features as another store had them: nothing is computed, nothing is cut."""
 
     corpus: str
     digest: str
@@ -40,15 +30,7 @@ class SharedPack(packs.Pack):
         return seconds_per_frame(self.made_with)
 
     def frames(self, clip_s: float) -> int:
-        """Return how many frames a clip has.
-
-        Raises
-        ------
-        GenrelibError
-            For a clip of another length. The middle of a longer clip's features is not what that
-            clip's own would be: frames at its ends see what is beyond, decibels are relative to the
-            longer clip's maximum, and tuning and beats are estimated from all of it.
-        """
+        """Return how many frames a clip has."""
         if clip_s != self.duration_s:
             raise GenrelibError(
                 f"clip_s={clip_s!r}, but the pack {self.name} holds features of clips of "

@@ -218,18 +218,7 @@ def quiet() -> Iterator[None]:
 
 
 def decoded_s(content: bytes) -> float:
-    """Decode a whole file and return how many seconds it holds.
-
-    Parameters
-    ----------
-    content : bytes
-        Of a wav, flac, mp3, ogg or au file.
-
-    Raises
-    ------
-    GenrelibError
-        When it is empty, not audio, or damaged.
-    """
+    """Decode a whole file and return how many seconds it holds."""
     if not content:
         raise GenrelibError("the file is empty (0 bytes); download it again.")
     try:

@@ -162,10 +162,7 @@ def _fitted_on(fit: Fit, tracks, store, ids, **arguments) -> BaseEstimator:
 
 
 def _validated(fit, tracks, estimator, store) -> pd.DataFrame | None:
-    """Predict the validation part by a system that has not been fitted on it; None without one.
-
-    A system that joins the validation part to its training part is fitted once more without it.
-    """
+    """Predict the validation part by a system that has not been fitted on it; None without one."""
     fold = fit.fold
     if not fold.valid:
         return None

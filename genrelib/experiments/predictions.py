@@ -76,11 +76,7 @@ def record_of(path: Path) -> dict:
 
 
 def remove_others(paths: Iterable[Path]) -> None:
-    """Remove what lies in the same systems' folders and does not belong to `paths`.
-
-    That is predictions of an earlier configuration, which would be read together with the new
-    ones, and what a killed process left half-written.
-    """
+    """Remove what lies in the same systems' folders and does not belong to `paths`."""
     wanted = set(paths)
     wanted |= {path.with_suffix(".json") for path in wanted} | {valid_path(p) for p in wanted}
     for folder in {path.parent.parent for path in wanted}:

@@ -100,16 +100,7 @@ LOUD = 0.1
 
 
 def estimate_tuning(spectrogram: np.ndarray, *, bins_per_octave: int) -> float:
-    """Estimate the tuning from the louder half of all peaks of a magnitude or power spectrogram.
-
-    Equal to ``librosa.estimate_tuning(S=spectrogram, sr=22050, bins_per_octave=bins_per_octave)``,
-    which interpolates at every bin; here only at peaks.
-
-    Returns
-    -------
-    float in [-0.5, 0.5)
-        Deviation from A440 in bins, in steps of 0.01; 0, with a warning, when there is no peak.
-    """
+    """Estimate the tuning from the louder half of all peaks of a magnitude or power spectrogram."""
     pitches, heights = _peaks(spectrogram)
     if len(pitches):
         pitches = pitches[heights >= np.median(heights)]
@@ -153,25 +144,7 @@ def spectra_of_windows(
     shape: np.ndarray | None = None,
     bins: slice = slice(None),
 ) -> Iterator[np.ndarray]:
-    """Yield the short-time Fourier transform of mono float32 audio in blocks of windows.
-
-    Concatenated and transposed equal to ``librosa.stft(y=y, n_fft=n_fft, hop_length=hop_length,
-    window=shape)[bins]`` to the last bit. Windows are centred, with zeros beyond both ends.
-
-    Parameters
-    ----------
-    n_fft : int > 0
-        Samples of a window, an even number.
-    shape : np.ndarray [shape=(n_fft,), dtype=float64], optional
-        What each window is multiplied by; by default ones.
-    bins : slice
-        Frequency bins to keep, of ``1 + n_fft // 2``.
-
-    Yields
-    ------
-    np.ndarray [shape=(n_windows, n_bins), dtype=complex64]
-        Of the next at most :data:`BLOCK` windows, of ``1 + n_samples // hop_length`` in all.
-    """
+    """Yield the short-time Fourier transform of mono float32 audio in blocks of windows."""
     padded = np.pad(y, n_fft // 2).astype(np.float64)
     windows = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
     for start in range(0, len(windows), BLOCK):

@@ -57,14 +57,7 @@ def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
 
 
 def temperatures(valid: pd.DataFrame) -> pd.DataFrame:
-    """Find the temperature of each fit on its validation part.
-
-    Returns
-    -------
-    pd.DataFrame, index system, protocol, repeat, fold
-        ``temperature``, between 1/20 and 20: above 1 where the fit is too sure of itself, below
-        where it is not sure enough; and ``n_valid``, on how many tests it rests.
-    """
+    """Find the temperature of each fit on its validation part."""
     lines = []
     for fit, part in checked(valid).groupby(FIT, sort=False) if len(valid) else ():
         logs = np.log(np.clip(probabilities(part), FLOOR, 1))
@@ -169,15 +162,7 @@ def risk_coverage(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def aurc(rows: pd.DataFrame) -> float:
-    """Return the area under the risk-coverage curve: the risk, averaged over all coverages.
-
-    Returns
-    -------
-    float
-        In ``[0, 1]``; the plain error rate where confidence tells nothing, less where the sure
-        tests are right (Geifman & El-Yaniv 2017). NaN when no test is answerable. Tests of the
-        same confidence may be answered in any order: the mean over all orders is taken.
-    """
+    """Return the area under the risk-coverage curve: the risk, averaged over all coverages."""
     n, curve = int(answerable(rows).sum()), risk_coverage(rows)
     if not n:
         return float("nan")
@@ -188,11 +173,7 @@ def aurc(rows: pd.DataFrame) -> float:
 
 
 def threshold_for(valid: pd.DataFrame, risk: float) -> float:
-    """Return the lowest confidence at which the errors among those answered are at most `risk`.
-
-    `valid` are the predictions of one fit on its validation part, `risk` a share of errors. It is
-    infinite when no confidence is safe enough: the fit then answers nothing.
-    """
+    """Return the lowest confidence at which the errors among those answered are at most `risk`."""
     curve = risk_coverage(valid)
     safe = curve[curve["risk"] <= risk]
     return float(safe["threshold"].min()) if len(safe) else float("inf")

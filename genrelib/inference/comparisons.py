@@ -27,16 +27,7 @@ PAIR += ["p_corrected_t", "p_corrected_t_holm", "distinguishable"]
 
 
 def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
-    """Test whether two systems are right equally often, from the tracks that only one got right.
-
-    Returns
-    -------
-    exact, mid : float
-        Two-sided p of the exact conditional test (binomial with one half), and its mid-p, which
-        counts the observed table half. Of independent tracks the exact one rejects a true null in
-        less than 5 % of cases, the mid-p in about 5 % (Fagerland, Lydersen & Laake 2013). Both are
-        1 when the systems never differ.
-    """
+    """Test whether two systems are right equally often, from the tracks that only one got right."""
     if min(only_a, only_b) < 0:
         raise GenrelibError(f"{only_a} and {only_b} tracks; counts are 0 or more.")
     n, fewer = only_a + only_b, min(only_a, only_b)
@@ -46,16 +37,7 @@ def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
 
 
 def corrected_t(differences: np.ndarray, test_to_train: float) -> float:
-    """Test whether a mean difference over resampled folds is zero (Nadeau & Bengio 2003).
-
-    Folds share training tracks, so that their differences are not independent. With ``J`` folds,
-    mean ``m`` and sample variance ``s2`` of the differences, ``t = m / sqrt((1 / J + n_test /
-    n_train) * s2)`` is compared with Student's t of ``J - 1`` degrees of freedom. Made for repeated
-    random draws, where it rejects a true null in about 5 % of cases; for k-fold, in fewer.
-
-    `differences` of accuracy are one per fold and repeat; `test_to_train` is the number of tests
-    over that of training tracks of a fold. Returns the two-sided p; NaN with fewer than two folds.
-    """
+    """Test whether a mean difference over resampled folds is zero (Nadeau & Bengio 2003)."""
     differences = np.asarray(differences, dtype=float)
     if not test_to_train > 0:
         raise GenrelibError(f"test_to_train={test_to_train}; a number above 0 is needed.")

@@ -91,13 +91,7 @@ def groups_of(rows: pd.DataFrame, groups: pd.Series) -> np.ndarray:
 
 
 def groups_at(track_ids: Iterable[str], groups: pd.Series) -> np.ndarray:
-    """Return the group of each track.
-
-    Raises
-    ------
-    GenrelibError
-        When a track has no group.
-    """
+    """Return the group of each track."""
     unknown = sorted(set(track_ids) - set(groups.index))
     if unknown:
         raise GenrelibError(

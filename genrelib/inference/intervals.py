@@ -193,22 +193,7 @@ class ClusterBootstrap:
 
 
 def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:
-    """Count clusters of unequal sizes as so many equal ones.
-
-    Parameters
-    ----------
-    sizes : np.ndarray, shape (n_clusters,)
-        Tests in each.
-
-    Returns
-    -------
-    effective : float
-        Kish's ``sum(n)**2 / sum(n**2)``.
-    df : float
-        Degrees of freedom of a variance between the clusters (Satterthwaite): the geometric mean of
-        ``effective - 1``, for independent tests, and ``sum(n**2)**2 / sum(n**4) - 1``, for clusters
-        whose tests are all the same. With equal sizes, the number of clusters less one.
-    """
+    """Count clusters of unequal sizes as so many equal ones."""
     n = np.asarray(sizes, dtype=float)
     if not n.any():
         return 0.0, 0.0
@@ -251,10 +236,7 @@ def cluster_interval(
 
 
 def minimum_detectable_difference(difference: Estimate, *, alpha: float = ALPHA) -> float:
-    """Return the true difference that a test at the level `alpha` would find 4 times in 5.
-
-    It is ``(t[1 - alpha / 2] + t[0.8]) * se`` of the paired difference; NaN with one cluster.
-    """
+    """Return the true difference that a test at the level `alpha` would find 4 times in 5."""
     if difference.df <= 0:
         return float("nan")
     quantiles = stats.t.ppf([1 - alpha / 2, POWER], difference.df)

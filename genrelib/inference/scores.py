@@ -34,12 +34,7 @@ N_BINS = 10
 
 
 class Metric(NamedTuple):
-    """A row of :data:`METRICS`.
-
-    ``columns(rows)`` returns what each test adds, shape ``(n_tests, n_columns)``; the last column
-    is 1 for a test that counts. ``statistic`` maps totals of the columns to the metric, whose
-    range is ``span``. ``is_biased`` says that few tests make it too large.
-    """
+    """A row of :data:`METRICS`."""
 
     columns: Callable[[pd.DataFrame], np.ndarray]
     statistic: Callable[[np.ndarray], np.ndarray]
@@ -192,11 +187,7 @@ def _majority(part):
 def expected_ece(
     rows: pd.DataFrame, generator: np.random.Generator, *, n_draws: int = 200
 ) -> float:
-    """Return the ECE to expect of a system that is right exactly as often as it is confident.
-
-    It is the mean over `n_draws` of which answerable tests are right; tests of one track share
-    their draw. NaN without an answerable test.
-    """
+    """Return the ECE to expect of a system that is right exactly as often as it is confident."""
     kept = rows[answerable(rows)]
     if kept.empty:
         return float("nan")

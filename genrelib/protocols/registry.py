@@ -89,10 +89,7 @@ def size_matched(table, n_folds, seed):
 
 
 def fewer_artists(share: float):
-    """Return the artist-disjoint split with only a share of each genre's artists to learn from.
-
-    The validation part is cut too, since some systems join it to the training part.
-    """
+    """Return the artist-disjoint split with only a share of each genre's artists to learn from."""
 
     def split(table, n_folds, seed):
         kept = table["group"].to_numpy()
@@ -124,11 +121,7 @@ def official(table, _n_folds, _seed):
 
 
 def across_collections(table, _n_folds, seed):
-    """Test each collection of a joined corpus by what is learnt from the others alone.
-
-    Genres that only one side has are in no part; nor are groups of the others that lie in the
-    tested collection too.
-    """
+    """Test each collection of a joined corpus by what is learnt from the others alone."""
     genre, group = table["genre"].to_numpy(), table["group"].to_numpy()
     collection = collections(table.index).to_numpy()
     names = np.unique(collection)

@@ -62,27 +62,7 @@ def audio_md5(track_id: str, path: str) -> tuple[str, str]:
 
 
 def make_part(request: Request, path: str, folder: Path) -> tuple[str, str]:
-    """Extract one track's features into its part, or the reason why that can't be done.
-
-    Parameters
-    ----------
-    request : Request
-        What to extract.
-    path : str
-        The audio file.
-    folder : Path
-        Where parts are. A valid part that is there is kept.
-
-    Returns
-    -------
-    tuple of str
-        The track's id, and the reason of its failure, empty when all is well.
-
-    Raises
-    ------
-    GenrelibError
-        When the file is not the one that was asked for: that is no fault of the track.
-    """
+    """Extract one track's features into its part, or the reason why that can't be done."""
     target = request.part(folder)
     part = load_part(target)
     if part is None:
@@ -183,19 +163,7 @@ def _refuse_lacking(pack: Pack | None, names: Iterable[str]) -> None:
 
 
 class _Audio:
-    """Features from audio files, by way of a part for each track.
-
-    Parameters
-    ----------
-    usable : pd.DataFrame
-        The tracks.
-    folder : Path
-        Where the parts are.
-    clip_s, n_jobs
-        As in :func:`build`.
-    label : str
-        What progress bars call it.
-    """
+    """Features from audio files, by way of a part for each track."""
 
     def __init__(self, usable: pd.DataFrame, folder: Path, clip_s: float, n_jobs: int, label: str):
         self.paths = usable["path"]
@@ -236,17 +204,7 @@ class _Audio:
 
 
 class _Packed:
-    """Features from a pack, so quickly had that nothing of them is kept meanwhile.
-
-    Parameters
-    ----------
-    usable : pd.DataFrame
-        The tracks.
-    pack : Pack
-        Holds them all.
-    clip_s : float
-        As in :func:`build`.
-    """
+    """Features from a pack, so quickly had that nothing of them is kept meanwhile."""
 
     def __init__(self, usable: pd.DataFrame, pack: Pack, clip_s: float):
         self.known = usable["md5"].to_dict()
@@ -343,10 +301,7 @@ def _refuse_if_full(
 def _noted(
     table: pd.DataFrame, requests: Mapping[str, Request], made: Iterable[tuple[str, str]]
 ) -> pd.DataFrame:
-    """Return the table with what came of the requests; a track that fails loses all its features.
-
-    By plain arrays: setting a row of a table costs more than writing its features.
-    """
+    """Return the table with what came of the requests; a failed track loses all its features."""
     columns = {column: table[column].to_numpy(dtype=object, copy=True) for column in table}
     rows = _places(table)
     for track_id, failure in made:

@@ -75,22 +75,7 @@ def size_of(n_tracks: int, names: Iterable[str], n_frames: int) -> int:
 
 @dataclass(frozen=True)
 class Opened:
-    """A file as one process has it open for reading.
-
-    Parameters
-    ----------
-    process : int
-        Whose handle it is.
-    identity : tuple of int
-        Changes when the file is replaced.
-    file : h5py.File
-        The handle.
-    configuration : str
-        What the values depend on, as JSON.
-    table : pd.DataFrame
-        A row per track: `failure`, `failed_md5`, and per feature the md5 of the audio (or of what a
-        pack holds) that its values are from, empty where there are none.
-    """
+    """A file as one process has it open for reading."""
 
     process: int
     identity: tuple[int, int, int]
@@ -152,17 +137,7 @@ def opened(path: Path) -> Opened:
 
 
 def read_row(values: h5py.Dataset, row: int, buffer: np.ndarray) -> None:
-    """Read one track's matrix, a whole chunk, past HDF5's selections: in a third of their time.
-
-    Parameters
-    ----------
-    values : h5py.Dataset
-        Of an opened file, a row of it written.
-    row : int
-        Which.
-    buffer : np.ndarray [shape=values.shape[1:], dtype=values.dtype]
-        Takes the matrix; contiguous.
-    """
+    """Read one track's matrix, a whole chunk, past HDF5's selections: in a third of their time."""
     values.id.read_direct_chunk((row, 0, 0), out=buffer.reshape(-1).view(np.uint8))
 
 
@@ -211,22 +186,7 @@ def write(
 def create_features(
     file: h5py.File, names: Sequence[str], n_tracks: int, n_frames: int
 ) -> dict[str, h5py.Dataset]:
-    """Create the datasets of values below ``/features``; a row takes no room until it is written.
-
-    Parameters
-    ----------
-    file : h5py.File
-        Open for writing.
-    names : sequence of str
-        Features.
-    n_tracks, n_frames : int
-        Rows, and frames of each.
-
-    Returns
-    -------
-    dict of str to h5py.Dataset [shape=(n_tracks, n_bands, n_frames), dtype=float16]
-        By feature.
-    """
+    """Create the datasets below ``/features``; a row takes no room until it is written."""
     datasets = {}
     file.create_group("features")
     for name in names:

@@ -179,10 +179,7 @@ class Store:
         return datasets[feature]
 
     def _rows(self, feature: str, track_ids: Sequence[str]) -> np.ndarray:
-        """Return the tracks' rows, once it is sure that they have the feature.
-
-        Takes no longer for a large store than for a small one.
-        """
+        """Return the tracks' rows, once it is sure that they have the feature."""
         self._values(feature)
         current = self._opened()
         rows = np.array([current.places.get(track_id, -1) for track_id in track_ids], dtype=np.intp)

@@ -135,11 +135,7 @@ def _sweep(workspace: Workspace) -> None:
 
 
 def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int = -1) -> float:
-    """Run one notebook into ``reports/<study>/notebooks/`` and return the seconds it took.
-
-    What ran before a failure is kept there. A process killed in mid-write leaves only a temporary
-    file, which the next run sweeps away.
-    """
+    """Run one notebook into ``reports/<study>/notebooks/`` and return the seconds it took."""
     output = workspace.report / "notebooks" / path.name
     output.parent.mkdir(parents=True, exist_ok=True)
     running = output.with_name(f".{path.stem}.tmp.ipynb")

@@ -225,21 +225,7 @@ class Score:
 def arrange(
     song: Song, artist: Artist, *, n_beats: float, genre: str | None = None, take: int = 0
 ) -> Score:
-    """Arrange a song for an artist's band.
-
-    Parameters
-    ----------
-    song : Song
-        Its chords and melody are played as they are.
-    artist : Artist
-        The band, which borrows parts from a related genre, but only in the artist's own genre.
-    n_beats : float
-        How much to write at least, in beats.
-    genre : str, optional
-        Whose manner; the song's own by default.
-    take : int
-        Another take chooses other patterns.
-    """
+    """Arrange a song for an artist's band."""
     genre = song.genre if genre is None else genre
     own = style(genre)
     metre = song.metre if song.metre in own.metres else own.metres[0]

@@ -118,10 +118,7 @@ def live(
 
 
 def distort(y: np.ndarray, *, seed: int, sr: int = SR) -> np.ndarray:
-    """Damage a recording as faulty transfers do: hard clipping, crackle and bursts of static.
-
-    Samples of the result are float32 in [-1, 1].
-    """
+    """Damage a recording as faulty transfers do: hard clipping, crackle and bursts of static."""
     random = rng(seed, "distortion")
     loud = np.clip(
         y / max(np.sqrt(np.mean(np.square(y))), 1e-9) * random.uniform(0.7, 1.2), -0.9, 0.9

@@ -24,21 +24,7 @@ from .training import GenreNet, NetworkPipeline, network
 
 
 class Perceptron(nn.Module):
-    """Fully connected layers on a flat vector.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_features,)``.
-    hidden : tuple of int
-        Width of each hidden layer.
-    activation : type
-        Class of the activation module.
-    batch_norm : bool
-        Normalise each hidden layer over the batch, before its activation.
-    dropout : float
-        Of hidden units, in ``[0, 1)``.
-    """
+    """Fully connected layers on a flat vector."""
 
     def __init__(self, input_shape, n_classes, *, hidden, activation, batch_norm, dropout):
         super().__init__()

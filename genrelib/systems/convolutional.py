@@ -99,21 +99,7 @@ class Cnn2d(nn.Module):
 
 
 class FeatureCnn(nn.Module):
-    """One convolutional network for spectrogram, tempogram and chromagram.
-
-    ``000_f52347def77879f5`` compares the three on "the proposed CNN", whose layers it leaves to a
-    report that is not at hand. Chosen here: four blocks of 16, 32, 64 and 64 channels, each a 3 x 3
-    convolution, batch normalisation, ReLU and 2 x 2 max-pooling that spares an axis of fewer than
-    four rows; then the mean over all positions, dropout and a dense layer. The number of weights is
-    the same for each feature.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_bands, n_frames)``, each at least 8.
-    dropout : float
-        Before the dense layer, in ``[0, 1)``.
-    """
+    """One convolutional network for spectrogram, tempogram and chromagram."""
 
     def __init__(self, input_shape, n_classes, *, dropout=0.3):
         super().__init__()
@@ -141,25 +127,7 @@ class FeatureCnn(nn.Module):
 
 
 class SegmentCnn(nn.Module):
-    """Dong's network for one segment of 3 seconds.
-
-    ``001_df170006d917f338`` follows Dong (2018, "Convolutional neural network achieves human-level
-    accuracy in music genre classification", arXiv:1802.09697) and describes no layers. From the
-    program published with Dong's paper: 64 mel bands x 256 frames of 11.6 ms, a 3 x 3 convolution
-    of 64 channels, ReLU, max-pooling 2 x 4, a 3 x 5 convolution of 64, ReLU, max-pooling 2 x 4,
-    dropout 0.2, a dense layer of 32, ReLU, dropout 0.2, softmax; no batch normalisation; an L2
-    penalty on the weights.
-
-    Chosen here: convolutions pad with zeros, where Dong's drop the edges, and a pooling window
-    shrinks where an axis is short, since segments here have fewer frames (39 instead of 256).
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_bands, n_frames)`` of a segment, each at least 8.
-    dropout : float
-        Before each of the two dense layers, in ``[0, 1)``.
-    """
+    """Dong's network for one segment of 3 seconds."""
 
     def __init__(self, input_shape, n_classes, *, dropout=0.2):
         super().__init__()

@@ -36,18 +36,7 @@ class AvailableNeighbors(KNeighborsClassifier):
 
 
 class GaussianClassifier(ClassifierMixin, BaseEstimator):
-    """One Gaussian mixture per class, under equal priors.
-
-    Parameters
-    ----------
-    n_components : int
-        Gaussians per class, at most the number of its training tracks.
-    shrinkage : float
-        Added to the diagonal of each covariance, in units of the mean variance of a column: with
-        fewer tracks than dimensions it has no inverse otherwise.
-    seed : int
-        For the initial means.
-    """
+    """One Gaussian mixture per class, under equal priors."""
 
     def __init__(self, n_components=1, shrinkage=0.1, seed=0):
         self.n_components = n_components
@@ -86,10 +75,7 @@ class GaussianClassifier(ClassifierMixin, BaseEstimator):
 
 
 class MarginClassifier(ClassifierMixin, BaseEstimator):
-    """An SVM, one class against all others, with softmax of its margins as probabilities.
-
-    They are not calibrated. `svc` is a :class:`sklearn.svm.LinearSVC`.
-    """
+    """An SVM, one class against all others, with softmax of its margins as probabilities."""
 
     def __init__(self, svc):
         self.svc = svc
@@ -367,11 +353,7 @@ def _mean_std(X):
 
 
 class AvailablePCA(TransformerMixin, BaseEstimator):
-    """PCA to `n_components`, or to as many as the training tracks allow.
-
-    The source uses 900. ``pca_`` is the fitted transformation, ``n_components_`` what was kept:
-    ``min(n_components, n_tracks - 1, n_features)``.
-    """
+    """PCA to `n_components`, or to as many as the training tracks allow."""
 
     def __init__(self, n_components=900):
         self.n_components = n_components

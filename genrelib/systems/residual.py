@@ -35,10 +35,7 @@ class ColourMap(nn.Module):
         self.register_buffer("table", torch.from_numpy(magma))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map ``(batch, height, width)`` in dB re the maximum to RGB ``(batch, 3, height, width)``.
-
-        Levels are clamped to ``[-80, 0]``; colours lie in ``[0, 1)``, channels last in memory.
-        """
+        """Map ``(batch, height, width)`` in dB to RGB ``(batch, 3, height, width)``."""
         last = len(self.table) - 1
         position = (1 - x / FLOOR_DB).clamp(0, 1) * last
         below = position.detach().floor().clamp(max=last - 1)

@@ -158,11 +158,7 @@ def layers(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
 
 
 def _trace(module, input_shape, hooked):
-    """Run one example through a copy without numbers; return multiply-adds by layer, "" for all.
-
-    On the meta device torch splits recurrent and attention layers into matrix products, which the
-    counter knows; on a CPU it would pass over them.
-    """
+    """Run one example through a copy without numbers; return multiply-adds by layer, "" for all."""
     hollow = copy.deepcopy(module).to("meta").eval()
     for name in hooked:
         hollow.get_submodule(name).register_forward_hook(_shape_writer(hooked, name))

@@ -54,21 +54,7 @@ def _gmm(recipe):
 
 
 class StackCnn(nn.Module):
-    """Two convolutions of 5 x 5 and 16 channels, then one fully connected layer.
-
-    After ``003_e74a875cd7974701``: "two convolutional layers followed by fully connected", leaky
-    ReLU, batch normalisation, dropout 0.5. Chosen here: size and number of the kernels, poolings of
-    4 x 4 (less where an axis is short), the order of normalisation and dropout, and no hidden
-    layer, so that the last layer and the support vector machine that the source suggests instead
-    see the same numbers.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_rows, n_frames)``, each at least 8; the source's stack is 87 x 1400.
-    dropout : float
-        Before the fully connected layer, in ``[0, 1)``.
-    """
+    """Two convolutions of 5 x 5 and 16 channels, then one fully connected layer."""
 
     def __init__(self, input_shape, n_classes, *, dropout=0.5):
         super().__init__()
@@ -90,22 +76,7 @@ class StackCnn(nn.Module):
 
 
 class VolumeCnn(nn.Module):
-    """:class:`StackCnn` with 3D convolutions on a stack that is cut into slices of time.
-
-    ``003_e74a875cd7974701`` suggests no more than "3D convolutions (structure data in 3d way)".
-    Chosen here: `n_slices` consecutive pieces in time become the depth of a volume, so that a
-    kernel of 3 x 5 x 5 sees the same position of three successive pieces. All else is as in
-    :class:`StackCnn`.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_rows, n_frames)``: at least 8 rows, and four frames per slice.
-    n_slices : int
-        Depth of the volume, at least 2. The last ``n_frames % n_slices`` frames are left out.
-    dropout : float
-        Before the fully connected layer, in ``[0, 1)``.
-    """
+    """:class:`StackCnn` with 3D convolutions on a stack that is cut into slices of time."""
 
     def __init__(self, input_shape, n_classes, *, n_slices=8, dropout=0.5):
         super().__init__()

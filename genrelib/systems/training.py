@@ -226,19 +226,7 @@ GREY = (0.299, 0.587, 0.114)
 
 
 class SpectrogramAugmentation(nn.Module):
-    """Rolls a spectrogram in time, changes its level and masks bands and frames.
-
-    Masks as in SpecAugment (Park et al. 2019), without its time warping: they take the mean.
-
-    Parameters
-    ----------
-    level : float
-        Largest change of an example's level, up or down, in dB.
-    n_masks : int
-        Masks on each axis; they may overlap.
-    band_share, frame_share : float
-        Longest mask as a share of the axis, in ``[0, 1]``; lengths are drawn from 0.
-    """
+    """Rolls a spectrogram in time, changes its level and masks bands and frames."""
 
     def __init__(self, *, level=6.0, n_masks=2, band_share=0.15, frame_share=0.15):
         super().__init__()
@@ -275,19 +263,7 @@ class SpectrogramAugmentation(nn.Module):
 
 
 class ColourAugmentation(nn.Module):
-    """Changes brightness, contrast and saturation of a picture and mixes its channels.
-
-    ``004_dfb2f7ed32dc8353`` recommends "more color data augmentation", no more. The mixing blends a
-    picture with itself in a random order of its channels. The result is clamped to ``[0, 1]``.
-
-    Parameters
-    ----------
-    brightness, contrast, saturation : float
-        Factors are drawn from ``1 ± value``, each value in ``[0, 1]``. Contrast spreads around the
-        picture's mean grey, saturation around the grey of each pixel.
-    mixing : float
-        Largest share of the reordered channels, in ``[0, 1]``.
-    """
+    """Changes brightness, contrast and saturation of a picture and mixes its channels."""
 
     def __init__(self, *, brightness=0.2, contrast=0.2, saturation=0.2, mixing=0.5):
         super().__init__()
