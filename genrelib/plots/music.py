@@ -22,12 +22,7 @@ UNIT_OF_KIND = {"mel": "[Hz]", "linear": "[Hz]", "tempo": "[BPM]"}
 def corpus_counts(counts: pd.DataFrame, genres: tuple[str, ...]) -> Figure:
     """Draw usable and excluded tracks, and artists, of each genre.
 
-    Parameters
-    ----------
-    counts : pd.DataFrame, index genre
-        Columns ``usable``, ``excluded`` and ``artists``; from :func:`genrelib.corpora.summary`.
-    genres : tuple of str
-        Of the corpus, which have a colour; others have no usable track.
+    `counts` is that of :func:`genrelib.corpora.summary`; `genres` are those of the corpus, which have a colour; others have no usable track.
     """
     fig, (left, right) = plt.subplots(
         1, 2, figsize=(10, 0.35 * len(counts) + 1.3), sharey=True, layout="constrained"
@@ -52,12 +47,7 @@ def gallery(
 ) -> Figure:
     """Draw features (rows) of tracks (columns) on their physical axes.
 
-    Parameters
-    ----------
-    matrices : dict of dict of np.ndarray
-        ``matrices[title][feature]``, each of shape ``(n_bands, n_frames)``.
-    frame_s : float
-        Seconds per frame, see :attr:`genrelib.store.Store.frame_s`.
+    ``matrices[title][feature]`` has shape ``(n_bands, n_frames)``, a frame each `frame_s` seconds.
     """
     titles = list(matrices)
     names = list(matrices[titles[0]])
@@ -135,14 +125,7 @@ def show_feature(
 
 
 def pictures(shown: dict[str, np.ndarray]) -> Figure:
-    """Draw coloured pictures side by side.
-
-    Parameters
-    ----------
-    shown : dict of np.ndarray
-        Title and picture of each, shape ``(3, height, width)``, values in ``[0, 1]``, the first row
-        at the bottom.
-    """
+    """Draw pictures side by side: ``(3, height, width)`` in ``[0, 1]``, the first row at the bottom."""
     fig, axes = panels(len(shown), len(shown), size=(3.2, 2.6))
     for ax, (title, picture) in zip(axes, shown.items(), strict=True):
         ax.imshow(picture.transpose(1, 2, 0), origin="lower", aspect="auto")
@@ -152,14 +135,9 @@ def pictures(shown: dict[str, np.ndarray]) -> Figure:
 
 
 def band_means(means: pd.DataFrame, name: str) -> Figure:
-    """Draw the mean of each row over the artists of a genre, one line per genre.
+    """Draw the mean of each row of a feature over the artists of a genre, one line per genre.
 
-    Parameters
-    ----------
-    means : pd.DataFrame, index row labels, columns genres
-        In the feature's unit, the lowest row first.
-    name : str
-        Of the feature.
+    `means` has rows as index, the lowest first, and genres as columns; in the feature's unit.
     """
     fig, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
     place = np.arange(len(means))
@@ -175,12 +153,7 @@ def band_means(means: pd.DataFrame, name: str) -> Figure:
 def probe_accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     """Draw the accuracy of each feature's probe under each protocol, with its interval.
 
-    Parameters
-    ----------
-    scores : pd.DataFrame
-        From :func:`genrelib.inspection.probe_scores`.
-    n_genres : int
-        Chance is one over it.
+    `scores` is that of :func:`genrelib.inspection.probe_scores`.
     """
     features = list(dict.fromkeys(scores["feature"]))
     fig, ax = plt.subplots(figsize=(9, 0.5 * len(features) + 1.6), layout="constrained")
@@ -194,10 +167,7 @@ def probe_accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
 def pair_separation(pairs: pd.DataFrame) -> Figure:
     """Draw how well each feature's probe separates each pair of genres, a panel per feature.
 
-    Parameters
-    ----------
-    pairs : pd.DataFrame
-        From :func:`genrelib.inspection.pairs`.
+    `pairs` is that of :func:`genrelib.inspection.genre_pairs`.
     """
     features = list(dict.fromkeys(pairs["feature"]))
     genres = sorted({*pairs["first"], *pairs["second"]})
@@ -231,10 +201,7 @@ def _triangle(ax, values):
 def family_scores(families: pd.DataFrame) -> Figure:
     """Draw the accuracy of each family of rows alone, and the loss without it.
 
-    Parameters
-    ----------
-    families : pd.DataFrame
-        From :func:`genrelib.inspection.alone_and_without`.
+    `families` is that of :func:`genrelib.inspection.alone_and_without`.
     """
     names = list(dict.fromkeys(families["family"]))
     n_rows = families.drop_duplicates("family").set_index("family")["n_rows"]

@@ -36,12 +36,7 @@ _VALUES = {
 def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     """Draw accuracy with its interval for each system and protocol, beside claim and chance.
 
-    Parameters
-    ----------
-    scores : pd.DataFrame
-        From :func:`genrelib.inference.scores`.
-    n_genres : int
-        Chance is one over it.
+    `scores` is that of :func:`genrelib.inference.scores`; chance is one over `n_genres`.
     """
     names = list(dict.fromkeys(scores["system"]))
     protocols = list(dict.fromkeys(scores["protocol"]))
@@ -66,15 +61,7 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
 
 
 def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
-    """Draw confusion matrices side by side.
-
-    Parameters
-    ----------
-    tables : dict of pd.DataFrame
-        Title of each panel and its shares, rows the genre, columns the predicted one.
-    columns : int
-        Panels per line.
-    """
+    """Draw confusion matrices side by side: by title, rows the genre, columns the predicted one."""
     fig, axes = panels(len(tables), columns, size=(4.3, 4.1))
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         ticks = {"xticklabels": True, "yticklabels": True}
@@ -88,13 +75,8 @@ def learning_curves(curves: pd.DataFrame) -> Figure | None:
     """Draw training and validation loss and validation accuracy over epochs.
 
     Lines are means over fits, as far as all of them were trained; early stopping ends some before.
-    Protocols that only serve the decomposition of the leakage are not drawn.
-
-    Parameters
-    ----------
-    curves : pd.DataFrame
-        One row per system, protocol, fit and epoch: ``system, protocol, epoch, train_loss,
-        valid_loss, valid_acc``.
+    Protocols that only serve the decomposition of the leakage are not drawn. `curves` is that of
+    :func:`genrelib.experiments.predictions.curves`; without any there is no figure.
     """
     names = [n for n in SYSTEMS if n in set(curves["system"])]
     if not names:
@@ -133,10 +115,7 @@ def recalls(shares: pd.DataFrame) -> Figure:
 def costs(table: pd.DataFrame) -> Figure:
     """Draw accuracy against multiply-adds; lines are the accuracies of systems without network.
 
-    Parameters
-    ----------
-    table : pd.DataFrame
-        From :func:`genrelib.inference.costs`.
+    `table` is that of :func:`genrelib.inference.costs`.
     """
     fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
     networks = table[table["multiply_adds"] > 0]
@@ -163,15 +142,7 @@ def costs(table: pd.DataFrame) -> Figure:
 
 
 def growth(scores: pd.DataFrame, shares: dict[str, float]) -> Figure | None:
-    """Draw accuracy against the share of the training artists.
-
-    Parameters
-    ----------
-    scores : pd.DataFrame
-        From :func:`genrelib.inference.scores`.
-    shares : dict of float
-        Share of the artists by protocol, see :data:`genrelib.protocols.GROWTH`.
-    """
+    """Draw accuracy against the share of the training artists, for the protocols in `shares`."""
     part = scores[scores["protocol"].isin(shares)]
     if part.empty:
         return None
@@ -189,12 +160,7 @@ def growth(scores: pd.DataFrame, shares: dict[str, float]) -> Figure | None:
 def ranking(table: pd.DataFrame, n_genres: int) -> Figure:
     """Draw systems by accuracy, and bars that join those without a significant difference.
 
-    Parameters
-    ----------
-    table : pd.DataFrame
-        From :func:`genrelib.inference.ranking`, best first.
-    n_genres : int
-        Chance is one over it.
+    `table` is that of :func:`genrelib.inference.ranking`, best first.
     """
     size = (9, 0.38 * len(table) + 1.4)
     options = {"sharey": True, "width_ratios": (4, 1), "layout": "constrained"}
@@ -223,13 +189,7 @@ def _letters(texts):
 
 
 def leakage_steps(steps: pd.DataFrame) -> Figure | None:
-    """Draw what each step from lenient to strict protocols takes from each system.
-
-    Parameters
-    ----------
-    steps : pd.DataFrame
-        From :func:`genrelib.inference.decomposition`.
-    """
+    """Draw each step of :func:`genrelib.inference.decomposition`, lenient to strict protocols."""
     steps = steps[steps["n_tracks"] > 0]
     # "1", "2" and so on, then "total", also where the first system has the total alone
     in_order = steps.sort_values("step", kind="stable")
@@ -256,12 +216,7 @@ def leakage_steps(steps: pd.DataFrame) -> Figure | None:
 def cross_collection(table: pd.DataFrame, n_genres: int) -> Figure | None:
     """Draw accuracy with and without the tested collection among the training data.
 
-    Parameters
-    ----------
-    table : pd.DataFrame
-        From :func:`genrelib.inference.cross_collection`.
-    n_genres : int
-        Chance is one over it.
+    `table` is that of :func:`genrelib.inference.cross_collection`.
     """
     if table.empty:
         return None
@@ -296,14 +251,8 @@ def _side_by_side(n, names, *, size, height):
 def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4) -> Figure:
     """Draw accuracy against confidence: on the diagonal a system is as often right as it is sure.
 
-    Parameters
-    ----------
-    tables : dict of dict of pd.DataFrame
-        ``tables[system][label]``, each from :func:`genrelib.inference.reliability`; labels are
-        such as ``"as trained"`` and ``"calibrated"``. Marks are as large as the bin's share of
-        tests.
-    columns : int
-        Panels per line.
+    `tables[system][label]` are from :func:`genrelib.inference.reliability`; labels are such as "as
+    trained" and "calibrated". Marks are as large as the bin's share of tests.
     """
     shared = {"sharex": True, "sharey": True}
     columns = min(columns, len(tables))
@@ -333,12 +282,8 @@ def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4)
 def risk_coverage(curves: dict[str, pd.DataFrame], *, risk: float | None = None) -> Figure:
     """Draw the share of errors among the answered, as a system answers more of the tests.
 
-    Parameters
-    ----------
-    curves : dict of pd.DataFrame
-        By system, from :func:`genrelib.inference.risk_coverage`.
-    risk : float, optional
-        The share of errors aimed at; drawn as a line.
+    `curves` by system are from :func:`genrelib.inference.risk_coverage`; `risk` is the share of
+    errors aimed at, drawn as a line.
     """
     fig, ax = plt.subplots(figsize=(9, 4.8), layout="constrained")
     looks = itertools.product(_STYLES, sns.color_palette("colorblind"))
@@ -360,20 +305,14 @@ def robustness(
 ) -> Figure:
     """Draw accuracy or flip rate against strength: a panel per intervention, a line per system.
 
-    Strengths are drawn at equal distances, in the order of the registry, and the neutral one is
-    called "none".
+    Strengths are drawn at equal distances, in the order of the registry; the neutral one is "none".
 
     Parameters
     ----------
     table : pd.DataFrame
-        One row per system, intervention and strength: ``system, intervention, strength, n,
-        accuracy, low, high, flip_rate, flip_low, flip_high``, rates and intervals as fractions.
+        From :func:`genrelib.robustness.by_strength`.
     value : {"accuracy", "flip_rate"}
-        What is drawn.
-    n_genres : int
-        Chance is one over it; drawn with the accuracy.
-    columns : int
-        Panels per line.
+        What is drawn; with the accuracy, chance too, one over `n_genres`.
     """
     if value not in _VALUES:
         raise unknown("value", value, _VALUES)
@@ -395,15 +334,9 @@ def robustness(
 
 
 def recordings(table: pd.DataFrame, value: str = "accuracy", *, n_genres: int) -> Figure:
-    """Draw accuracy or flip rate for the songs as recorded and as recorded differently.
+    """Draw accuracy or flip rate for songs as recorded and as recorded differently.
 
-    Parameters
-    ----------
-    table : pd.DataFrame
-        As for :func:`robustness`, with the column ``kind``, a key of
-        :data:`genrelib.robustness.variants.KINDS`, in place of intervention and strength.
-    value, n_genres
-        As for :func:`robustness`.
+    `table` is that of :func:`genrelib.robustness.by_kind`; the rest is as for :func:`robustness`.
     """
     if value not in _VALUES:
         raise unknown("value", value, _VALUES)
@@ -445,10 +378,7 @@ def _scale(ax, value, n_genres) -> None:
 def deletion_curves(curves: pd.DataFrame, areas: pd.DataFrame) -> Figure:
     """Draw how the predicted genre's probability falls as patches are deleted.
 
-    Parameters
-    ----------
-    curves, areas : pd.DataFrame
-        From :func:`genrelib.explain.deletion` and :func:`genrelib.explain.areas`.
+    Tables are from :func:`genrelib.explain.deletion` and :func:`genrelib.explain.areas`.
     """
     fig, ax = plt.subplots(figsize=(8, 5.2), layout="constrained")
     mean = curves.groupby(["ranking", "share"], sort=False)["probability"].mean()
@@ -471,10 +401,7 @@ def deletion_curves(curves: pd.DataFrame, areas: pd.DataFrame) -> Figure:
 def randomisation(cascades: pd.DataFrame) -> Figure:
     """Draw how attributions change as a network's weights are randomised from the last layer on.
 
-    Parameters
-    ----------
-    cascades : pd.DataFrame
-        From :func:`genrelib.explain.cascade`, of one method or several.
+    `cascades` is that of :func:`genrelib.explain.cascade`, of one method or several.
     """
     fig, ax = plt.subplots(figsize=(8, 4.6), layout="constrained")
     for method, part in cascades.groupby("method", sort=False):
@@ -498,13 +425,8 @@ def randomisation(cascades: pd.DataFrame) -> Figure:
 def cause_drops(table: pd.DataFrame, value: str = "drop") -> Figure:
     """Draw what systems lose when one cause of the recordings is changed.
 
-    Parameters
-    ----------
-    table : pd.DataFrame
-        ``system, change``, `value` and its interval ``low, high``, as fractions; from
-        :func:`genrelib.inference.means`.
-    value : {"drop", "accuracy_drop"}
-        What is drawn: the loss of the own genre's probability, or of accuracy.
+    `table` holds means of `value`, "drop" (of the own genre's probability) or "accuracy_drop", by
+    ``system, change``, from :func:`genrelib.inference.means`.
     """
     changes = [change for change in CHANGES if change in set(table["change"])]
     label = {"drop": "loss of the own genre's probability", "accuracy_drop": "loss of accuracy"}
@@ -519,11 +441,7 @@ def cause_drops(table: pd.DataFrame, value: str = "drop") -> Figure:
 def family_drops(table: pd.DataFrame) -> Figure:
     """Draw the accuracy lost when a family of inputs is shuffled, a panel per system.
 
-    Parameters
-    ----------
-    table : pd.DataFrame
-        ``system, family, drop`` and its interval ``low, high``, as fractions; from
-        :func:`genrelib.inference.means`.
+    `table` holds means of ``drop`` by ``system, family``, from :func:`genrelib.inference.means`.
     """
     parts = dict(list(table.groupby("system", sort=False)))
     sizes = [len(part) for part in parts.values()]
