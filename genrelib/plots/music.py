@@ -22,7 +22,8 @@ UNIT_OF_KIND = {"mel": "[Hz]", "linear": "[Hz]", "tempo": "[BPM]"}
 def corpus_counts(counts: pd.DataFrame, genres: tuple[str, ...]) -> Figure:
     """Draw usable and excluded tracks, and artists, of each genre.
 
-    `counts` is that of :func:`genrelib.corpora.summary`; `genres` are those of the corpus, which have a colour; others have no usable track.
+    `counts` is that of :func:`genrelib.corpora.summary`; `genres` are the corpus's, which have a
+    colour: others have no usable track.
     """
     fig, (left, right) = plt.subplots(
         1, 2, figsize=(10, 0.35 * len(counts) + 1.3), sharey=True, layout="constrained"
@@ -125,7 +126,7 @@ def show_feature(
 
 
 def pictures(shown: dict[str, np.ndarray]) -> Figure:
-    """Draw pictures side by side: ``(3, height, width)`` in ``[0, 1]``, the first row at the bottom."""
+    """Draw pictures side by side: ``(3, height, width)`` in ``[0, 1]``, the first row lowest."""
     fig, axes = panels(len(shown), len(shown), size=(3.2, 2.6))
     for ax, (title, picture) in zip(axes, shown.items(), strict=True):
         ax.imshow(picture.transpose(1, 2, 0), origin="lower", aspect="auto")
