@@ -33,24 +33,10 @@ _SHOWN = 10  # reasons of exclusion; the table has the others
 
 
 def write(workspace: Workspace, parameters: dict) -> tuple[Path, Path]:
-    """Write ``model_card.md`` and ``datasheet.md`` into the study's report.
+    """Write ``model_card.md`` and ``datasheet.md`` into the study's report; return their paths.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Of the study; tables that it lacks are said to be lacking.
-    parameters : dict
-        The study's parameters, ``title`` among them.
-
-    Returns
-    -------
-    (Path, Path)
-        Of the model card and the datasheet. The same tables and parameters give the same bytes.
-
-    Raises
-    ------
-    GenrelibError
-        When nothing is known of where the corpus comes from.
+    The same tables and parameters give the same bytes; tables that the study lacks are said to be
+    lacking. Nothing being known of where the corpus comes from is a :class:`GenrelibError`.
     """
     if parameters["corpus"] not in CORPORA:
         raise unknown("origin of the corpus", parameters["corpus"], CORPORA)

@@ -40,18 +40,13 @@ def build(
     Parameters
     ----------
     workspace : Workspace
-        Of the study; its figures, tables and executed notebooks exist.
+        Its figures, tables and executed notebooks exist.
     parameters : dict
-        The study's parameters, ``title`` and ``about`` among them.
+        The study's, ``title`` and ``about`` among them.
     runs : list of dict
         Facts of this run for ``run.html``, each with ``name`` and ``value``.
     outdated : iterable of str
         Notebooks whose results are not of the present parameters, code or data; the page says so.
-
-    Returns
-    -------
-    Path
-        Of the page.
     """
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("genrelib.report"), autoescape=True, trim_blocks=True

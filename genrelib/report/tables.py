@@ -25,14 +25,8 @@ SCHEMA = "schema.json"
 def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataFrame:
     """Write ``tables/<name>.csv``, note its types, and return `table` for the notebook to show.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Of the study.
-    name : str
-        Begins with the notebook's number: ``"09_scores"``.
-    table : pd.DataFrame
-        Its index is written too if it has a name.
+    The name begins with the notebook's number, as ``"09_scores"``; an index is written if it has a
+    name.
     """
     whole = table if table.index.name is None else table.reset_index()
     with replacing(workspace.tables / f"{name}.csv") as temporary:
@@ -67,12 +61,7 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
     """Read ``tables/<name>.csv`` by the types it was saved with.
 
     A track called ``007``, a genre called ``1960`` or ``NA`` stays text. Empty cells are NaN among
-    numbers, else empty text.
-
-    Raises
-    ------
-    GenrelibError
-        When its notebook has not been run.
+    numbers, else empty text. A table that is not there is a :class:`GenrelibError`.
     """
     path = workspace.tables / f"{name}.csv"
     types = _schema(workspace).get(name)
@@ -88,20 +77,10 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
 def save_figure(
     workspace: Workspace, name: str, fig: Figure | None, data: pd.DataFrame, *, caption: str
 ) -> None:
-    """Write ``figures/<name>.png`` and, beside it, ``tables/<name>.csv`` with what it shows.
+    """Write ``figures/<name>.png`` and, beside it, ``tables/<name>.csv`` with the numbers drawn.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Of the study.
-    name : str
-        Begins with the notebook's number: ``"09_accuracies"``.
-    fig : Figure or None
-        From :mod:`genrelib.plots`; None where there is nothing to draw: only the table is written.
-    data : pd.DataFrame
-        The numbers drawn.
-    caption : str
-        What one sees, in a sentence or two; the page shows it and screen readers read it.
+    The name begins with the notebook's number. Where there is nothing to draw, `fig` is None and only
+    the table is written. The page shows the caption, and screen readers read it.
     """
     save_table(workspace, name, data)
     if fig is None:
@@ -117,25 +96,10 @@ def save_audio(
     folder: str = "genres",
     track_ids: Iterable[str] | None = None,
 ) -> list[str]:
-    """Write tracks as MP3 for the report, if the audio may be published.
+    """Write tracks as MP3 for the report, if the audio may be published; return which, perhaps none.
 
-    Only the controlled corpus is ours to publish; of any other nothing is written.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Of the study.
-    corpus : Corpus
-        Holds the tracks.
-    folder : str
-        Below ``audio/``; what it holds is replaced.
-    track_ids : iterable of str, optional
-        Usable tracks; by default one without planted faults of each genre.
-
-    Returns
-    -------
-    list of str
-        The tracks written, perhaps none.
+    Only the controlled corpus is ours to publish. What ``audio/<folder>`` holds is replaced; without
+    `track_ids`, one usable track of each genre without planted faults is taken.
     """
     place = workspace.report / "audio" / folder
     shutil.rmtree(place, ignore_errors=True)
@@ -163,10 +127,7 @@ def clear(workspace: Workspace, number: str) -> None:
 
 
 def lacking_systems(workspace: Workspace) -> dict[str, str]:
-    """Return why each system that the corpus does not allow is not available, by its name.
-
-    Empty before notebook 02 has run.
-    """
+    """Return why each system that the corpus does not allow is not available; before notebook 02, {}."""
     if not (workspace.tables / "02_not_available.csv").exists():
         return {}
     table = read_table(workspace, "02_not_available")

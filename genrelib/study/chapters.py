@@ -144,19 +144,10 @@ def listed(sentences: Iterable[str]) -> Markdown:
 class Chapter:
     """The systems of a notebook that the corpus allows, on the features that they need.
 
-    Parameters
-    ----------
-    study : Study
-        The study.
-    number : str
-        The notebook's, such as ``"04"``.
-    names : list of str
-        Systems wanted.
-
     Attributes
     ----------
     names : list of str
-        Those that can be run.
+        Those of the systems wanted that can be run.
     lacking : pd.DataFrame, index system
         ``feature`` and ``reason`` for each of the others.
     """
@@ -204,16 +195,9 @@ class Chapter:
 
 @dataclass
 class Fits:
-    """What came of the fits of a chapter.
+    """What came of the fits of a chapter: one per system, protocol, repeat and fold.
 
-    Parameters
-    ----------
-    chapter : Chapter
-        What was fitted.
-    planned : list of Fit
-        One per system, protocol, repeat and fold.
-    rows, records : pd.DataFrame
-        Predictions and what was fitted, from :func:`genrelib.experiments.predictions.read`.
+    `rows` and `records` are those of :func:`genrelib.experiments.predictions.read`.
     """
 
     chapter: Chapter
@@ -242,10 +226,7 @@ class Fits:
     def follow(self, name: str | None = None) -> pd.DataFrame:
         """Follow one track through a system: the shape of what each stage hands on.
 
-        Returns
-        -------
-        pd.DataFrame, index stage
-            ``shape``, as text; from the feature in the store to the probabilities of the genres.
+        From the feature in the store to the probabilities of the genres; index ``stage``.
         """
         fit, chapter = self.fit_of(name), self.chapter
         units, feature = fit.fold.test[:1], fit.row.feature

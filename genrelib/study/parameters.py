@@ -30,15 +30,7 @@ PARAMETERS = (*LIMITS, *REGISTRIES)
 def parameters_of(workspace: Workspace) -> dict:
     """Read ``studies/<study>.yaml`` and check every name against the notebooks.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Of the study.
-
-    Returns
-    -------
-    dict
-        ``title`` and ``about`` for the page, and the parameters of the notebooks.
+    Returns ``title`` and ``about`` for the page, and the parameters of the notebooks.
 
     Raises
     ------

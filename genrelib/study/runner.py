@@ -34,23 +34,16 @@ START_TIMEOUT_S = 600
 
 
 def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print) -> Path:
-    """Run a study and write its report.
+    """Run a study and write its report; return the page's path.
 
     Parameters
     ----------
-    name : str
-        Of a file in ``studies/``.
     only : list of str, optional
         Numbers of the notebooks to run, whether they need it or not; by default all that need it.
     n_jobs : int
         Processes for extraction and fits; -1 takes every core.
     say : callable
         Takes each line of progress.
-
-    Returns
-    -------
-    Path
-        The report's page.
 
     Raises
     ------
