@@ -62,10 +62,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def await_files(paths: Iterable[Path]) -> None:
-    """Wait until files that workers have written are seen by this machine too.
-
-    Raise :class:`GenrelibError` for one that is not there after :data:`LATE_S` seconds.
-    """
+    """Wait until files that workers have written are seen by this machine too, or raise."""
     missing, deadline = list(paths), time.monotonic() + LATE_S
     while missing := [path for path in missing if not path.exists()]:
         if time.monotonic() > deadline:
@@ -127,11 +124,7 @@ class Workspace:
 
     @classmethod
     def find(cls, study: str) -> "Workspace":
-        """Return the workspace of `study` around the current folder.
-
-        Raise :class:`GenrelibError` when no ``notebooks/`` and ``studies/`` lie in it or one above
-        it.
-        """
+        """Return the workspace of `study`: the nearest folder from here up that holds notebooks."""
         here = Path.cwd()
         for folder in (here, *here.parents):
             if (folder / "notebooks").is_dir() and (folder / "studies").is_dir():

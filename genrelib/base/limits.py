@@ -44,12 +44,7 @@ LIMITS: dict[str, tuple[str, Callable[[object], bool]]] = {
 
 
 def check_limits(**values: object) -> None:
-    """Check values by :data:`LIMITS`.
-
-    Raises
-    ------
-    GenrelibError
-        For the first value that is not allowed.
+    """Raise :class:`GenrelibError` for the first value that :data:`LIMITS` does not allow.
 
     Examples
     --------

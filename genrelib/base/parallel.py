@@ -47,11 +47,6 @@ def spread(
         Worker processes; -1 takes every core, or all workers of the cluster where there is one.
     label : str
         Text of the progress bar.
-
-    Raises
-    ------
-    GenrelibError
-        When a cluster is named that can't do it, see :func:`genrelib.base.cluster.answers`.
     """
     tasks = deque(tasks)
     with tqdm(total=len(tasks), desc=label, disable=not tasks) as bar:

@@ -7,19 +7,7 @@ import numpy as np
 
 
 def derive(seed: int, *names: object) -> int:
-    """Derive a 32-bit seed from the study's seed and a path of names.
-
-    Parameters
-    ----------
-    seed : int
-        The study's seed.
-    *names : object
-        What the draw is for; their ``str`` counts, and so does their order.
-
-    Returns
-    -------
-    int
-        In ``[0, 2**32)``, the same on every machine and in every process.
+    """Derive a seed in ``[0, 2**32)`` from the study's seed and names, the same on every machine.
 
     Examples
     --------

@@ -31,28 +31,13 @@ from .planning import Fit, recipe_of
 
 
 def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[str, int]:
-    """Do the fits that are not done yet.
+    """Do the fits that are not done yet; return how many are ``fitted`` and ``kept``.
 
-    Interrupting loses at most the fits in progress. Predictions in the same folders that belong
-    to none of `fits` (an earlier configuration) are removed.
-
-    Parameters
-    ----------
-    fits : list of Fit
-        From :func:`genrelib.experiments.planning.plan`.
-    corpus : Corpus
-        The tracks table of the fits.
-    store : Store
-        Its features. Only paths travel to the workers: of the store, and of a file with the fits.
-    n_jobs : int
-        Processes, see :func:`~genrelib.base.parallel.spread`; each fit runs on one thread, so that
-        its result does not depend on `n_jobs`. Networks on this machine's GPU are trained one after
-        the other; a worker of a cluster uses the GPU that it sees.
-
-    Returns
-    -------
-    dict
-        ``{"fitted": ..., "kept": ...}``, the number of fits.
+    Interrupting loses at most the fits in progress. Predictions in the same folders that belong to
+    none of `fits` (an earlier configuration) are removed. Only paths travel to the workers. Each
+    fit runs on one thread, so that its result does not depend on `n_jobs`, see
+    :func:`~genrelib.base.parallel.spread`. Networks on this machine's GPU are trained one after the
+    other; a worker of a cluster uses the GPU that it sees.
     """
     predictions.remove_others(fit.path for fit in fits)
     missing = [fit for fit in fits if not fit.done]
@@ -94,15 +79,7 @@ def _read(plan: Path) -> tuple[list[Fit], pd.DataFrame]:
 
 
 def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
-    """Return the fitted estimator of `fit`: the one that was kept, or fitted anew.
-
-    Parameters
-    ----------
-    fit : Fit
-        Is kept if its `model` is not None.
-    corpus, store : Corpus, Store
-        As for :func:`run`.
-    """
+    """Return the fitted estimator of `fit`: the one that was kept, or fitted anew."""
     if fit.model is not None and fit.model.exists():
         try:
             key, estimator = joblib.load(fit.model)
@@ -196,23 +173,17 @@ def _predicted_at_once(fit, tracks, estimator, store, ids) -> pd.DataFrame:
 def predicted(
     estimator: BaseEstimator, X: np.ndarray, genre: pd.Series, genres: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Lay out an estimator's predictions as contract 4 has them.
+    """Lay out an estimator's predictions: ``genre, predicted, p_<genre>...``, index track_id.
 
     Parameters
     ----------
     estimator : BaseEstimator
         Fitted; its classes are positions in `genres`, of which some may be absent.
     X : np.ndarray, shape (n, n_bands, n_frames)
-        Features.
     genre : pd.Series, index track_id
         True genres of the rows of `X`.
     genres : tuple of str
         In the corpus's order.
-
-    Returns
-    -------
-    pd.DataFrame, index track_id
-        ``genre, predicted, p_<genre>...``
     """
     probabilities = np.zeros((len(X), len(genres)))
     probabilities[:, estimator.classes_] = estimator.predict_proba(X)
@@ -222,13 +193,7 @@ def predicted(
 
 
 def architecture(fit: Fit) -> pd.DataFrame:
-    """List the layers of a network, for the shape of input that it had in a fit that is done.
-
-    Returns
-    -------
-    pd.DataFrame
-        ``system``, and the columns of :func:`genrelib.systems.layers`.
-    """
+    """List the layers of a network, see :func:`genrelib.systems.layers`, for a done fit's input."""
     record = json.loads(fit.path.with_suffix(".json").read_text(encoding="utf-8"))
     shape = tuple(record["input_shape"])
     net = next(v for v in fit.build().get_params(deep=True).values() if isinstance(v, GenreNet))

@@ -37,7 +37,6 @@ class Fit:
     Parameters
     ----------
     system : str
-        A name in :data:`genrelib.systems.SYSTEMS`.
     fold : Fold
         The ids of each part.
     genres : tuple of str
@@ -94,10 +93,7 @@ class Fit:
     def read(self, store: Store, ids: tuple[str, ...]) -> np.ndarray:
         """Read the features of tracks, or of segments where the protocol splits these.
 
-        Returns
-        -------
-        np.ndarray, shape (n_ids, n_bands, n_frames), dtype float32
-            In the order of `ids`.
+        Shape ``(n_ids, n_bands, n_frames)``, float32, in the order of `ids`.
         """
         if self.protocol.unit == "track":
             return store.read(self.row.feature, ids, size=self.size)
@@ -155,24 +151,10 @@ def _classes(estimator) -> list[type]:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a study fits its systems: the parameters that its fits share.
+    """How a study fits its systems: the parameters that its fits share, within their limits.
 
-    Parameters
-    ----------
-    n_folds, n_repeats : int
-        See :func:`genrelib.protocols.folds`.
-    seed : int
-        The study's seed.
-    epoch_share : float
-    image_size : (int, int)
-        See :class:`genrelib.systems.Recipe`.
-    decomposed : collection of str
-        Systems that also meet the protocols of :data:`genrelib.protocols.DECOMPOSITION`.
-
-    Raises
-    ------
-    GenrelibError
-        For a number out of range.
+    See :func:`genrelib.protocols.folds` and :class:`genrelib.systems.Recipe`; `decomposed` systems
+    also meet the protocols of :data:`genrelib.protocols.DECOMPOSITION`.
     """
 
     n_folds: int
@@ -195,20 +177,10 @@ def plan(
     workspace: Workspace,
     settings: Settings,
 ) -> list[Fit]:
-    """List the fits of systems x protocols x repeats x folds.
+    """List the fits of systems x protocols x repeats x folds, of the corpus's usable tracks.
 
-    Parameters
-    ----------
-    names, protocol_names : iterable of str
-        Of the registries. Each system also meets the protocol that comes nearest to its source's.
-    corpus : Corpus
-        Its usable tracks are split.
-    store : Store
-        Holds the features that the systems need.
-    workspace : Workspace
-        Where the predictions go.
-    settings : Settings
-        What the fits of the study share.
+    Each system also meets the protocol that comes nearest to its source's. The store holds the
+    features that the systems need; predictions go to the workspace.
     """
     names, asked = list(names), list(protocol_names)
     met = {name: _protocols_of(name, asked, settings) for name in names}

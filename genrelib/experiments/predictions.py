@@ -57,13 +57,7 @@ def matches(path: Path, key: str) -> bool:
 
 
 def record_of(path: Path) -> dict:
-    """Return the record of a fit, empty where it or the predictions are damaged or missing.
-
-    Parameters
-    ----------
-    path : Path
-        The CSV of the test part.
-    """
+    """Return the record beside a CSV of predictions, empty where either is damaged or missing."""
     try:
         record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         parts = {path: record["predictions_sha256"]}
@@ -88,13 +82,6 @@ def remove_others(paths: Iterable[Path]) -> None:
 def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read what was predicted for the test parts; nothing is fitted here.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        Of the study.
-    names : list of str
-        The systems wanted.
-
     Returns
     -------
     predictions : pd.DataFrame
@@ -118,10 +105,7 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
 def read_valid(workspace: Workspace, names: list[str]) -> pd.DataFrame:
     """Read what was predicted for the validation parts, by fits that did not train on them.
 
-    Returns
-    -------
-    pd.DataFrame
-        Columns as from :func:`read`; without rows of fits that have no validation part.
+    As from :func:`read`; without rows of fits that have no validation part.
     """
     return _read(workspace, names, is_valid=True)[0]
 
@@ -162,18 +146,10 @@ def _table(path, record):
 
 
 def curves(records: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the learning curves of the networks.
+    """Lay out the learning curves of the networks, one row per fit and epoch.
 
-    Parameters
-    ----------
-    records : pd.DataFrame
-        From :func:`read`.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row per fit and epoch: ``system, protocol, repeat, fold, epoch, train_loss, valid_loss``
-        (nats) and ``valid_acc``, in ``[0, 1]``. Empty when no system trains by epochs.
+    Columns ``system, protocol, repeat, fold, epoch, train_loss, valid_loss`` (nats) and
+    ``valid_acc``, in ``[0, 1]``. Empty when no system trains by epochs.
     """
     where = ["system", "protocol", "repeat", "fold"]
     long = records[[*where, "curve"]].explode("curve").dropna(subset="curve")

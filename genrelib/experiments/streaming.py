@@ -69,15 +69,8 @@ def _bytes(n_rows: int, shape: Sequence[int]) -> int:
 class Rows:
     """An array on disk: what is asked for by an index is read, and nothing is kept.
 
-    Parameters
-    ----------
-    read : callable
-        ``read(places)`` returns the rows at positions, float32 with the shape below; any order,
-        repeated ones too. Picklable, if these rows are to be.
-    length : int
-        Number of rows.
-    row_shape : tuple of int
-        Of one row.
+    ``read(places)`` returns the rows at positions, float32 of `row_shape`, in any order, repeated
+    ones too; it must be picklable if these rows are to be.
     """
 
     read: Callable[[np.ndarray], np.ndarray]
@@ -124,13 +117,7 @@ class Rows:
         return Rows(partial(_pieces, self, n_segments), n_segments * self.length, shape)
 
     def held(self, places: np.ndarray | None = None) -> np.ndarray:
-        """Read rows, all or those given, into memory, block by block.
-
-        Raises
-        ------
-        GenrelibError
-            When they are more than :data:`MOST` bytes.
-        """
+        """Read rows, all or those given, into memory; at most :data:`MOST` bytes."""
         places = np.arange(self.length) if places is None else places
         if _bytes(len(places), self.row_shape) > MOST:
             raise GenrelibError(
@@ -165,21 +152,8 @@ def fit(
 ) -> BaseEstimator:
     """Fit an estimator of :mod:`genrelib.systems` as its own ``fit`` does, without all of `X`.
 
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Unfitted; is changed.
-    X : Rows
-        Features, ``(n_rows, n_bands, n_frames)``.
-    y : np.ndarray of int, shape (n_rows,)
-        Labels.
-    is_valid : np.ndarray of bool, shape (n_rows,), optional
-        For networks: the rows that choose the epoch.
-
-    Returns
-    -------
-    BaseEstimator
-        `estimator`, fitted.
+    `X` has the shape ``(n_rows, n_bands, n_frames)``; `is_valid` marks the rows that choose the
+    epoch, for networks. The estimator is changed, and returned.
 
     Raises
     ------

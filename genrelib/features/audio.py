@@ -51,10 +51,8 @@ def read(
         A wav, flac, mp3, ogg or au file.
     sr : int > 0
         Sample rate of the result, in Hz.
-    offset_s : float >= 0
-        Where to begin, in seconds.
-    duration_s : float > 0, optional
-        How much to read, in seconds, at most to the end of the file. By default all.
+    offset_s, duration_s : float
+        The part wanted, in seconds; by default all, else at most to the end of the file.
 
     Returns
     -------

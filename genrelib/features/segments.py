@@ -24,10 +24,7 @@ def count(clip_s: float) -> int:
 def cut(X: np.ndarray, n_segments: int) -> np.ndarray:
     """Cut tracks into `n_segments` pieces of equal length; frames left over at the end are dropped.
 
-    Returns
-    -------
-    np.ndarray, shape (n_tracks * n_segments, n_bands, n_frames // n_segments)
-        The pieces of the first track, then those of the second, and so on.
+    The result has the pieces of the first track, then those of the second, and so on.
 
     Examples
     --------
@@ -58,17 +55,8 @@ def parse(segment_id: str) -> tuple[str, int]:
 def averaged(X: np.ndarray, n_bands: int | None, n_frames: int | None) -> np.ndarray:
     """Average blocks of neighbouring bands and frames, whose lengths differ by at most one.
 
-    Parameters
-    ----------
-    X : np.ndarray [shape=(..., bands, frames), dtype=float32 or float64]
-        Feature matrices, finite. Decibels give a mean of levels, not the level of a mean power.
-    n_bands, n_frames : int > 0 or None
-        Size of the result. An axis that is already shorter, or ``None``, is left as it is.
-
-    Returns
-    -------
-    np.ndarray [shape=(..., min(bands, n_bands), min(frames, n_frames))]
-        In the type and unit of `X`; `X` itself where nothing is to be averaged.
+    `X`, shape ``(..., bands, frames)``, is finite; decibels give a mean of levels, not the level of
+    a mean power. An axis that is already as short, or whose size is None, is left as it is.
 
     Examples
     --------

@@ -20,21 +20,9 @@ def cqt_magnitude(y: np.ndarray, *, hop_length: int, tuning: float) -> np.ndarra
 
     Equal to ``abs(librosa.cqt(y=y, sr=22050, hop_length=hop_length, n_bins=252, bins_per_octave=36,
     tuning=tuning))`` to the last bit, in a third of its time: each octave halves the sample rate,
-    so one filter bank serves all seven, and only the FFT bins it touches are kept.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,), dtype=float32]
-        Mono audio at ``SR``.
-    hop_length : int > 0
-        A multiple of 64.
-    tuning : float in [-0.5, 0.5]
-        Deviation from A440 in bins, 36 to the octave.
-
-    Returns
-    -------
-    np.ndarray [shape=(252, n_frames), dtype=float32]
-        Lowest note first.
+    so one filter bank serves all seven, and only the FFT bins it touches are kept. `hop_length` is
+    a multiple of 64, `tuning` in ``[-0.5, 0.5]`` bins; the result has the shape ``(252,
+    n_frames)``, float32.
     """
     bank = filter_bank(tuning)
     octaves = []
@@ -223,12 +211,8 @@ def tempogram(envelope: np.ndarray, *, n_lags: int) -> np.ndarray:
     """Compute the local autocorrelation of the onset strength [shape=(n_frames,), dtype=float32].
 
     Equal to ``librosa.feature.tempogram(onset_envelope=envelope, win_length=n_lags)`` to the last
-    bit.
-
-    Returns
-    -------
-    np.ndarray [shape=(n_lags, n_frames), dtype=float64]
-        Share of the frame's maximum; zero where the envelope is.
+    bit: shape ``(n_lags, n_frames)``, float64, the share of the frame's maximum; zero where the
+    envelope is.
     """
     n_fft = scipy.fft.next_fast_len(2 * n_lags - 1, real=True)
     blocks = []

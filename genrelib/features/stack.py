@@ -53,13 +53,10 @@ STACK_ROWS: tuple[tuple[str, str], ...] = (
 
 
 def stack(spectra: Spectra) -> np.ndarray:
-    """Return the 87 rows of :data:`STACK_ROWS` for one clip.
+    """Return the 87 rows of :data:`STACK_ROWS` for one clip, shape ``(87, n_frames)``, float32.
 
-    Returns
-    -------
-    np.ndarray [shape=(87, n_frames), dtype=float32]
-        In dB (MFCC, mel, contrast), 0 to 1 (beat, chroma), Hz (centroid, bandwidth) and full scale
-        (RMS).
+    In dB (MFCC, mel, contrast), 0 to 1 (beat, chroma), Hz (centroid, bandwidth) and full scale
+    (RMS).
     """
     mel = mel_filters(sr=SR, n_fft=N_FFT, n_mels=20, fmax=MEL_FMAX)
     return np.concatenate(

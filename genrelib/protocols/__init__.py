@@ -170,9 +170,9 @@ def check(fold: Fold, tracks: pd.DataFrame) -> None:
 def overlap(fold: Fold, tracks: pd.DataFrame) -> dict[str, float]:
     """Measure how much of the test part is known from training and validation.
 
-    Returns ``n_train``, ``n_valid``, ``n_test``; ``n_left_out``, tracks in none of these parts; and the
-    shares of tests in ``[0, 1]`` whose track, artist, group or genre is in training or validation:
-    ``known_track``, ``known_artist``, ``known_group``, ``known_genre``.
+    Returns ``n_train``, ``n_valid``, ``n_test``; ``n_left_out``, tracks in none of these parts; and
+    the shares of tests in ``[0, 1]`` whose track, artist, group or genre is in training or
+    validation: ``known_track``, ``known_artist``, ``known_group``, ``known_genre``.
     """
     row = PROTOCOLS[fold.protocol]
     seen = located(row, [*fold.train, *fold.valid], tracks)

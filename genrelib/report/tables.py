@@ -79,8 +79,8 @@ def save_figure(
 ) -> None:
     """Write ``figures/<name>.png`` and, beside it, ``tables/<name>.csv`` with the numbers drawn.
 
-    The name begins with the notebook's number. Where there is nothing to draw, `fig` is None and only
-    the table is written. The page shows the caption, and screen readers read it.
+    The name begins with the notebook's number. Where there is nothing to draw, `fig` is None and
+    only the table is written. The page shows the caption, and screen readers read it.
     """
     save_table(workspace, name, data)
     if fig is None:
@@ -96,10 +96,10 @@ def save_audio(
     folder: str = "genres",
     track_ids: Iterable[str] | None = None,
 ) -> list[str]:
-    """Write tracks as MP3 for the report, if the audio may be published; return which, perhaps none.
+    """Write tracks as MP3 for the report, if the audio may be published; return which.
 
-    Only the controlled corpus is ours to publish. What ``audio/<folder>`` holds is replaced; without
-    `track_ids`, one usable track of each genre without planted faults is taken.
+    Only the controlled corpus is ours to publish. What ``audio/<folder>`` holds is replaced;
+    without `track_ids`, one usable track of each genre without planted faults is taken.
     """
     place = workspace.report / "audio" / folder
     shutil.rmtree(place, ignore_errors=True)
@@ -127,7 +127,7 @@ def clear(workspace: Workspace, number: str) -> None:
 
 
 def lacking_systems(workspace: Workspace) -> dict[str, str]:
-    """Return why each system that the corpus does not allow is not available; before notebook 02, {}."""
+    """Return why each system that the corpus does not allow is not available, from notebook 02."""
     if not (workspace.tables / "02_not_available.csv").exists():
         return {}
     table = read_table(workspace, "02_not_available")
