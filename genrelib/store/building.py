@@ -27,18 +27,9 @@ UNREADABLE = "unreadable"
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be extracted from one track.
+    """What is to be extracted from one track: features of its middle `clip_s` seconds.
 
-    Parameters
-    ----------
-    track_id : str
-        Whose features they are.
-    md5 : str
-        Of the audio file's bytes.
-    names : tuple of str
-        Features.
-    clip_s : float
-        Seconds kept, from the middle.
+    `md5` is that of the audio file's bytes.
     """
 
     track_id: str
@@ -112,23 +103,13 @@ def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: in
     Parameters
     ----------
     corpus : Corpus
-        Its tracks with an empty `exclude` are taken, from its pack where it has one, else from
-        audio.
+        Its usable tracks are taken, from its pack where it has one, else from audio.
     names : iterable of str
         Keys of :data:`genrelib.features.FEATURES`, or of :data:`~.packs.PACKED` where the
         corpus has a pack that brings them.
-    path : Path
-        The HDF5 file.
     clip_s : float
         Seconds of each track, from the middle. Audio that is shorter is filled up with zeros; a
         pack has to be long enough.
-    n_jobs : int
-        Worker processes; -1 takes every core.
-
-    Returns
-    -------
-    Path
-        `path`.
 
     Raises
     ------

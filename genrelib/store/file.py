@@ -42,13 +42,7 @@ _BYTES_PER_FILE = 12_000
 
 
 def stored(name: str, matrix: np.ndarray) -> np.ndarray:
-    """Return a feature's matrix in the type that is kept on disk.
-
-    Raises
-    ------
-    GenrelibError
-        When a value is too large for it.
-    """
+    """Return a feature's matrix in the type that is kept on disk, unless a value is too large for it."""
     with np.errstate(over="ignore"):
         narrow = matrix.astype(DTYPE)
     if not np.isfinite(narrow).all():
@@ -106,10 +100,7 @@ _OPENED: dict[Path, Opened] = {}
 def opened(path: Path) -> Opened:
     """Return the open file: this process's own (handles don't survive a fork), and current.
 
-    Raises
-    ------
-    GenrelibError
-        When there is no file, or it is damaged.
+    A file that is not there, or damaged, is a :class:`GenrelibError`.
     """
     try:
         status = path.stat()
@@ -154,14 +145,11 @@ def write(
 
     Parameters
     ----------
-    path : Path
-        Where; what is there is replaced.
     table : pd.DataFrame
         As in :class:`Opened`, sorted.
     values : callable
-        ``values(track_id)`` returns the track's matrices by feature; called once per track.
-    n_frames : int
-        Of every matrix.
+        ``values(track_id)`` returns the track's matrices by feature, each of `n_frames`; called
+        once per track.
     configuration : mapping
         What the values depend on, librosa's version among it.
     attributes : mapping of str to str

@@ -69,13 +69,7 @@ PACKED: dict[str, Feature] = {
 
 
 def described(feature: str) -> Feature:
-    """Look up a feature, of audio or of packs only.
-
-    Raises
-    ------
-    GenrelibError
-        For an unknown name; the message lists the known ones.
-    """
+    """Look up a feature, of audio or of packs only; an unknown name is an error."""
     known = {**FEATURES, **PACKED}
     if feature not in known:
         raise unknown("feature", feature, known)
@@ -83,12 +77,10 @@ def described(feature: str) -> Feature:
 
 
 def lacking_in_audio(feature: str) -> str:
-    """Return why a feature can't be had from audio, in words; empty when it can.
+    """Reason a feature can't be had from audio, or an empty string.
 
     Examples
     --------
-    >>> lacking_in_audio("log_mel")
-    ''
     >>> lacking_in_audio("fma_features")
     'fma_features comes with a feature pack only and cannot be computed from audio'
     """
@@ -98,12 +90,7 @@ def lacking_in_audio(feature: str) -> str:
 
 
 def find(file: str) -> Path:
-    """Return the absolute path of a pack.
-
-    Parameters
-    ----------
-    file : str
-        Its name in the folder that :data:`FOLDER` names.
+    """Return the absolute path of a pack in the folder that :data:`FOLDER` names.
 
     Raises
     ------
@@ -182,14 +169,9 @@ class Pack:
         )
 
     def frames(self, clip_s: float) -> int:
-        """Return how many frames a clip of `clip_s` seconds has.
+        """Return how many frames a clip has; sums of a whole track are the same for every clip.
 
-        Values that sum up a whole track are the same for every clip.
-
-        Raises
-        ------
-        GenrelibError
-            When the clip is longer than the pack's tracks, or shorter than a frame.
+        A clip longer than the pack's tracks, or shorter than a frame, is a :class:`GenrelibError`.
         """
         n_frames = round(clip_s / self.frame_s) if 0 < clip_s <= self.duration_s else 0
         if self.n_frames == 1 and 0 < clip_s <= self.duration_s:
@@ -214,22 +196,11 @@ class Pack:
         }
 
     def matrix(self, held: np.ndarray, feature: str, clip_s: float) -> np.ndarray:
-        """Make one matrix of one track.
+        """Make one matrix of one track from what `read` returned of it.
 
-        Parameters
-        ----------
-        held : np.ndarray
-            What `read` returned of the track.
-        feature : str
-            One of :attr:`features`.
-        clip_s : float
-            Seconds to keep, from the middle.
-
-        Returns
-        -------
-        np.ndarray [shape=(n_bands, frames(clip_s)), dtype=float32]
-            The middle of the whole track's matrix, as it is: decibels stay relative to the
-            maximum of the track, also where the clip leaves that out.
+        The middle of the whole track's matrix, as it is, shape ``(n_bands, frames(clip_s))``,
+        float32: decibels stay relative to the maximum of the track, also where the clip leaves that
+        out.
         """
         n_frames = self.frames(clip_s)
         start = (self.n_frames - n_frames) // 2

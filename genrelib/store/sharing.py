@@ -57,24 +57,9 @@ _DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError)  # h5py raise
 class Contents:
     """What a pack says of itself: everything but the matrices. Made by :func:`read`.
 
-    Parameters
-    ----------
-    path : Path
-        The file, absolute.
-    corpus, corpus_fingerprint : str
-        What was packed.
-    configuration : mapping
-        Of the store that the features are from.
-    licence : str
-        What whoever made the pack says of the rights.
-    notes : tuple of str
-        Of the corpus, in sentences.
-    digest : str
-        Of the whole, SHA-256.
-    tracks : pd.DataFrame
-        Tracks table without `path`.
-    features : mapping of str to tuple of int
-        By name, the shape ``(n_bands, n_frames)`` of each matrix.
+    `configuration` is that of the store that the features are from, `notes` are the corpus's;
+    `digest` is SHA-256 of the whole, `features` the shape ``(n_bands, n_frames)`` of each one's
+    matrices.
     """
 
     path: Path
@@ -102,28 +87,17 @@ def write(
     n_frames: int,
     about: Mapping[str, str],
 ) -> str:
-    """Write a pack, whole or not at all. One process at a time may write it.
+    """Write a pack, whole or not at all; return its digest. One process at a time may write it.
 
     Parameters
     ----------
-    path : Path
-        Where; what is there is replaced.
     tracks : pd.DataFrame
         Tracks table, sorted; `path` is left out.
     matrices : callable
         ``matrices(name, track_ids)`` returns a feature of a few usable tracks, of shape
         ``(n_tracks, n_bands, n_frames)``, float16.
-    names : sequence of str
-        Features.
-    n_frames : int
-        Of every matrix.
     about : mapping of str to str
         The attributes that are not of the format itself.
-
-    Returns
-    -------
-    str
-        The digest.
     """
     usable = tracks.index[tracks["exclude"] == ""]
     sweep(path)
@@ -178,13 +152,7 @@ def read(path: Path) -> Contents:
 
 
 def verify(path: Path) -> Contents:
-    """Read a whole pack, one matrix at a time, and compare each with its digest.
-
-    Raises
-    ------
-    GenrelibError
-        As :func:`read`, and when a matrix is not what was packed.
-    """
+    """Read a whole pack, one matrix at a time, and compare each with its digest."""
     contents = read(path)
     held = Held(contents.path, digest=contents.digest)
     for track_id in tqdm(contents.usable, desc=f"verifying {path.name}"):
@@ -196,14 +164,8 @@ def verify(path: Path) -> Contents:
 class Held(Mapping):
     """The matrices of a pack, by track id; each is read and verified when it is asked for.
 
-    ``held[track_id](feature)`` is a matrix of shape ``(n_bands, n_frames)``, float16.
-
-    Parameters
-    ----------
-    path : Path
-        The pack.
-    digest : str
-        What it must have: a pack that was replaced meanwhile is refused.
+    ``held[track_id](feature)`` is a matrix of shape ``(n_bands, n_frames)``, float16. A pack that
+    was replaced meanwhile, so that it has another `digest`, is refused.
     """
 
     def __init__(self, path: Path, *, digest: str):
@@ -335,7 +297,7 @@ _QUERY = re.compile(r"""\?[^\s'"()]*=[^\s'"()]*""")
 
 
 def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: str) -> str:
-    """Write a corpus's features, its tracks table and a licence note into one file.
+    """Write a corpus's features, tracks table and licence note into one file; return its digest.
 
     A few tracks at a time are in memory. An interrupted pack leaves no file; what a killed one
     leaves beside it goes with the next. The same store and corpus give the same bytes.
@@ -346,17 +308,8 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
         Its usable tracks are packed; the others keep their row and their reason.
     features : Store
         Holds the features of them. Tracks that failed there are excluded, for that reason.
-    path : Path
-        The file to write.
-    names : iterable of str
-        Features.
     licence : str
         Who may do what with the pack, and by what right. It is shown wherever the pack is used.
-
-    Returns
-    -------
-    str
-        The digest of the pack, by which others can tell that theirs is the same.
 
     Raises
     ------
@@ -397,19 +350,7 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
 def unpack(path: Path, data: Path) -> Contents:
     """Verify a pack, all of it, and put it where the corpus ``pack`` finds it by its name.
 
-    A pack that is there already is verified in its place.
-
-    Parameters
-    ----------
-    path : Path
-        The pack.
-    data : Path
-        The data folder, which gets a copy in ``packs/``.
-
-    Returns
-    -------
-    Contents
-        Of the copy.
+    The data folder gets a copy in ``packs/``; one that is there already is verified in its place.
 
     Raises
     ------
@@ -449,10 +390,6 @@ def _matrices(features: Store, name: str, track_ids: Sequence[str]) -> np.ndarra
 def _without_folders(text: str) -> str:
     """Take absolute folders, logins and queries of links out of a text: they are of one user.
 
-    Of a folder with spaces in its name, what follows the first space stays.
-
-    Examples
-    --------
     >>> _without_folders("line 3: /data/songs/AC/DC.mp3 is no file")
     'line 3: DC.mp3 is no file'
     >>> _without_folders("https://me:secret@host.org/a.mp3?token=secret can't be downloaded")

@@ -33,15 +33,8 @@ class Store:
     """Features on disk, read track by track. Made by :func:`open_store`.
 
     No handle is kept or pickled: each process opens the file for itself when it first reads, and
-    again when the file was replaced. A file rebuilt with another configuration is an error then:
-    its values are not those that were asked for.
-
-    Parameters
-    ----------
-    path : Path
-        The HDF5 file.
-    made_with : str
-        Its configuration, as JSON.
+    again when the file was replaced. A file rebuilt with another configuration (`made_with`, JSON)
+    is an error then: its values are not those that were asked for.
     """
 
     path: Path
@@ -49,10 +42,7 @@ class Store:
 
     @property
     def configuration(self) -> dict[str, object]:
-        """What the values depend on, see :func:`genrelib.features.configuration`.
-
-        Of a pack's features :meth:`genrelib.store.packs.Pack.configuration`.
-        """
+        """What the values depend on, see :func:`genrelib.features.configuration`."""
         return json.loads(self.made_with)
 
     @property
@@ -80,13 +70,7 @@ class Store:
     def shape(
         self, feature: str, *, size: tuple[int | None, int | None] = (None, None)
     ) -> tuple[int, int]:
-        """Return bands and frames of the matrices that :meth:`read` gives, without reading any.
-
-        Raises
-        ------
-        GenrelibError
-            When the feature is not in the store, a size is below 1, or the file was rebuilt.
-        """
+        """Return bands and frames of the matrices that :meth:`read` gives, without reading any."""
         check_size(size)
         stored = self._values(feature).shape[1:]
         most = zip(size, stored, strict=True)
@@ -112,8 +96,7 @@ class Store:
         track_ids : sequence of str
             In any order, repeated ones too.
         size : tuple of (int or None)
-            Most bands and most frames of a matrix, see :func:`~.images.averaged`; ``None``
-            leaves an axis as it is stored.
+            Most bands and most frames of a matrix, see :func:`~.segments.averaged`.
 
         Returns
         -------
@@ -141,20 +124,10 @@ class Store:
         return matrices
 
     def fingerprint(self, track_ids: Sequence[str], feature: str) -> str:
-        """Return what identifies the values that :meth:`read` gives.
+        """Return what identifies the values that :meth:`read` gives: SHA-256, hexadecimal.
 
         Depends on the configuration, the feature's name, and ids and audio of the tracks; not on
         their order, nor on what else the store holds, nor on when it was built.
-
-        Returns
-        -------
-        str
-            SHA-256, hexadecimal.
-
-        Raises
-        ------
-        GenrelibError
-            As :meth:`read`.
         """
         held = self._opened().table[feature].iloc[self._rows(feature, track_ids)]
         audio = sorted(held.items())
@@ -200,13 +173,7 @@ class Store:
 
 
 def open_store(path: Path) -> Store:
-    """Return the store at `path`.
-
-    Raises
-    ------
-    GenrelibError
-        When there is no store, or the file is damaged.
-    """
+    """Return the store at `path`; raise :class:`GenrelibError` when it is missing or damaged."""
     path = Path(path).absolute()
     return Store(path, opened(path).configuration)
 

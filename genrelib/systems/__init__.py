@@ -68,12 +68,8 @@ def of_notebook(number: str, names: str | Iterable[str]) -> list[str]:
 def available(names: Iterable[str], corpus) -> tuple[list[str], pd.DataFrame]:
     """Separate the systems whose feature a corpus has from those that it lacks.
 
-    Returns
-    -------
-    names : list of str
-        Those that can be run, in the order given.
-    lacking : pd.DataFrame, index system
-        ``feature`` and ``reason``, in words, for each of the others.
+    Returns the names of the former, in the order given, and of the others a table with ``feature``
+    and ``reason``, in words, index ``system``.
     """
     reasons = {name: corpus.lacks(system(name).feature) for name in names}
     rows = [
@@ -93,11 +89,8 @@ def features_of(names: Iterable[str]) -> list[str]:
 def sources(names: Iterable[str]) -> pd.DataFrame:
     """List what each source claims and what was chosen where it is silent.
 
-    Returns
-    -------
-    pd.DataFrame
-        ``system, source, claimed`` (percent)``, under, split`` (the nearest protocol) and
-        ``chosen``.
+    Columns ``system, source, claimed`` (percent)``, under, split`` (the nearest protocol) and
+    ``chosen``.
     """
     fields = ("name", "source", "claim", "claim_protocol", "split", "chosen")
     rows = [{field: getattr(system(name), field) for field in fields} for name in names]

@@ -145,12 +145,7 @@ class TrainingPartPipeline(Pipeline):
 class SegmentVoting(ClassifierMixin, BaseEstimator):
     """Classifies segments, and a track by the mean of its segments' log-probabilities.
 
-    Parameters
-    ----------
-    pipeline : NetworkPipeline
-        Of one segment; its clone ``pipeline_`` is fitted.
-    n_segments : int
-        Pieces that each track is cut into.
+    A clone of `pipeline`, ``pipeline_``, is fitted on `n_segments` pieces of each track.
     """
 
     def __init__(self, pipeline, n_segments=10):
@@ -203,14 +198,7 @@ class ClassifierOnNetwork(ClassifierMixin, BaseEstimator):
     """A classical classifier on the output of a trained network's convolutions.
 
     Both see the training rows only; the validation rows choose the network's epoch. Clones are
-    fitted.
-
-    Parameters
-    ----------
-    network : NetworkPipeline
-        Its module has a method ``features``.
-    classifier : Pipeline
-        Of the features, flat vectors.
+    fitted; the network's module has a method ``features``, which gives flat vectors.
     """
 
     def __init__(self, network: NetworkPipeline, classifier: Pipeline):

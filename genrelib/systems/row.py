@@ -133,11 +133,8 @@ def count_multiply_adds(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 def layers(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
     """List the layers that hold parameters, in the order of their definition.
 
-    Returns
-    -------
-    pd.DataFrame
-        ``layer`` (path of the attribute), ``kind`` (its class), ``output`` (shape without the batch
-        axis, as text), ``parameters`` and ``multiply_adds`` of one example.
+    Columns ``layer`` (path of the attribute), ``kind`` (its class), ``output`` (shape without the
+    batch axis, as text), ``parameters`` and ``multiply_adds`` of one example.
     """
     rows = {}
     for name, layer in module.named_modules():
