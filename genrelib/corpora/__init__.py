@@ -66,20 +66,9 @@ class Corpus:
     def without(self, reasons: pd.Series) -> "Corpus":
         """Exclude tracks that turned out to be unusable, such as those that can't be decoded.
 
-        Parameters
-        ----------
-        reasons : pd.Series, index track_id
-            Why each is excluded; tracks of other corpora and those already excluded don't count.
-
-        Returns
-        -------
-        Corpus
-            With the reasons in `exclude`, and without genres that have no track left.
-
-        Raises
-        ------
-        GenrelibError
-            When fewer than two genres are left.
+        `reasons`, index track_id, go to `exclude`; tracks of other corpora and those already
+        excluded don't count, and genres that have no track left go. Fewer than two genres are an
+        error.
         """
         lost = reasons[reasons.index.isin(self.usable.index)]
         tracks = self.tracks.copy()
@@ -87,13 +76,7 @@ class Corpus:
         return _corpus(self.name, Loaded(tracks, self.notes, self.pack))
 
     def lacks(self, feature: str) -> str:
-        """Return why a feature can't be had of this corpus, in words; empty when it can.
-
-        Raises
-        ------
-        GenrelibError
-            When no feature of that name is known, see :func:`genrelib.store.packs.described`.
-        """
+        """Reason a feature is unavailable in this corpus, or an empty string."""
         return lacking_in_audio(feature) if self.pack is None else self.pack.lacks(feature)
 
     @functools.cached_property
@@ -120,23 +103,7 @@ def load_synthetic(
 ):
     """Render the controlled corpus, or take what is there of it; see :mod:`genrelib.synthesis`.
 
-    Parameters
-    ----------
-    data : Path
-        Folder below which the audio is kept, in ``raw/``.
-    artists_per_genre, songs_per_artist : int > 0
-        Size of the corpus.
-    duration_s : float > 0
-        Length of a track.
-    seed : int
-        What everything is drawn from.
-    n_jobs : int
-        Worker processes.
-
-    Returns
-    -------
-    (pd.DataFrame, list of str)
-        Tracks table and notes.
+    `duration_s` is the length of a track, in seconds.
     """
     from ..synthesis import controlled  # the synthesiser is only loaded when something is rendered
 
@@ -165,7 +132,8 @@ class Collection:
     Parameters
     ----------
     loader : callable
-        ``loader(data, *, n_jobs, **options) -> tracks.Loaded``.
+        ``loader(data, *, n_jobs, **options)`` returns what :class:`~.tracks.Loaded` holds. It keeps
+        downloads and audio below ``data/raw/``, with `n_jobs` worker processes.
     origins : tuple of str
         Where the music comes from, which decides what there is to say of consent and licences;
         names of passages in ``report/templates/origins.md``.
@@ -216,8 +184,7 @@ def load(
     manifest : str or Path, optional
         A CSV of tracks to leave out and to keep together, of any corpus; see :mod:`.manifest`.
     **options
-        The loader's keywords: ``source`` for `gtzan`, `gtzan_mini` and `folder`; the size and seed
-        for `synthetic`.
+        The loader's keywords, such as ``source``.
 
     Returns
     -------
@@ -273,13 +240,9 @@ def _corpus(name: str, loaded: Loaded) -> Corpus:
 
 
 def summary(corpus: Corpus) -> pd.DataFrame:
-    """Count a corpus by genre.
+    """Count a corpus by genre, with a last row named ``(all)``.
 
-    Returns
-    -------
-    pd.DataFrame
-        `tracks`, `excluded`, `usable`; of the usable `artists`, `groups` and `minutes`; one row per
-        genre and one named ``(all)``.
+    Columns `tracks`, `excluded`, `usable`; of the usable `artists`, `groups` and `minutes`.
     """
     usable = corpus.usable
     by_genre = usable.groupby("genre")

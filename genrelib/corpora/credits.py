@@ -14,13 +14,7 @@ UNKNOWN = "(unknown)"
 
 
 def unknown(track_id: str) -> str:
-    """Return the flagged artist of a track whose artist is not known.
-
-    Examples
-    --------
-    >>> unknown("jazz.00047")
-    '(unknown) jazz.00047'
-    """
+    """Return the flagged artist of a track whose artist is not known: ``(unknown) jazz.00047``."""
     return f"{UNKNOWN} {track_id}"
 
 
@@ -64,16 +58,8 @@ def spelling_key(name: str) -> str:
 def one_spelling(artists: Iterable[str]) -> dict[str, str]:
     """Choose one spelling for artists that differ only as :func:`spelling_key` forgives.
 
-    Parameters
-    ----------
-    artists : iterable of str
-        As often as they occur, collaborations among them; of each name the commonest spelling is
-        chosen, then the first in the alphabet.
-
-    Returns
-    -------
-    dict of str to str
-        Every artist that has to change, and what it becomes.
+    Returns every artist that has to change, and what it becomes: of each name the commonest
+    spelling, then the first in the alphabet. Collaborations are split.
 
     Examples
     --------
@@ -96,18 +82,9 @@ def one_spelling(artists: Iterable[str]) -> dict[str, str]:
 def joined(labels: Mapping[str, Collection[str]], names: Mapping[str, str]) -> dict[str, str]:
     """Put tracks that share a label, directly or through others, into one group.
 
-    Parameters
-    ----------
-    labels : mapping of str to collection of str
-        Per track id, everything that ties it to other tracks: its artists, the md5 of its audio.
-    names : mapping of str to str
-        Per track id, the name that it brings for its group; it is a label as well.
-
-    Returns
-    -------
-    dict of str to str
-        Group per track id. A group has the name that most of its tracks bring, then the first in
-        the alphabet.
+    `labels` are, per track id, everything that ties it to other tracks: its artists, the md5 of its
+    audio; `names`, the name that it brings for its group, which is a label as well. A group has the
+    name that most of its tracks bring, then the first in the alphabet.
 
     Examples
     --------

@@ -52,8 +52,6 @@ class PassingError(GenrelibError):
 def layout(url: str) -> str:
     """Return where a mirror keeps `url`: ``host/path``, without the query.
 
-    Slashes in a row count as one, as in a file system.
-
     Examples
     --------
     >>> layout("https://zenodo.org/records/1/files/index.json?download=1")
@@ -64,25 +62,12 @@ def layout(url: str) -> str:
 
 
 def fetch(url: str, checksum: str, folder: Path) -> Path:
-    """Return a local file that holds what was published at `url`.
+    """Return a local file that holds what was published at `url`; it is not to be written to.
 
     What is there and right is not fetched again; a download that ended early goes on from there,
     now or at the next call. With :data:`MIRROR` set, only the mirror is asked, and the same
-    checksum holds; a file in a mirror folder is used where it lies.
-
-    Parameters
-    ----------
-    url : str
-        The published address (http or https).
-    checksum : str
-        ``"md5:..."``, ``"sha1:..."`` or ``"sha256:..."`` with hexadecimal digits.
-    folder : Path
-        Where downloads are kept, laid out as a mirror is: it can serve as one.
-
-    Returns
-    -------
-    Path
-        The verified file: in `folder`, or in the mirror's folder. Not to be written to.
+    checksum holds; a file in a mirror folder is used where it lies. `folder` is laid out as a
+    mirror is: it can serve as one. `checksum` is ``"md5:..."``, ``"sha1:..."`` or ``"sha256:..."``.
 
     Raises
     ------
@@ -148,22 +133,13 @@ def bring(url: str, path: Path, *, most_bytes: int | None = None) -> None:
     ETag or a date of change, that it still has the same file; otherwise it is begun anew. One
     process at a time may bring the same file.
 
-    Parameters
-    ----------
-    url : str
-        Where it is (http or https).
-    path : Path
-        Where to. What is there is replaced.
-    most_bytes : int, optional
-        What is larger is refused.
-
     Raises
     ------
     PassingError
         When the server fails too often, or is not reached.
     GenrelibError
-        When the server refuses, or sends something larger than allowed, and when it or `url` names
-        an address that is none.
+        When the server refuses, or sends more than `most_bytes`, and when it or `url` names an
+        address that is none.
     """
     path = Path(path)
     _complete(url, _part(path), most_bytes, shows_progress=False)

@@ -54,13 +54,7 @@ _ROWS = 4000  # of features.csv that are parsed at once: 40 MB of text
 
 
 def folder(raw: Path) -> Path:
-    """Return the folder of the extracted metadata, which is fetched when it is not there.
-
-    Parameters
-    ----------
-    raw : Path
-        The ``raw`` folder of the study's data.
-    """
+    """Return the folder of the extracted metadata, which is fetched when it is not there."""
     url, checksum = METADATA
     target = raw / "fma_metadata" / checksum.partition(":")[2][:8]
     if not archives.is_extracted(target, checksum):
@@ -129,11 +123,6 @@ def features(metadata: Path) -> Path:
 
     It holds ``track_id`` and ``values`` (n, 518), float32, and ``name``, of each column, those of
     :data:`COLUMNS`; rows and columns as in ``features.csv``.
-
-    Raises
-    ------
-    GenrelibError
-        When ``features.csv`` is not in FMA's format.
     """
     path = metadata.parent / "features.h5"
     if path.is_file():
@@ -307,18 +296,6 @@ def load_fma_small(data: Path, *, n_jobs: int = 1):
     The archive is fetched (a download that ends early goes on), extracted, and each clip is held
     against its published sha1 and decoded, once. What fails is a row with the reason.
 
-    Parameters
-    ----------
-    data : Path
-        Folder below which downloads, clips and what was found of them are kept, in ``raw/``.
-    n_jobs : int
-        Worker processes that verify clips.
-
-    Returns
-    -------
-    (pd.DataFrame, list of str)
-        Tracks table and notes.
-
     Raises
     ------
     GenrelibError
@@ -343,19 +320,9 @@ def load_fma_large(data: Path, *, n_jobs: int = 1):
 def needs(name: str) -> pd.Series:
     """Return what an edition needs before any feature is extracted.
 
-    Features need room besides, see :func:`genrelib.store.size_bytes`.
-
-    Parameters
-    ----------
-    name : str
-        A key of :data:`EDITIONS`.
-
-    Returns
-    -------
-    pd.Series
-        ``download_gb``; ``disk_gb``, while archives and what is in them lie side by side;
-        ``kept_gb``, when the archives are deleted; ``verify_core_hours``; ``memory_gb`` of the
-        metadata.
+    ``download_gb``; ``disk_gb``, while archives and what is in them lie side by side; ``kept_gb``,
+    when the archives are deleted; ``verify_core_hours``; ``memory_gb`` of the metadata. Features
+    need room besides, see :func:`genrelib.store.size_bytes`.
 
     Examples
     --------

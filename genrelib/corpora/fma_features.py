@@ -27,22 +27,9 @@ def load_fma_features(data: Path, *, subset: str = "small", n_jobs: int = 1) -> 
     """Load the features of FMA's metadata (342 MiB to fetch), with artists and official split.
 
     Each track has 518 values: mean, deviation, skewness, kurtosis, median, least and greatest of
-    each of 74 rows of librosa features, over the whole track, not the clip of 30 s.
-
-    Parameters
-    ----------
-    data : Path
-        Folder below which the metadata is kept, in ``raw/``.
-    subset : {"small", "medium", "large"}
-        Which tracks.
-    n_jobs : int
-        Not used: there is no audio to read.
-
-    Returns
-    -------
-    Loaded
-        Tracks table, notes, and the pack with the feature ``fma_features``. `md5` is of a track's
-        values, `duration_s` the whole track's in seconds, at least 1.
+    each of 74 rows of librosa features, over the whole track, not the clip of 30 s. `subset` is
+    "small", "medium" or "large". The pack has the feature ``fma_features``; `md5` is of a track's
+    values, `duration_s` the whole track's in seconds, at least 1.
 
     Raises
     ------
@@ -79,17 +66,7 @@ def load_fma_features(data: Path, *, subset: str = "small", n_jobs: int = 1) -> 
 
 
 def column(held: np.ndarray) -> np.ndarray:
-    """Return a track's values as a matrix of one frame, cut off at :data:`LARGEST`.
-
-    Parameters
-    ----------
-    held : np.ndarray [shape=(518,), dtype=float32]
-        As in ``features.csv``.
-
-    Returns
-    -------
-    np.ndarray [shape=(518, 1), dtype=float32]
-    """
+    """Return a track's 518 values as a matrix of one frame, cut off at :data:`LARGEST`."""
     return np.clip(held, -LARGEST, LARGEST)[:, np.newaxis]
 
 

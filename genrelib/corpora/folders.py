@@ -50,21 +50,8 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     """Load a collection of one's own: ``source/<genre>/[<artist>/]*.{wav,flac,mp3,ogg,au}``.
 
     The artist is what ``source/tracks.csv`` says, else the name of the folder between the genre's
-    and the file; else it is unknown, and the track counts as an artist of its own.
-
-    Parameters
-    ----------
-    data : Path
-        Not used: nothing is copied.
-    source : str or Path
-        The root of the collection.
-    n_jobs : int
-        Worker processes that read the files' headers and md5.
-
-    Returns
-    -------
-    (pd.DataFrame, list of str)
-        Tracks table and notes.
+    and the file; else it is unknown, and the track counts as an artist of its own. Nothing is
+    copied.
 
     Raises
     ------

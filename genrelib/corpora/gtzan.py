@@ -105,11 +105,8 @@ def about(known: pd.DataFrame) -> list[str]:
 def changes() -> pd.DataFrame:
     """Return the changes made to Sturm's artists.
 
-    Returns
-    -------
-    pd.DataFrame
-        `track_id` (empty: every track of that artist), `raw`, `used`, `grouped_with` (artists, with
-        semicolons, whose group the track joins), `reason`.
+    Columns `track_id` (empty: every track of that artist), `raw`, `used`, `grouped_with` (artists,
+    with semicolons, whose group the track joins), `reason`.
     """
     with resources.files(__package__).joinpath(CHANGES).open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
@@ -250,21 +247,14 @@ class _Audio:
 def load_gtzan(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
     """Load GTZAN: 10 genres of 100 excerpts of 30 s.
 
+    Every track of the published index is a row, missing and differing files with the reason; so is
+    every audio file that the index does not know.
+
     Parameters
     ----------
-    data : Path
-        Folder below which downloads and extracted archives are kept, in ``raw/``.
     source : str or Path, optional
         A local archive or folder, in any layout whose files are named ``blues.00000.wav`` (or
         ``.au``). By default the archived copies are downloaded.
-    n_jobs : int
-        Worker processes that read the files' md5.
-
-    Returns
-    -------
-    (pd.DataFrame, list of str)
-        Tracks table and notes. Every track of the published index is a row, missing and differing
-        files with the reason; so is every audio file that the index does not know.
     """
     return _load("gtzan", data, source, n_jobs)
 

@@ -38,18 +38,7 @@ _SHOWN = 5  # track ids that an error names
 def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
     """Load the pack from the folder that :data:`genrelib.store.packs.FOLDER` names.
 
-    Parameters
-    ----------
-    data : Path
-        Folder below which the lists of artists and splits are kept, in ``raw/downloads/``.
-    n_jobs : int
-        Not used: there is no audio to read.
-
-    Returns
-    -------
-    Loaded
-        Tracks table of the pack's tracks, notes, and the pack. `md5` is of a track's levels, `path`
-        the pack's.
+    `md5` is of a track's levels, `path` the pack's.
 
     Raises
     ------
@@ -80,14 +69,9 @@ def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
 
 
 def log_mel(levels: np.ndarray) -> np.ndarray:
-    """Return decibels relative to the track's maximum.
+    """Return decibels relative to the track's maximum from levels, uint8: 0 is -80 dB, 255 is 0 dB.
 
     That maximum may lie a few dB below 0, where the loudest frame was not among those kept.
-
-    Parameters
-    ----------
-    levels : np.ndarray [shape=(n_bands, n_frames), dtype=uint8]
-        0 is -80 dB, 255 is 0 dB.
 
     Examples
     --------
@@ -101,11 +85,6 @@ def mfcc(levels: np.ndarray) -> np.ndarray:
     """Return the first 20 cosine coefficients of the log-mel, as librosa's MFCC.
 
     Coefficient 0 is relative to the track's maximum, where that of audio is absolute.
-
-    Parameters
-    ----------
-    levels : np.ndarray [shape=(128, n_frames), dtype=uint8]
-        As in :func:`log_mel`.
     """
     return librosa.feature.mfcc(S=log_mel(levels), n_mfcc=20)
 

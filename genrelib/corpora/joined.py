@@ -40,25 +40,8 @@ def load_gtzan_fma(
     """Load GTZAN and FMA as one corpus, over the genres that both have.
 
     With FMA-medium these are blues, classical, country, hip-hop, jazz, pop and rock; FMA-small has
-    the last and hip-hop and pop only. Tracks of other genres are excluded, with the reason.
-
-    Parameters
-    ----------
-    data : Path
-        As for the collections' own loaders, whose files are used.
-    gtzan : {"gtzan", "gtzan_mini"}
-        Which edition of GTZAN.
-    fma : {"fma_small", "fma_medium", "fma_large"}
-        Which edition of FMA.
-    source : str or Path, optional
-        GTZAN's archive or folder, see :func:`.gtzan.load_gtzan`.
-    n_jobs : int
-        Worker processes.
-
-    Returns
-    -------
-    Loaded
-        Tracks table and notes.
+    the last and hip-hop and pop only. Tracks of other genres are excluded, with the reason. `gtzan`
+    and `fma` name the editions; `source` is GTZAN's, see :func:`.gtzan.load_gtzan`.
     """
     for kind, name, known in (("edition of GTZAN", gtzan, _GTZAN), ("edition of FMA", fma, _FMA)):
         if name not in known:
@@ -77,24 +60,12 @@ def genre_map() -> pd.DataFrame:
 
 
 def join(parts: Mapping[str, Loaded], genres: pd.DataFrame) -> Loaded:
-    """Make one corpus of several collections.
+    """Make one corpus of several collections of audio, by the map of :func:`genre_map`.
 
-    Only genres are kept of which each collection has a usable track. Tracks of equal artists, by
+    Only genres are kept of which each collection has a usable track; tracks of others are excluded,
+    with the reason, under their own genre. Tracks of equal artists, by
     :func:`.credits.spelling_key`, and of equal bytes are one group, whichever collections they are
     of.
-
-    Parameters
-    ----------
-    parts : mapping of str to Loaded
-        Corpora of audio by the name of the collection.
-    genres : pd.DataFrame
-        As :func:`genre_map` returns it.
-
-    Returns
-    -------
-    Loaded
-        The tracks of all; those of genres that are not shared are excluded, with the reason, under
-        their own genre.
 
     Raises
     ------
@@ -131,16 +102,7 @@ def join(parts: Mapping[str, Loaded], genres: pd.DataFrame) -> Loaded:
 
 
 def collections(track_ids: Iterable[str]) -> pd.Series:
-    """Return the collection of each track of a joined corpus.
-
-    Parameters
-    ----------
-    track_ids : iterable of str
-        Of any corpus; the collection of a track of no joined corpus is empty.
-
-    Returns
-    -------
-    pd.Series, index track_id
+    """Return the collection of each track of a joined corpus; that of others is empty.
 
     Examples
     --------

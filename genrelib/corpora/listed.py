@@ -184,28 +184,13 @@ NO_GENRE = "(none)"
 def load_list(data: Path, *, source: str | Path | None = None, pause_s: float = 1.0, n_jobs=1):
     """Load a collection from a list of songs, by links or by paths.
 
-    Links are fetched politely (see :func:`.links.fetch_all`), songs cut into segments of 30 s; a
-    shorter song is one segment. The segments of a song, of equal songs and of one artist are a
-    group. A line that comes to nothing is an excluded row with the line's number and the reason.
+    Links are fetched politely, `pause_s` seconds (0 to 3600) between two requests to one host;
+    songs are cut into segments of 30 s, a shorter song is one segment. The segments of a song, of
+    equal songs and of one artist are a group. A line that comes to nothing is an excluded row with
+    the line's number and the reason. The table has a row per segment, with `song` and `start_s`.
 
-    Who makes the list answers for the rights: that the music may be downloaded, kept, and worked
-    with. Nothing of it is published by a study.
-
-    Parameters
-    ----------
-    data : Path
-        Folder below which songs and segments are kept, in ``raw/list/``.
-    source : str or Path
-        The CSV, with :data:`COLUMNS`.
-    pause_s : float in [0, 3600]
-        Seconds between two requests to one host.
-    n_jobs : int
-        Worker processes that cut songs.
-
-    Returns
-    -------
-    (pd.DataFrame, list of str)
-        Tracks table, a row per segment, with `song` and `start_s`, and notes.
+    Who makes the list (a CSV with :data:`COLUMNS`, named by `source`) answers for the rights: that
+    the music may be downloaded, kept, and worked with. Nothing of it is published by a study.
 
     Raises
     ------

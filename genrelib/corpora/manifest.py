@@ -46,17 +46,7 @@ def _shortened(cells: list[str], n: int) -> list[str]:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read a manifest.
-
-    Parameters
-    ----------
-    path : Path
-        The CSV, UTF-8.
-
-    Returns
-    -------
-    pd.DataFrame
-        :data:`COLUMNS`, all text; the index is the line of the file, for errors.
+    """Read a manifest, a CSV in UTF-8: :data:`COLUMNS`, all text; the index is the file's line.
 
     Raises
     ------
@@ -80,27 +70,10 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def applied(tracks: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:
-    """Do to a tracks table what a manifest says.
+    """Do to a tracks table what a manifest says; return it and what was done, in a sentence.
 
     A track that was excluded before keeps its first reason. The groups of tracks that are to stay
-    together are joined, with all their other tracks.
-
-    Parameters
-    ----------
-    tracks : pd.DataFrame
-        Tracks table.
-    path : Path
-        The manifest.
-
-    Returns
-    -------
-    (pd.DataFrame, str)
-        The table, and what was done to it, in a sentence.
-
-    Raises
-    ------
-    GenrelibError
-        As :func:`read`, and when a track is not in the table.
+    together are joined, with all their other tracks. A track that is not in the table is an error.
     """
     listed = read(path)
     for row in listed.itertuples():

@@ -55,21 +55,9 @@ class SharedPack(packs.Pack):
 def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded:
     """Load a shared pack from ``packs/`` in the data folder, where ``unpack`` puts it.
 
-    Parameters
-    ----------
-    data : Path
-        The data folder.
-    file : str
-        The pack's name. What is not in ``packs/`` is looked for in the folder that
-        :data:`genrelib.store.packs.FOLDER` names.
-    n_jobs : int
-        Not used: there is no audio to read.
-
-    Returns
-    -------
-    Loaded
-        The tracks table that was packed, excluded tracks with their reasons among it; notes, the
-        licence note first; and the pack. `md5` is of the audio that the features are from.
+    What is not there is looked for in the folder that :data:`genrelib.store.packs.FOLDER` names.
+    The tracks table is the one that was packed, excluded tracks with their reasons among it; of the
+    notes, the licence note is the first. `md5` is of the audio that the features are from.
 
     Raises
     ------

@@ -73,16 +73,9 @@ _FACTS = ["sha1", "md5", "duration_s", "fault"]
 
 
 class Loaded(NamedTuple):
-    """What a loader returns; one of audio may return the first two alone.
+    """What a loader returns: the table, notes in sentences, and what stands in for the audio.
 
-    Parameters
-    ----------
-    tracks : pd.DataFrame
-        The table.
-    notes : sequence of str
-        What a reader of the results should know, in sentences.
-    pack : Pack, optional
-        What stands in for the audio, see :mod:`genrelib.store.packs`.
+    A loader of audio may return the first two alone.
     """
 
     tracks: pd.DataFrame
@@ -91,13 +84,7 @@ class Loaded(NamedTuple):
 
 
 def alike(genres: Iterable[str]) -> list[str]:
-    """Say in a note which genres differ only in capitals; nothing when none do.
-
-    Examples
-    --------
-    >>> alike(["rock", "Rock", "jazz"])
-    ['genres differ only in capitals and count as different: Rock, rock.']
-    """
+    """Say in a note which genres differ only in capitals; nothing when none do."""
     genres = sorted(set(genres))
     uses = Counter(genre.casefold() for genre in genres)
     same = [genre for genre in genres if uses[genre.casefold()] > 1]
@@ -106,24 +93,10 @@ def alike(genres: Iterable[str]) -> list[str]:
 
 
 def measure(paths: Mapping[str, Path], *, n_jobs: int, label: str) -> pd.DataFrame:
-    """Read the md5 and the header of many audio files.
+    """Read `md5`, `duration_s` and the reason to `exclude` of many audio files, by track id.
 
     Only headers are decoded: samples that are damaged or not finite are found when features are
     extracted.
-
-    Parameters
-    ----------
-    paths : mapping of str to Path
-        Audio file per track id.
-    n_jobs : int
-        Worker processes.
-    label : str
-        What the progress bar says.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns `md5`, `duration_s`, `exclude`; index as `paths`.
     """
     rows = _spread(_measure, paths, n_jobs=n_jobs, label=label)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["md5", "duration_s", "exclude"])
@@ -234,26 +207,10 @@ def decoded_s(content: bytes) -> float:
 
 
 def verified(paths: Mapping[str, Path], record: Path, *, n_jobs: int, label: str) -> pd.DataFrame:
-    """Read and decode many files whole, once.
+    """Read and decode many files whole, once: `sha1`, `md5`, `duration_s` as decoded, and `fault`.
 
-    What was found is written down: a file whose size and time have not changed is not read again,
-    and an interruption loses little.
-
-    Parameters
-    ----------
-    paths : mapping of str to Path
-        Audio files that are there, by track id.
-    record : Path
-        The CSV of what was found.
-    n_jobs : int
-        Worker processes.
-    label : str
-        What the progress bar says.
-
-    Returns
-    -------
-    pd.DataFrame
-        `sha1`, `md5`, `duration_s` as decoded, `fault` (in words, or empty); index as `paths`.
+    What was found is written down in the CSV `record`: a file whose size and time have not changed
+    is not read again, and an interruption loses little. A fault is in words, or empty.
     """
     state = pd.DataFrame(
         [(s.st_size, s.st_mtime_ns) for s in map(os.stat, paths.values())], list(paths), _STATE

@@ -42,7 +42,7 @@ _BYTES_PER_FILE = 12_000
 
 
 def stored(name: str, matrix: np.ndarray) -> np.ndarray:
-    """Return a feature's matrix in the type that is kept on disk, unless a value is too large for it."""
+    """Return a feature's matrix in the type that is kept on disk; too large a value is an error."""
     with np.errstate(over="ignore"):
         narrow = matrix.astype(DTYPE)
     if not np.isfinite(narrow).all():

@@ -93,23 +93,16 @@ class Song:
 
 
 def compose(genre: str, seed: int, *, tempo: float | None = None, key: int | None = None) -> Song:
-    """Compose a song from the habits of a genre.
+    """Compose a song from the habits of a genre; the same arguments give the same song.
 
     Parameters
     ----------
     genre : str
         One of :data:`~genrelib.synthesis.styles.GENRES`.
-    seed : int
-        The same arguments give the same song.
     tempo : float, optional
         Position in the genre's tempo range, in [0, 1]; drawn by default.
     key : int, optional
         Pitch class of the tonic, in [0, 12); drawn by default.
-
-    Raises
-    ------
-    GenrelibError
-        When the genre is unknown, or key or tempo are out of range.
 
     Examples
     --------
@@ -187,12 +180,8 @@ def _nearest_chord_tone(pitch: int, bar: tuple, fraction: float) -> int:
 
 
 def held(pattern: str, letters: str) -> list[tuple[int, int]]:
-    """Return start and length, in steps, of each note of a pattern of one bar.
+    """Return start and length, in steps, of each note of a pattern of one bar; ``-`` holds a note.
 
-    Each of `letters` starts a note, ``-`` holds it.
-
-    Examples
-    --------
     >>> held("x-..x---", "x")
     [(0, 2), (4, 4)]
     """

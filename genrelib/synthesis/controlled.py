@@ -39,28 +39,20 @@ def write_corpus(
     seed: int,
     n_jobs: int,
 ) -> pd.DataFrame:
-    """Render the corpus into a folder, or complete what lies there.
+    """Render the corpus into a folder, or complete what lies there; return its tracks table.
 
     Writes ``<genre>/<track_id>.wav`` (:data:`~genrelib.synthesis.SR`, mono, 16 bit),
     ``tracks.csv``, ``artists.csv`` (each artist's fingerprint) and ``corpus.json`` (what the folder
-    was made from). Files of the same configuration and code are kept; others are rendered anew.
-
-    Parameters
-    ----------
-    folder : Path
-        New, empty, or written by this function.
-    artists_per_genre, songs_per_artist, duration_s, seed
-        As for :func:`~genrelib.synthesis.recordings.plan`.
-    n_jobs : int
-        Worker processes; -1 takes every core. The audio does not depend on it.
+    was made from). Files of the same configuration and code are kept; others are rendered anew. The
+    audio does not depend on `n_jobs`; for the other parameters see
+    :func:`~genrelib.synthesis.recordings.plan`.
 
     Returns
     -------
     pandas.DataFrame
-        The tracks table, index ``track_id``, sorted: ``genre`` (the label), ``artist``, ``title``,
-        ``path`` (absolute), ``duration_s``, ``group`` (what must stay together), ``exclude``,
-        ``official_split`` (empty); what is planted: ``song``, ``fault``, ``fault_of``,
-        ``true_genre``; and causes: ``take``, ``start_s``, ``tempo_bpm``, ``metre``, ``key``.
+        Beside the columns of :mod:`genrelib.corpora.tracks`, what is planted: ``song``, ``fault``,
+        ``fault_of``, ``true_genre``; and causes: ``take``, ``start_s``, ``tempo_bpm``, ``metre``,
+        ``key``.
 
     Raises
     ------

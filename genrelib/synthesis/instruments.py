@@ -70,16 +70,9 @@ def note(
 ) -> np.ndarray:
     """Sound one note: float32 of RMS about 0.1 to 0.3 at the attack, which ends with the release.
 
-    Parameters
-    ----------
-    name : str
-        A key of :data:`INSTRUMENTS`.
-    pitch : float
-        MIDI pitch as written (69 is A at 440 Hz); the instrument's octave is added.
-    length_s : float
-        Time until the release, seconds.
-    brightness_db : float
-        Added to the slope of the partials, dB per octave.
+    `pitch` is MIDI as written (69 is A at 440 Hz), the instrument's octave is added; `length_s` is
+    the time until the release; `brightness_db` is added to the slope of the partials, dB per
+    octave.
     """
     instrument = INSTRUMENTS[name]
     frequency = 440.0 * 2 ** ((pitch - 69) / 12 + instrument.octave)

@@ -64,7 +64,7 @@ class Recording:
 def plan(
     *, artists_per_genre: int, songs_per_artist: int, duration_s: float, seed: int
 ) -> dict[str, Recording]:
-    """Plan the corpus without rendering it.
+    """Plan the corpus without rendering it: recordings by track id (``blues.00007``), sorted.
 
     Parameters
     ----------
@@ -74,16 +74,6 @@ def plan(
         Length of a track in seconds, in [1, 120].
     seed : int
         Of everything, >= 0.
-
-    Returns
-    -------
-    dict of str to Recording
-        By track id (``blues.00007``), sorted.
-
-    Raises
-    ------
-    GenrelibError
-        When a value is out of range.
 
     Examples
     --------

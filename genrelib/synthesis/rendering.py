@@ -45,7 +45,7 @@ def render(
     start_s: float = 0.0,
     take: int = 0,
 ) -> np.ndarray:
-    """Render a song as recorded by an artist in the studio.
+    """Render a song as recorded by an artist in the studio: float32 in (-1, 1), mono.
 
     Parameters
     ----------
@@ -59,11 +59,6 @@ def render(
         Start in the recording, in [0, 600]: two excerpts of one recording differ in this only.
     take : int
         Which recording of the song by this artist.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (round(duration_s * sr),)
-        Samples in (-1, 1), mono.
     """
     return _record(song, artist, sr, duration_s, start_s, take=take)
 

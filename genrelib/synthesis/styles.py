@@ -121,24 +121,8 @@ class Artist:
 
 
 def make_artist(genre: str, number: int, seed: int) -> Artist:
-    """Draw artist `number` of a genre, counted from 0.
+    """Draw artist `number` of a genre, counted from 0; all names of one seed differ.
 
-    Parameters
-    ----------
-    genre : str
-        One of :data:`GENRES`.
-    number : int
-        At least 0.
-    seed : int
-        Of the whole population, in which all names differ.
-
-    Raises
-    ------
-    GenrelibError
-        When the genre is unknown or the number is negative.
-
-    Examples
-    --------
     >>> make_artist("jazz", 3, seed=0) == make_artist("jazz", 3, seed=0)
     True
     """
