@@ -36,11 +36,8 @@ ABSTENTION += ["error_rate", "aurc"]
 def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Compare confidence and accuracy of one system and protocol, over the answerable tests.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per bin of a tenth that holds a test: ``bin``, ``n_tests``, mean ``confidence``,
-        ``accuracy`` and its 95 % interval over groups, ``low`` and ``high``.
+    One row per bin of a tenth that holds a test: ``bin``, ``n_tests``, mean ``confidence``,
+    ``accuracy`` and its 95 % interval over groups, ``low`` and ``high``.
     """
     kept = checked(rows)[answerable(rows)]
     confidence, right = probabilities(kept).max(axis=1), is_right(kept)
@@ -80,12 +77,9 @@ def _temperature(logs, genre):
 def calibrated(rows: pd.DataFrame, valid: pd.DataFrame) -> pd.DataFrame:
     """Rescale the probabilities of each fit by the temperature of its validation part.
 
-    Returns
-    -------
-    pd.DataFrame
-        `rows` with new probabilities and the columns ``temperature`` and ``n_valid``: 1 and 0
-        where a fit has no validation part, whose probabilities stay as they were. The predicted
-        genre is the same.
+    Returns `rows` with new probabilities and the columns ``temperature`` and ``n_valid``: 1 and 0
+    where a fit has no validation part, whose probabilities stay as they were. The predicted genre
+    is the same.
     """
     found = checked(rows)[FIT].join(temperatures(valid).astype(float), on=FIT)
     temperature = found["temperature"].fillna(1).to_numpy()

@@ -36,17 +36,9 @@ def claims(
 ) -> pd.DataFrame:
     """Put each system's claim beside its rerun, in the source's and in the artist-disjoint split.
 
-    Parameters
-    ----------
-    systems : iterable of System
-        Rows of the registry: ``name, title, source, claim`` (percent or None)``, claim_n`` (tests
-        or None)``, claim_about`` and ``split``.
-    scores, lost : pd.DataFrame
-        From :func:`genrelib.inference.scores` and :func:`genrelib.inference.leakage`.
-    corpus : str
-        Name of the corpus.
-    reasons : mapping of str to str, optional
-        Why systems are not available here.
+    `systems` are rows of the registry; `scores` and `lost` are from
+    :func:`genrelib.inference.scores` and :func:`genrelib.inference.leakage`; `reasons` say why
+    systems are not available here.
 
     Returns
     -------

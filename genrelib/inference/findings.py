@@ -33,22 +33,10 @@ def findings(
 ) -> list[str]:
     """State in sentences what the tables show; every number in them is taken from the tables.
 
-    Parameters
-    ----------
-    scores, leakage, calibration, abstention, claims : pd.DataFrame
-        From the functions of the same names; `steps` from ``decomposition``, `crossed` from
-        ``cross_collection``.
-    n_genres : int
-        Chance is one over it.
-    comparisons : mapping of str to pd.DataFrame, optional
-        Tables of :func:`genrelib.inference.comparisons` by protocol.
-    networks : collection of str
-        Systems that are networks, for the second of the study's primary comparisons.
-
-    Returns
-    -------
-    list of str
-        The primary comparisons first. For the notebook's last section and the top of the report.
+    Tables are those of the functions of the same names; `steps` are from ``decomposition``,
+    `crossed` from ``cross_collection``, `comparisons` by protocol. `networks` are the systems that
+    are networks, for the second of the study's primary comparisons. The primary comparisons come
+    first.
     """
     comparisons = comparisons or {}
     sentences = [*_first(leakage), *_second(scores, comparisons.get(STRICT), networks)]

@@ -140,10 +140,7 @@ class Estimate:
 class ClusterBootstrap:
     """Resamples of clusters, used for as many estimates as wanted, which are thereby paired.
 
-    Parameters
-    ----------
-    clusters : np.ndarray, shape (n_tests,)
-        Which cluster each test belongs to.
+    `clusters`, shape ``(n_tests,)``, tells which cluster each test belongs to.
 
     Examples
     --------
@@ -212,13 +209,9 @@ def cluster_interval(
 ) -> tuple[float, float]:
     """Return the 95 % interval of a mean whose values come in clusters.
 
-    Parameters
-    ----------
-    values, clusters : np.ndarray, shape (n,)
-        One number per test, within `span`, and the cluster that it belongs to.
-    span : (float, float)
-        :data:`SHARE` for accuracies, :data:`DIFFERENCE` for their differences, :data:`LOSS`. It
-        is the interval of a single cluster, which tells nothing of the spread.
+    `values`, within `span`, and `clusters` have the shape ``(n,)``; `span` is :data:`SHARE` for
+    accuracies, :data:`DIFFERENCE` for their differences, or :data:`LOSS`. It is the interval of a
+    single cluster, which tells nothing of the spread.
 
     Examples
     --------

@@ -68,12 +68,9 @@ def between(
 ) -> dict:
     """Compare one system under two protocols, track by track.
 
-    Returns
-    -------
-    dict
-        ``n_tracks``, those of `tracks` (default: all) that are answerable under both;
-        ``accuracy_before`` and ``accuracy_after``; their ``difference``, the loss, with ``low``,
-        ``high`` and the two-sided ``p`` of no loss. NaN when no track is shared.
+    Returns ``n_tracks``, those of `tracks` (default: all) that are answerable under both;
+    ``accuracy_before`` and ``accuracy_after``; their ``difference``, the loss, with ``low``,
+    ``high`` and the two-sided ``p`` of no loss. NaN when no track is shared.
     """
     rates = [accuracy_by_track(rows[rows["protocol"] == name]) for name in (before, after)]
     shared = rates[0].index.intersection(rates[1].index)

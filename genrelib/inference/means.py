@@ -9,18 +9,10 @@ from .intervals import DIFFERENCE, cluster_interval
 def means(
     rows: pd.DataFrame, by: list[str], value: str, groups: pd.Series, *, seed: int
 ) -> pd.DataFrame:
-    """Average a column over tracks, for each combination of other columns.
+    """Average the column `value`, in ``[-1, 1]``, over tracks for each combination of columns `by`.
 
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        With ``track_id``, the columns `by`, and the column `value` in ``[-1, 1]``. Rows without a
-        value (NaN) don't count.
-
-    Returns
-    -------
-    pd.DataFrame
-        The columns of `by`; ``n_tracks``, `value`, and the 95 % interval ``low, high``.
+    Rows without a value (NaN) don't count. Returns the columns of `by`; ``n_tracks``, `value`, and
+    the 95 % interval ``low, high``.
 
     Examples
     --------

@@ -202,11 +202,8 @@ def expected_ece(
 def overlap(records: pd.DataFrame) -> pd.DataFrame:
     """Measure what of the tests was known from training, over all folds of each protocol.
 
-    Returns
-    -------
-    pd.DataFrame, index protocol
-        The records' columns ``known_artist``, ``known_group``, ``known_genre`` and, where they
-        have it, ``known_track``: shares of all tests, in ``[0, 1]``.
+    The records' columns ``known_artist``, ``known_group``, ``known_genre`` and, where they have it,
+    ``known_track``: shares of all tests, in ``[0, 1]``; index ``protocol``.
     """
     if records.empty:
         raise GenrelibError("no records of fits; at least one is needed. Run a system.")
@@ -227,13 +224,9 @@ def confusion(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFram
 def hardest(predictions: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     """Rank the tracks that all systems of one protocol together get wrong, the surest first.
 
-    Returns
-    -------
-    pd.DataFrame, index track_id
-        ``genre``, ``artist``, ``title``; ``predicted``, the genre of the highest probability,
-        averaged over systems, repeats and segments, where it is wrong; that ``probability`` and
-        the one of the track's own genre, ``own``; and the planted ``fault`` where the corpus lists
-        faults.
+    Columns ``genre``, ``artist``, ``title``; ``predicted``, the genre of the highest probability,
+    averaged over systems, repeats and segments, where it is wrong; that ``probability`` and the one
+    of the track's own genre, ``own``; and the planted ``fault`` where the corpus lists faults.
     """
     columns = [c for c in predictions.columns if c.startswith("p_")]
     mean = predictions[columns].groupby(pd.Index(tracks_of(predictions), name="track_id")).mean()
@@ -248,12 +241,9 @@ def hardest(predictions: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
 
 
 def recalls(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFrame:
-    """Return each system's recall of each genre under one protocol.
+    """Return each system's recall of each genre under one protocol, in ``[0, 1]``, by columns.
 
-    Returns
-    -------
-    pd.DataFrame, index system
-        One column per genre, in the order of `genres`, in ``[0, 1]``; NaN where it was not tested.
+    NaN where a genre was not tested.
     """
     right = predictions.assign(right=predictions["genre"] == predictions["predicted"])
     table = right.pivot_table("right", "system", "genre", aggfunc="mean", sort=False)
@@ -263,12 +253,9 @@ def recalls(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFrame:
 def costs(scores: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     """Join the scores of one protocol with what an example costs each system.
 
-    Returns
-    -------
-    pd.DataFrame
-        ``system, accuracy, low, high``; ``n_parameters`` and ``multiply_adds`` of one example,
-        NaN for systems that are no network; and ``is_best``, whether no network with as few
-        multiply-adds is more accurate.
+    Columns ``system, accuracy, low, high``; ``n_parameters`` and ``multiply_adds`` of one example,
+    NaN for systems that are no network; and ``is_best``, whether no network with as few
+    multiply-adds is more accurate.
     """
     known = records.groupby("system")[["n_parameters", "multiply_adds"]].median().astype(float)
     table = scores[["system", "accuracy", "low", "high"]].join(known, on="system")
