@@ -9,16 +9,7 @@ class GenrelibError(ValueError):
 
 
 def unknown(kind: str, name: object, known) -> GenrelibError:
-    """Make the error for a name that is not in a registry.
-
-    Parameters
-    ----------
-    kind : str
-        What is looked up, in words: ``"corpus"``, ``"study"``.
-    name : object
-        The value seen.
-    known : iterable of str
-        The allowed names.
+    """Return the error for a name that is none of the known ones, of a kind such as ``"study"``.
 
     Examples
     --------

@@ -35,18 +35,10 @@ def spread(
     """Yield ``function(*task)`` for each task, in the order in which they finish.
 
     Each task computes on one thread, wherever it is done, so that sums do not depend on the number
-    of cores. Work of less than :data:`ALONE_S` seconds starts no other process.
-
-    Parameters
-    ----------
-    function : callable
-        A picklable function of module level; its result must name its task.
-    tasks : iterable of tuple
-        Arguments; paths rather than arrays, so that little travels.
-    n_jobs : int
-        Worker processes; -1 takes every core, or all workers of the cluster where there is one.
-    label : str
-        Text of the progress bar.
+    of cores. Work of less than :data:`ALONE_S` seconds starts no other process. The function is of
+    module level, and its result names its task; arguments are paths rather than arrays, so that
+    little travels. With `n_jobs` -1, every core or all workers of the cluster are taken; `label` is
+    the text of the progress bar.
     """
     tasks = deque(tasks)
     with tqdm(total=len(tasks), desc=label, disable=not tasks) as bar:

@@ -33,18 +33,9 @@ from .tracks import Loaded, checked, measure
 class Corpus:
     """A named set of tracks; see :mod:`genrelib.corpora.tracks` for the table.
 
-    Parameters
-    ----------
-    name : str
-        Its name in :data:`CORPORA`.
-    tracks : pd.DataFrame
-        One row per track, those that are dropped among them.
-    genres : tuple of str
-        Genres with usable tracks, in alphabetical order.
-    notes : tuple of str
-        What a reader of the results should know of this corpus, in sentences.
-    pack : Pack, optional
-        What stands in for the audio; None where there is audio.
+    Tracks that are dropped are among them; `genres`, in alphabetical order, have usable tracks;
+    `notes` are what a reader of the results should know, in sentences; a `pack` stands in for the
+    audio.
     """
 
     name: str
@@ -135,10 +126,10 @@ class Collection:
         ``loader(data, *, n_jobs, **options)`` returns what :class:`~.tracks.Loaded` holds. It keeps
         downloads and audio below ``data/raw/``, with `n_jobs` worker processes.
     origins : tuple of str
-        Where the music comes from, which decides what there is to say of consent and licences;
-        names of passages in ``report/templates/origins.md``.
+        Where the music comes from: names of passages in ``report/templates/origins.md``, which say
+        what there is to say of consent and licences.
     of_gtzan : {"whole", "part", ""}
-        How much of GTZAN it holds, which most claims are about; empty for other music.
+        How much of GTZAN it holds, which most claims are about.
     """
 
     loader: Callable
@@ -179,22 +170,16 @@ def load(
         A key of :data:`CORPORA`.
     data : Path
         The study's data folder.
-    n_jobs : int
-        Worker processes.
     manifest : str or Path, optional
         A CSV of tracks to leave out and to keep together, of any corpus; see :mod:`.manifest`.
     **options
         The loader's keywords, such as ``source``.
 
-    Returns
-    -------
-    Corpus
-        With at least two genres that have usable tracks.
-
     Raises
     ------
     GenrelibError
-        When the name or an option is unknown, the manifest is malformed, or the loader fails.
+        When the name or an option is unknown, the manifest is malformed, the loader fails, or fewer
+        than two genres have usable tracks.
     """
     if name not in CORPORA:
         raise unknown("corpus", name, CORPORA)

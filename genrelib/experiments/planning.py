@@ -34,23 +34,10 @@ KEPT = ("artist_grouped", 0)
 class Fit:
     """One system on one fold: what is fitted, on which data, with which seed.
 
-    Parameters
-    ----------
-    system : str
-    fold : Fold
-        The ids of each part.
-    genres : tuple of str
-        In the corpus's order; the columns of the predictions.
-    recipe : Recipe
-        What the system is built with, the seed of this fit among it.
-    data : str
-        Fingerprint of the features and labels of all tracks of the fold.
-    path : Path
-        The CSV of predictions; a JSON of the same name lies beside it.
-    model : Path or None
-        Where the fitted estimator is kept, for those that are used again.
-    streamed : bool
-        Whether features are read in parts, being too many, see :mod:`.streaming`.
+    `genres`, in the corpus's order, are the columns of the predictions; `data` is a fingerprint of
+    the features and labels of all tracks of the fold. The predictions are the CSV at `path`, with a
+    JSON of the same name beside it; `model` is where the fitted estimator is kept, for those that
+    are used again. Features that are too many are `streamed`: read in parts, see :mod:`.streaming`.
     """
 
     system: str

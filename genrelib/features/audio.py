@@ -41,23 +41,10 @@ def inspect(path: Path) -> AudioInfo:
 def read(
     path: Path, *, sr: int = SR, offset_s: float = 0.0, duration_s: float | None = None
 ) -> np.ndarray:
-    """Decode an audio file to mono at one sample rate.
+    """Decode a wav, flac, mp3, ogg or au file to mono at one sample rate.
 
-    Channels are averaged; resampling is librosa's ``soxr_hq``.
-
-    Parameters
-    ----------
-    path : Path
-        A wav, flac, mp3, ogg or au file.
-    sr : int > 0
-        Sample rate of the result, in Hz.
-    offset_s, duration_s : float
-        The part wanted, in seconds; by default all, else at most to the end of the file.
-
-    Returns
-    -------
-    np.ndarray [shape=(n_samples,), dtype=float32]
-        Finite samples, full scale being ±1.
+    Channels are averaged; resampling is librosa's ``soxr_hq``. The part wanted is in seconds, at
+    most to the end of the file. Samples are finite float32, full scale being ±1.
 
     Raises
     ------

@@ -165,8 +165,7 @@ def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarra
     Examples
     --------
     >>> y = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
-    >>> features = extract(y, sr=22050, names=["log_mel", "chroma"])
-    >>> {name: matrix.shape for name, matrix in features.items()}
+    >>> {name: X.shape for name, X in extract(y, sr=22050, names=["log_mel", "chroma"]).items()}
     {'log_mel': (128, 44), 'chroma': (12, 44)}
     """
     names = checked_names(names)

@@ -96,13 +96,10 @@ def calibration(
 ) -> pd.DataFrame:
     """Measure log loss, Brier score and ECE before and after temperature scaling.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per system, protocol and metric, over the answerable tests: ``n_tests``; ``before``
-        and ``after``; the paired ``difference``, after less before, with its 95 % interval over
-        groups, ``low`` and ``high``; the median ``temperature`` of its fits; ``n_fits``, and of
-        these ``n_scaled``, which have a validation part.
+    One row per system, protocol and metric, over the answerable tests: ``n_tests``; ``before`` and
+    ``after``; the paired ``difference``, after less before, with its 95 % interval over groups,
+    ``low`` and ``high``; the median ``temperature`` of its fits; ``n_fits``, and of these
+    ``n_scaled``, which have a validation part.
     """
     scaled = calibrated(rows, valid)
     lines = []
@@ -132,13 +129,9 @@ def calibration(
 def risk_coverage(rows: pd.DataFrame) -> pd.DataFrame:
     """Answer the surest tests of one system and protocol first, and count the errors among them.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per confidence that occurs, the highest first: ``threshold``, the confidence down
-        to which the system answers; ``coverage``, the share of tests that it answers; ``risk``, the
-        share of errors among them. Tests of the same confidence are answered together. Empty when
-        no test is answerable.
+    One row per confidence that occurs, the highest first: ``threshold``, the confidence down to
+    which the system answers; ``coverage``, the share of tests that it answers; ``risk``, the share
+    of errors among them. Empty when no test is answerable.
     """
     kept = checked(rows)[answerable(rows)]
     confidence = probabilities(kept).max(axis=1)
@@ -176,16 +169,11 @@ def threshold_for(valid: pd.DataFrame, risk: float) -> float:
 def abstention(
     rows: pd.DataFrame, valid: pd.DataFrame, groups: pd.Series, *, risk: float, seed: int
 ) -> pd.DataFrame:
-    """Let each fit answer only where it is sure enough, and see whether the risk is kept.
+    """Let each fit answer only where it is sure enough, and see whether the `risk` is kept.
 
     A fit's threshold comes from its own validation part; what it reaches on its test part is a
     measurement, not a promise. With calibrated `rows` and `valid`, thresholds of different fits
     mean the same.
-
-    Parameters
-    ----------
-    risk : float
-        Share of errors among the answers that is aimed at, above 0 and below 1.
 
     Returns
     -------

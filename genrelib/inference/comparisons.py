@@ -150,13 +150,10 @@ def _test_to_train(records, protocol, names):
 def ranking(comparisons: pd.DataFrame, scores: pd.DataFrame, *, protocol: str) -> pd.DataFrame:
     """Sort the `scores` of one protocol, and mark by letters which do not differ significantly.
 
-    Returns
-    -------
-    pd.DataFrame
-        Best first: ``system, accuracy, low, high``; ``letters``: two systems that share one do not
-        differ significantly in the table of :func:`comparisons`; ``first`` and ``last``, the ranks
-        between which the system lies: one more than the systems found better, and those not found
-        worse.
+    Best first: ``system, accuracy, low, high``; ``letters``: two systems that share one do not
+    differ significantly in the table of :func:`comparisons`; ``first`` and ``last``, the ranks
+    between which the system lies: one more than the systems found better, and those not found
+    worse.
     """
     table = scores.loc[scores["protocol"] == protocol, ["system", "accuracy", "low", "high"]]
     table = table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)

@@ -49,8 +49,8 @@ class Estimate:
     span : (float, float)
         The range that `value` cannot leave: :data:`SHARE`, :data:`DIFFERENCE`, :data:`LOSS`.
     is_biased : bool
-        Whether `value` is known to be too large with few tests, as a mean of absolute gaps is.
-        Its interval is then centred on the value less the bias, which also widens it.
+        Whether `value` is too large with few tests, as a mean of absolute gaps is. Its interval is
+        then centred on the value less the bias, which also widens it.
     """
 
     value: float

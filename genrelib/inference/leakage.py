@@ -90,15 +90,10 @@ def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.Da
     """Measure what each system loses from the track-level to the artist-disjoint split.
 
     Only tracks that both protocols make answerable count: where a genre's only artist is tested,
-    nothing can be learnt of the genre, and that is not what knowing the artist is worth.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row per system that has both protocols: ``n_tracks`` compared; the accuracies on these
-        tracks, ``track_random_both`` and ``artist_grouped_both``; their ``difference`` with its
-        95 % interval ``low``, ``high``; the two-sided ``p`` of no loss, and ``p_holm``, corrected
-        for the number of systems. All shares are fractions.
+    nothing can be learnt of the genre, and that is not what knowing the artist is worth. One row
+    per system: ``n_tracks`` compared; the accuracies on these, ``track_random_both`` and
+    ``artist_grouped_both``; their ``difference`` with its 95 % interval ``low``, ``high``; the
+    two-sided ``p`` of no loss, and ``p_holm``, corrected for the number of systems.
     """
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):
@@ -162,7 +157,8 @@ def cross_collection(
     """Compare training on other collections alone with training on the tested one too.
 
     Both sides are artist-disjoint and count the same tracks, those that both make answerable, each
-    once with its mean over repeats. They differ in what is trained on, and in how much.
+    once with its mean over repeats. They differ in what is trained on, and in how much. Empty when
+    one of the protocols was not run, as with a corpus of one collection.
 
     Returns
     -------
@@ -171,8 +167,7 @@ def cross_collection(
         compared; ``n_left_out``, tracks that are neither trained on nor tested, since the tested
         collection has their artist or recording; ``n_trained_within`` and ``n_trained_cross``,
         tracks of the training and validation part, the mean over folds; ``accuracy_within``,
-        ``accuracy_cross`` and their ``difference``, the loss, each with its interval. Empty when
-        one of the protocols was not run, as with a corpus of one collection.
+        ``accuracy_cross`` and their ``difference``, the loss, each with its interval.
     """
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):

@@ -34,19 +34,10 @@ def build(
 ) -> Path:
     """Write ``index.html``, the notebooks as HTML beside their executed copies, and ``run.html``.
 
-    Everything in ``index.html`` is the same for the same data, code and parameters; what differs
-    from run to run (times, machine) is in ``run.html``.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Its figures, tables and executed notebooks exist.
-    parameters : dict
-        The study's, ``title`` and ``about`` among them.
-    runs : list of dict
-        Facts of this run for ``run.html``, each with ``name`` and ``value``.
-    outdated : iterable of str
-        Notebooks whose results are not of the present parameters, code or data; the page says so.
+    Everything in ``index.html`` is the same for the same data, code and parameters (``title`` and
+    ``about`` among them); what differs from run to run, times and machine, is in ``run.html``, with
+    a ``name`` and ``value`` for each of `runs`. The page names the `outdated` notebooks, whose
+    results are not of the present parameters, code or data.
     """
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("genrelib.report"), autoescape=True, trim_blocks=True

@@ -100,16 +100,9 @@ def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: in
     deleted before the store is whole would be lost with it. Of several processes that build it at
     once, one does, the others wait.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        Its usable tracks are taken, from its pack where it has one, else from audio.
-    names : iterable of str
-        Keys of :data:`genrelib.features.FEATURES`, or of :data:`~.packs.PACKED` where the
-        corpus has a pack that brings them.
-    clip_s : float
-        Seconds of each track, from the middle. Audio that is shorter is filled up with zeros; a
-        pack has to be long enough.
+    `clip_s` seconds are taken from the middle of each track. Audio that is shorter is filled up
+    with zeros; a pack has to be long enough. `names` are of :data:`genrelib.features.FEATURES`, or
+    of :data:`~.packs.PACKED` where the corpus has a pack that brings them.
 
     Raises
     ------

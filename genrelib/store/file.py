@@ -143,17 +143,9 @@ def write(
 ) -> None:
     """Write a file, whole or not at all. One process at a time may write it.
 
-    Parameters
-    ----------
-    table : pd.DataFrame
-        As in :class:`Opened`, sorted.
-    values : callable
-        ``values(track_id)`` returns the track's matrices by feature, each of `n_frames`; called
-        once per track.
-    configuration : mapping
-        What the values depend on, librosa's version among it.
-    attributes : mapping of str to str
-        More attributes of the file.
+    `table` is sorted, as in :class:`Opened`; ``values(track_id)`` returns the track's matrices by
+    feature, each of `n_frames`, and is called once per track; `configuration` is what the values
+    depend on, librosa's version among it.
     """
     names = [column for column in table.columns if column not in STATE]
     sweep(path)

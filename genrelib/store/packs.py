@@ -119,18 +119,12 @@ class Pack:
 
     Parameters
     ----------
-    name : str
-        What it is called in reasons.
+    name, content : str
+        What it is called in reasons, and what it holds, in words.
     path : Path
-        Its file, absolute.
-    revision : int
-        Raised when the same file comes to mean other values.
-    duration_s : float
-        Seconds of each track.
-    n_frames : int
-        Frames of each matrix, spread evenly over `duration_s`; 1 where values sum up a track.
-    content : str
-        What it holds, in words.
+        Its file, absolute; a raised `revision` says that the same file comes to mean other values.
+    duration_s, n_frames : float, int
+        Seconds of each track, and frames spread evenly over them; 1 where values sum up a track.
     read : callable
         ``read(path)`` returns, by track id, what is held of each track.
     makers : mapping of str to callable

@@ -89,15 +89,8 @@ def write(
 ) -> str:
     """Write a pack, whole or not at all; return its digest. One process at a time may write it.
 
-    Parameters
-    ----------
-    tracks : pd.DataFrame
-        Tracks table, sorted; `path` is left out.
-    matrices : callable
-        ``matrices(name, track_ids)`` returns a feature of a few usable tracks, of shape
-        ``(n_tracks, n_bands, n_frames)``, float16.
-    about : mapping of str to str
-        The attributes that are not of the format itself.
+    ``matrices(name, track_ids)`` returns a feature of a few usable tracks, of shape ``(n_tracks,
+    n_bands, n_frames)``, float16; `about` are the attributes that are not of the format itself.
     """
     usable = tracks.index[tracks["exclude"] == ""]
     sweep(path)
@@ -300,16 +293,10 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
     """Write a corpus's features, tracks table and licence note into one file; return its digest.
 
     A few tracks at a time are in memory. An interrupted pack leaves no file; what a killed one
-    leaves beside it goes with the next. The same store and corpus give the same bytes.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        Its usable tracks are packed; the others keep their row and their reason.
-    features : Store
-        Holds the features of them. Tracks that failed there are excluded, for that reason.
-    licence : str
-        Who may do what with the pack, and by what right. It is shown wherever the pack is used.
+    leaves beside it goes with the next. The same store and corpus give the same bytes. Excluded
+    tracks keep their row and reason; tracks that failed in the store are excluded for that. The
+    licence note says who may do what with the pack, and by what right; it is shown wherever it is
+    used.
 
     Raises
     ------

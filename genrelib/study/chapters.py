@@ -29,19 +29,9 @@ from .parameters import PARAMETERS, check_values
 class Study:
     """A study's parameters, corpus and folders, carried once.
 
-    Parameters
-    ----------
-    name : str
-        Results lie in ``reports/<name>/``.
-    n_jobs : int
-        Processes for extraction and fits; -1 takes every core.
-    **parameters
-        Those of ``studies/<name>.yaml`` that the notebook declares.
-
-    Raises
-    ------
-    GenrelibError
-        For a parameter that no study has, and a value that is not allowed.
+    Results lie in ``reports/<name>/``; `n_jobs` processes extract and fit, -1 takes every core;
+    `parameters` are those of ``studies/<name>.yaml`` that the notebook declares. A parameter that
+    no study has, and a value that is not allowed, are a :class:`GenrelibError`.
     """
 
     def __init__(self, name: str, *, n_jobs: int = -1, **parameters):
@@ -91,7 +81,7 @@ class Study:
         )
 
     def table(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
-        """Save ``tables/<name>.csv``, see :func:`genrelib.report.save_table`; return `table`."""
+        """Save ``tables/<name>.csv``; return `table`."""
         return report.save_table(self.workspace, name, table)
 
     def read_table(self, name: str) -> pd.DataFrame:
@@ -144,12 +134,7 @@ def listed(sentences: Iterable[str]) -> Markdown:
 class Chapter:
     """The systems of a notebook that the corpus allows, on the features that they need.
 
-    Attributes
-    ----------
-    names : list of str
-        Those of the systems wanted that can be run.
-    lacking : pd.DataFrame, index system
-        ``feature`` and ``reason`` for each of the others.
+    ``names`` are those that can be run; ``lacking`` has ``feature`` and ``reason`` for the others.
     """
 
     def __init__(self, study: Study, number: str, names: list[str]):

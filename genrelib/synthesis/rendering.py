@@ -47,18 +47,9 @@ def render(
 ) -> np.ndarray:
     """Render a song as recorded by an artist in the studio: float32 in (-1, 1), mono.
 
-    Parameters
-    ----------
-    song, artist : Song, Artist
-        The composition; band and production.
-    sr : int
-        Sample rate in Hz, at least 16000.
-    duration_s : float
-        Length in seconds, in (0, 600].
-    start_s : float
-        Start in the recording, in [0, 600]: two excerpts of one recording differ in this only.
-    take : int
-        Which recording of the song by this artist.
+    `sr` is at least 16000 Hz, `duration_s` in (0, 600], and `start_s` in [0, 600]: two excerpts of
+    one recording differ in it only. `take` is the number of the recording of the song by this
+    artist.
     """
     return _record(song, artist, sr, duration_s, start_s, take=take)
 

@@ -51,14 +51,7 @@ class Cnn2d(nn.Module):
 
     After ``002_852f636f69ccd60c``: "three 2D convolutional layers with 32 nodes followed by two
     fully connected layers with 32 and 16 nodes", dropout and batch normalisation throughout. Chosen
-    here: kernel 3 x 3, pooling 2 x 2 and the dropout rates.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_bands, n_frames)``, each at least 8.
-    dropout : float
-        After each dense layer; half of it after each convolution.
+    here: kernel 3 x 3, pooling 2 x 2 and the dropout rates, half as high after convolutions.
     """
 
     def __init__(self, input_shape, n_classes, *, dropout=0.3):

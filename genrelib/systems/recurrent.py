@@ -15,16 +15,8 @@ class CnnLstm(nn.Module):
     After ``002_852f636f69ccd60c``: "three 1D convolutional layers with 32 nodes followed by two
     LSTM layers with 128 nodes, then followed by one fully connected layer of 64 nodes", on
     sequences of MFCC, with dropout and batch normalisation throughout. Chosen here: kernels of 3
-    frames, max-pooling by 2 in time after each convolution, the dropout rates, and that the dense
-    layer sees the mean of the LSTM's outputs over time.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_coefficients, n_frames)``, each at least 8.
-    dropout : float
-        Between and after the LSTM layers and after the dense layer; half of it after each
-        convolution; in ``[0, 1)``.
+    frames, max-pooling by 2 in time after each convolution, the dropout rates (half after
+    convolutions), and that the dense layer sees the mean of the LSTM's outputs over time.
     """
 
     def __init__(self, input_shape, n_classes, *, dropout=0.3):

@@ -53,19 +53,9 @@ class ResNet18(nn.Module):
     source does not state what it modified: dropout before the dense layer, initial weights as He et
     al. (2015), no pre-training, and the augmentations of :mod:`genrelib.systems.training`.
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_bands, n_frames)`` of a log-mel spectrogram in dB re the track's maximum, not
-        standardised, each at least 8.
-    image_size : tuple of int, optional
-        ``(height, width)`` of the picture, each at least 8. By default a pixel per band and frame.
-    width : int
-        Channels of the first stage; each later stage has twice as many.
-    dropout : float
-        Before the dense layer, in ``[0, 1)``.
-    augment : bool
-        While training, change the spectrogram and then its colours at random.
+    The input is a log-mel spectrogram in dB re the track's maximum, not standardised; sides of it
+    and of `image_size` are at least 8. `width` is that of the first stage, doubled in each later
+    one.
     """
 
     def __init__(

@@ -51,8 +51,6 @@ class GenreNet(NeuralNetClassifier):
         How the learning rate falls over ``max_epochs``; None keeps it.
     mixed_precision : bool
         Multiply in 16-bit floats where that is faster, see :func:`half_precision`.
-    **kwargs
-        As for :class:`skorch.NeuralNetClassifier`.
     """
 
     def __init__(

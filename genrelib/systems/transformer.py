@@ -21,23 +21,9 @@ class VisionTransformer(nn.Module):
     positions, `depth` layers that normalise first, and the mean over all patches instead of a class
     token (Beyer, Zhai & Kolesnikov 2022, "Better plain ViT baselines for ImageNet-1k").
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_bands, n_frames)``, each at least 8, in dB: the network standardises each band itself.
-        An axis that the patch does not divide is padded with the example's minimum.
-    patch : int
-        Height and width of a patch.
-    dim : int
-        Length of the vector of a patch, a multiple of `heads`.
-    depth, heads : int
-        Layers, and attention heads in each.
-    mlp_ratio : int
-        Width of the hidden layer in each layer, in units of `dim`.
-    dropout : float
-        After the positions, in every layer and before the dense layer, in ``[0, 1)``.
-    augment : bool
-        While training, change the spectrogram at random.
+    The input is in dB, at least 8 bands and frames: the network standardises each band itself, and
+    pads an axis that the patch does not divide with the example's minimum. `dim` is the length of a
+    patch's vector, a multiple of `heads`; `mlp_ratio`, the width of the hidden layers in its units.
     """
 
     def __init__(
