@@ -4,12 +4,12 @@
 ['fma_features', 'fma_large', 'fma_medium', 'fma_small', 'folder', 'gtzan', ...]
 """
 
-import functools
 import hashlib
 import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -17,8 +17,7 @@ import pandas as pd
 from ..base.errors import GenrelibError, unknown
 from ..store import Pack
 from ..store.packs import lacking_in_audio
-from .fma import load_fma_large, load_fma_medium, load_fma_small
-from .fma_features import load_fma_features
+from . import fma
 from .folders import load_folder
 from .gtzan import load_gtzan, load_gtzan_mini
 from .gtzan_mel import load_gtzan_mel_dev
@@ -70,7 +69,7 @@ class Corpus:
         """Reason a feature is unavailable in this corpus, or an empty string."""
         return lacking_in_audio(feature) if self.pack is None else self.pack.lacks(feature)
 
-    @functools.cached_property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over ids, genres, groups, exclusions and md5: same data, same digits.
 
@@ -147,10 +146,8 @@ CORPORA: dict[str, Collection] = {
     "gtzan_mini": Collection(load_gtzan_mini, ("gtzan",), of_gtzan="part"),
     "gtzan_mel_dev": Collection(load_gtzan_mel_dev, ("gtzan",), of_gtzan="part"),
     "gtzan": Collection(load_gtzan, ("gtzan",), of_gtzan="whole"),
-    "fma_features": Collection(load_fma_features, ("fma",)),
-    "fma_small": Collection(load_fma_small, ("fma",)),
-    "fma_medium": Collection(load_fma_medium, ("fma",)),
-    "fma_large": Collection(load_fma_large, ("fma",)),
+    "fma_features": Collection(fma.load_fma_features, ("fma",)),
+    **{name: Collection(partial(fma.load, name), ("fma",)) for name in fma.EDITIONS},
     "gtzan_fma": Collection(load_gtzan_fma, ("gtzan", "fma")),
     "folder": Collection(load_folder, ("own",)),
     "list": Collection(load_list, ("links", "own")),

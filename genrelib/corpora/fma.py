@@ -1,5 +1,6 @@
-"""FMA's clips of 30 s, small, medium and large: fetched, verified by decoding, with its split."""
+"""FMA: clips of 30 s, verified by decoding, and the features of each track in its metadata."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from tqdm import tqdm
 
 from ..base.errors import GenrelibError, unknown
 from ..base.files import check_room, replacing
-from ..store.packs import ROWS_OF_PACKED
+from ..store import DTYPE, packs
 from . import archives, credits, fetching
-from .tracks import SHORTEST_S, verified
+from .tracks import SHORTEST_S, Loaded, verified
 
 SITE = "https://os.unil.cloud.switch.ch/fma"
 METADATA = (f"{SITE}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
@@ -22,9 +23,6 @@ METADATA = (f"{SITE}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835
 
 METADATA_BYTES = (360_000_000, 1_500_000_000)
 """About what the archive takes, and what is in it."""
-
-MEMORY_BYTES = 500_000_000
-"""About what reading the metadata of all tracks takes."""
 
 SUBSETS = ("small", "medium", "large")
 """Each holds those before it."""
@@ -35,7 +33,7 @@ SPLITS = {"training": "train", "validation": "valid", "test": "test"}
 NO_GENRE = "(none)"
 """Stands for the genre of a track that has none; such tracks are excluded."""
 
-COLUMNS = tuple(row for _, row in ROWS_OF_PACKED["fma_features"])
+COLUMNS = tuple(row for _, row in packs.ROWS_OF_PACKED["fma_features"])
 """Names of the columns of ``features.csv``: feature, statistic and number of each."""
 
 N_FEATURES = len(COLUMNS)
@@ -236,7 +234,6 @@ class Edition:
     subset: str
     url: str
     checksum: str
-    n_clips: int
     n_bytes: int
 
 
@@ -245,21 +242,18 @@ EDITIONS = {
         "small",
         f"{SITE}/fma_small.zip",
         "sha1:ade154f733639d52e35e32f5593efe5be76c6d70",
-        8_000,
         round(7.2 * _GIB),
     ),
     "fma_medium": Edition(
         "medium",
         f"{SITE}/fma_medium.zip",
         "sha1:c67b69ea232021025fca9231fc1c7c1a063ab50b",
-        25_000,
         22 * _GIB,
     ),
     "fma_large": Edition(
         "large",
         f"{SITE}/fma_large.zip",
         "sha1:497109f4dd721066b5ce5e5f250ec604dc78939e",
-        106_574,
         93 * _GIB,
     ),
 }
@@ -286,69 +280,19 @@ KNOWN = {
 
 CLIP_S = 30.0
 
-SECONDS_PER_CLIP = 0.04
-"""Of one core, to read, verify and decode a clip: measured on 30 s of stereo at 144 kbit/s."""
 
-
-def load_fma_small(data: Path, *, n_jobs: int = 1):
-    """Load FMA-small: 8000 clips of 30 s, 8 genres of 1000, official split 6400/800/800.
+def load(name: str, data: Path, *, n_jobs: int = 1):
+    """Load an edition of FMA, with its official split.
 
     The archive is fetched (a download that ends early goes on), extracted, and each clip is held
-    against its published sha1 and decoded, once. What fails is a row with the reason.
+    against its published sha1 and decoded, once. What fails is a row with the reason, and so are
+    clips without a top genre: more than half of FMA-large.
 
     Raises
     ------
     GenrelibError
         When there is no room, the download fails, or what comes is not in FMA's format.
     """
-    return _load("fma_small", data, n_jobs)
-
-
-def load_fma_medium(data: Path, *, n_jobs: int = 1):
-    """Load FMA-medium: 25,000 clips of 16 genres, very unequal; see :func:`load_fma_small`."""
-    return _load("fma_medium", data, n_jobs)
-
-
-def load_fma_large(data: Path, *, n_jobs: int = 1):
-    """Load FMA-large: 106,574 clips, of which under half have one top genre.
-
-    The others are excluded; see :func:`load_fma_small`.
-    """
-    return _load("fma_large", data, n_jobs)
-
-
-def needs(name: str) -> pd.Series:
-    """Return what an edition needs before any feature is extracted.
-
-    ``download_gb``; ``disk_gb``, while archives and what is in them lie side by side; ``kept_gb``,
-    when the archives are deleted; ``verify_core_hours``; ``memory_gb`` of the metadata. Features
-    need room besides, see :func:`genrelib.store.size_bytes`.
-
-    Examples
-    --------
-    >>> needs("fma_small").round(1).to_dict()  # doctest: +NORMALIZE_WHITESPACE
-    {'download_gb': 8.1, 'disk_gb': 17.3, 'kept_gb': 9.2, 'verify_core_hours': 0.1,
-     'memory_gb': 0.5}
-    """
-    if name not in EDITIONS:
-        raise unknown("edition of FMA", name, EDITIONS)
-    edition = EDITIONS[name]
-    archive, content = METADATA_BYTES
-    fetched, kept = edition.n_bytes + archive, edition.n_bytes + content
-    hours = edition.n_clips * SECONDS_PER_CLIP / 3600
-    return pd.Series(
-        {
-            "download_gb": fetched / 1e9,
-            "disk_gb": (fetched + kept) / 1e9,
-            "kept_gb": kept / 1e9,
-            "verify_core_hours": hours,
-            "memory_gb": MEMORY_BYTES / 1e9,
-        },
-        name=name,
-    )
-
-
-def _load(name: str, data: Path, n_jobs: int):
     edition, raw = EDITIONS[name], Path(os.path.abspath(data)) / "raw"
     _check_room(edition, _folder(name, raw), raw)
     table = annotations(folder(raw), edition.subset)
@@ -452,4 +396,81 @@ def _about(table: pd.DataFrame, name: str, unknown_files: int) -> list[str]:
         )
     if unknown_files:
         notes.append(f"{unknown_files} clips of the archive are not in the metadata; not used.")
+    return notes
+
+
+LARGEST = float(np.finfo(DTYPE).max)
+"""Values beyond, kurtosis now and then, are cut off at it: a store can't hold more."""
+
+
+def load_fma_features(data: Path, *, subset: str = "small", n_jobs: int = 1) -> Loaded:
+    """Load the features of FMA's metadata (342 MiB to fetch), with artists and official split.
+
+    Each track has 518 values: mean, deviation, skewness, kurtosis, median, least and greatest of
+    each of 74 rows of librosa features, over the whole track, not the clip of 30 s. `subset` is
+    "small", "medium" or "large". The pack has the feature ``fma_features``; `md5` is of a track's
+    values, `duration_s` the whole track's in seconds, at least 1.
+
+    Raises
+    ------
+    GenrelibError
+        When there is no room, the download fails, or what comes is not in FMA's format.
+    """
+    metadata = folder(Path(os.path.abspath(data)) / "raw")
+    table = annotations(metadata, subset)
+    path = features(metadata)
+    held = read_features(path)
+    table["exclude"] = [
+        _reason_of_values(held.get(track), genre) for track, genre in table["genre"].items()
+    ]
+    table["md5"] = [
+        hashlib.md5(held[track].tobytes()).hexdigest() if track in held else ""
+        for track in table.index
+    ]
+    table["duration_s"] = table["duration_s"].clip(lower=1.0)  # FMA counts whole seconds
+    table["path"] = str(path)
+    usable = table[table["exclude"] == ""]
+    labels = {track: set() for track in table.index} | {t: {m} for t, m in usable["md5"].items()}
+    table["group"] = pd.Series(credits.joined(labels, table["group"].to_dict()), dtype=object)
+    cut_off = sum(int((np.abs(held[track]) > LARGEST).sum()) for track in usable.index)
+    pack = packs.Pack(
+        name="fma_features",
+        path=path,
+        revision=1,
+        duration_s=CLIP_S,  # nominal: a study may ask for clips up to this
+        n_frames=1,
+        content=f"{N_FEATURES} statistics of each whole track",
+        read=read_features,
+        makers={"fma_features": column},
+    )
+    notes = [*about(table), *_about_features(table, subset, cut_off)]
+    return Loaded(table.drop(columns="licence"), notes, pack)
+
+
+def column(held: np.ndarray) -> np.ndarray:
+    """Return a track's 518 values as a matrix of one frame, cut off at :data:`LARGEST`."""
+    return np.clip(held, -LARGEST, LARGEST)[:, np.newaxis]
+
+
+def _reason_of_values(values: np.ndarray | None, genre: str) -> str:
+    """Return why a track is excluded, or nothing."""
+    if genre == NO_GENRE:
+        return "no top genre in FMA's metadata"
+    if values is None:
+        return "missing: tracks.csv lists it, features.csv lacks it"
+    bad = np.count_nonzero(~np.isfinite(values))
+    if bad:
+        return f"{bad} of its {len(values)} features are not finite"
+    return "" if values.any() else "all its features are zero: its extraction failed"
+
+
+def _about_features(table: pd.DataFrame, subset: str, cut_off: int) -> list[str]:
+    usable = (table["exclude"] == "").sum()
+    notes = [
+        f"features without audio: {usable} of the {len(table)} tracks of FMA-{subset}. The 518 "
+        "values sum up whole tracks, of which the clips of 30 s are the middle (mdeff/fma#8): no "
+        "result here is that of a clip."
+    ]
+    if cut_off:
+        notes.append(f"values beyond {LARGEST:g}, cut off there: {cut_off}.")
     return notes

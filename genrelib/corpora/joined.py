@@ -5,6 +5,7 @@ collections apart again, for training on one and testing on the other.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -22,11 +23,7 @@ beside this module."""
 COLUMNS = ("collection", "genre", "joined", "reason")
 
 _GTZAN: dict[str, Callable] = {"gtzan": gtzan.load_gtzan, "gtzan_mini": gtzan.load_gtzan_mini}
-_FMA: dict[str, Callable] = {
-    "fma_small": fma.load_fma_small,
-    "fma_medium": fma.load_fma_medium,
-    "fma_large": fma.load_fma_large,
-}
+_FMA: dict[str, Callable] = {name: partial(fma.load, name) for name in fma.EDITIONS}
 
 
 def load_gtzan_fma(

@@ -6,16 +6,3 @@
 
 from .fitting import architecture, fitted, predicted, run
 from .planning import KEPT, Fit, Settings, first_of_each, kept, plan
-
-__all__ = [
-    "KEPT",
-    "Fit",
-    "Settings",
-    "architecture",
-    "first_of_each",
-    "fitted",
-    "kept",
-    "plan",
-    "predicted",
-    "run",
-]

@@ -7,15 +7,3 @@ registry :data:`FEATURES`, :mod:`.segments` averages and cuts matrices.
 from .audio import SR
 from .extraction import FEATURES, Feature, configuration, extract, n_frames
 from .spectra import HOP_LENGTH, N_FFT, Spectra
-
-__all__ = [
-    "FEATURES",
-    "HOP_LENGTH",
-    "N_FFT",
-    "SR",
-    "Feature",
-    "Spectra",
-    "configuration",
-    "extract",
-    "n_frames",
-]

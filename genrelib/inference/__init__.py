@@ -17,34 +17,6 @@ from .calibration import abstention, calibrated, calibration, reliability, risk_
 from .claims import claims
 from .comparisons import comparisons, ranking
 from .findings import findings
-from .intervals import DIFFERENCE, LOSS, SHARE, ClusterBootstrap, cluster_interval
+from .intervals import DIFFERENCE, LOSS, SHARE, ClusterBootstrap, cluster_interval, means
 from .leakage import cross_collection, decomposition, leakage
-from .means import means
 from .scores import confusion, costs, hardest, overlap, recalls, scores
-
-__all__ = [
-    "DIFFERENCE",
-    "LOSS",
-    "SHARE",
-    "ClusterBootstrap",
-    "abstention",
-    "calibrated",
-    "calibration",
-    "claims",
-    "cluster_interval",
-    "comparisons",
-    "confusion",
-    "costs",
-    "cross_collection",
-    "decomposition",
-    "findings",
-    "hardest",
-    "leakage",
-    "means",
-    "overlap",
-    "ranking",
-    "recalls",
-    "reliability",
-    "risk_coverage",
-    "scores",
-]

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from ..base.errors import GenrelibError
+from ..base.seeds import rng
 
 N_RESAMPLES = 2000
 LEVEL = 0.95
@@ -234,3 +236,28 @@ def minimum_detectable_difference(difference: Estimate, *, alpha: float = ALPHA)
         return float("nan")
     quantiles = stats.t.ppf([1 - alpha / 2, POWER], difference.df)
     return float(quantiles.sum() * difference.se)
+
+
+def means(
+    rows: pd.DataFrame, by: list[str], value: str, groups: pd.Series, *, seed: int
+) -> pd.DataFrame:
+    """Average the column `value`, in ``[-1, 1]``, over tracks for each combination of columns `by`.
+
+    Rows without a value (NaN) don't count. Returns the columns of `by`; ``n_tracks``, `value`, and
+    the 95 % interval ``low, high``.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"track_id": ["a", "b"], "part": "bass", "drop": [0.1, 0.3]})
+    >>> groups = pd.Series({"a": "x", "b": "y"})
+    >>> means(rows, ["part"], "drop", groups, seed=0)[["part", "n_tracks", "drop"]].to_dict("list")
+    {'part': ['bass'], 'n_tracks': [2], 'drop': [0.2]}
+    """
+    found = []
+    for key, part in rows[rows[value].notna()].groupby(by, sort=False):
+        of_tracks = part.groupby("track_id")[value].mean()
+        clusters = groups[of_tracks.index].to_numpy()
+        generator = rng(seed, "explain", value, *key)
+        low, high = cluster_interval(of_tracks.to_numpy(), clusters, generator, span=DIFFERENCE)
+        found.append((*key, len(of_tracks), of_tracks.mean(), low, high))
+    return pd.DataFrame(found, columns=[*by, "n_tracks", value, "low", "high"])

@@ -16,21 +16,6 @@ from ..base.seeds import derive
 from ..features import segments
 from .registry import DECOMPOSITION, GROWTH, PARTS, PROTOCOLS, Protocol, protocol
 
-__all__ = [
-    "DECOMPOSITION",
-    "GROWTH",
-    "PROTOCOLS",
-    "Fold",
-    "Protocol",
-    "check",
-    "folds",
-    "located",
-    "n_segments",
-    "overlap",
-    "protocol",
-    "units",
-]
-
 
 @dataclass(frozen=True)
 class Fold:

@@ -9,13 +9,3 @@ from .tables import (
     save_figure,
     save_table,
 )
-
-__all__ = [
-    "clear",
-    "lacking_systems",
-    "read_run",
-    "read_table",
-    "save_audio",
-    "save_figure",
-    "save_table",
-]

@@ -5,19 +5,5 @@ its tracks table, its licence and digests.
 """
 
 from .building import build
-from .file import DTYPE, stored
+from .file import DTYPE, Store, open_store, size_bytes, stored
 from .packs import FOLDER, PACKED, Pack, described
-from .store import Store, open_store, size_bytes
-
-__all__ = [
-    "DTYPE",
-    "FOLDER",
-    "PACKED",
-    "Pack",
-    "Store",
-    "build",
-    "described",
-    "open_store",
-    "size_bytes",
-    "stored",
-]

@@ -32,9 +32,8 @@ from tqdm import tqdm
 from ..base.errors import GenrelibError
 from ..base.files import check_room, locked, replacing, sweep
 from ..features import FEATURES
-from .file import DTYPE, create_features, size_of, stored
+from .file import DTYPE, Store, create_features, size_of, stored
 from .packs import PACKED, described, installed
-from .store import Store
 
 FORMAT = "genrelib feature pack"
 VERSION = 1

@@ -1,5 +1,3 @@
 """A study: what a notebook sees of it, its parameters, and the runner of its notebooks."""
 
 from .chapters import Chapter, Fits, Study, code
-
-__all__ = ["Chapter", "Fits", "Study", "code"]

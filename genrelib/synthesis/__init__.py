@@ -9,16 +9,3 @@ from .composition import compose
 from .controlled import write_corpus
 from .rendering import SR, Stage, cover, genre_swap, live, render
 from .styles import GENRES, make_artist
-
-__all__ = [
-    "GENRES",
-    "SR",
-    "Stage",
-    "compose",
-    "cover",
-    "genre_swap",
-    "live",
-    "make_artist",
-    "render",
-    "write_corpus",
-]

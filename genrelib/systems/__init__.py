@@ -20,20 +20,6 @@ from ..features import FEATURES
 from . import classical, convolutional, recurrent, residual, stacked, transformer
 from .row import Recipe, System
 
-__all__ = [
-    "SYSTEMS",
-    "Recipe",
-    "System",
-    "available",
-    "build",
-    "chosen",
-    "features_of",
-    "of_notebook",
-    "recipe",
-    "sources",
-    "system",
-]
-
 _FAMILIES = (classical, convolutional, stacked, recurrent, residual, transformer)
 
 SYSTEMS: dict[str, System] = {

@@ -94,7 +94,7 @@ def test_each_edition_holds_its_subset_and_excludes_what_is_broken(installed, tm
         assert said in excluded[track]
     assert without_genre.sum() == (10 if name == "fma_large" else 0)
     assert ("Old-Time / Historic" in corpus.genres) == (name != "fma_small")
-    assert len(corpus.tracks) == installed.editions[name].n_clips
+    assert len(corpus.tracks) == installed.sizes[name]
 
 
 def test_known_clips_are_excluded_with_the_publishers_reason(small):
@@ -224,24 +224,14 @@ def test_room_is_asked_for_what_is_not_there_yet(tmp_path, monkeypatch):
     assert is_refused(99)
 
 
-def test_what_is_needed_is_known_beforehand():
-    assert fma.needs("fma_small")["disk_gb"] == pytest.approx(17.3, abs=0.1)
-    assert fma.needs("fma_large")["kept_gb"] > fma.needs("fma_medium")["disk_gb"]
-    assert fma.needs("fma_large")["verify_core_hours"] == pytest.approx(1.2, abs=0.1)
-    with pytest.raises(GenrelibError, match="unknown edition of FMA 'fma_huge'; known: fma_large"):
-        fma.needs("fma_huge")
-
-
 @pytest.mark.parametrize("name", fma.EDITIONS)
 def test_the_studies_say_what_they_need(name):
     study = yaml.safe_load((ROOT / "studies" / f"{name}.yaml").read_text())
-    needs, said = fma.needs(name), study["about"]
-    for words, key in (
-        ("download of {:.0f} GB", "download_gb"),
-        ("{:.0f} GB of disk for the clips", "disk_gb"),
-        ("({:.0f} GB when the archives are deleted)", "kept_gb"),
-    ):
-        assert words.format(needs[key]) in said
+    said, clips = study["about"], fma.EDITIONS[name].n_bytes
+    archive, content = fma.METADATA_BYTES
+    assert f"download of {(clips + archive) / 1e9:.0f} GB" in said
+    assert f"{(2 * clips + archive + content) / 1e9:.0f} GB of disk for the clips" in said
+    assert f"({(clips + content) / 1e9:.0f} GB when the archives are deleted)" in said
     features = {*systems.features_of(systems.chosen(study["systems"])), "log_mel", "chroma"}
     n_clips = int(re.search(r"([\d,]+) clips", said)[1].replace(",", ""))
     size = store.size_bytes(n_clips, features, study["clip_s"]) / 1e9

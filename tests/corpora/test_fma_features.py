@@ -12,7 +12,7 @@ from helpers import fma_copy
 from genrelib import corpora, store, systems
 from genrelib import inspection as audit
 from genrelib.base.errors import GenrelibError
-from genrelib.corpora import fetching, fma_features, tracks
+from genrelib.corpora import fetching, tracks
 from genrelib.corpora import fma as fma_metadata
 from genrelib.features import FEATURES
 from genrelib.store import packs
@@ -78,14 +78,14 @@ def test_a_track_without_features_is_missing(copy, tmp_path):
     made = fma_metadata.features(metadata)
     held = fma_metadata.read_features(made)
     assert len(held) == len(copy.features) - 1
-    assert fma_features._reason(held.get("000002"), "Rock").startswith("missing: ")
+    assert fma_metadata._reason_of_values(held.get("000002"), "Rock").startswith("missing: ")
 
 
 @pytest.mark.parametrize(("subset", "n_genres"), [("small", 3), ("medium", 4), ("large", 4)])
 def test_subsets_are_those_of_the_clips(copy, tmp_path, subset, n_genres):
     corpus = corpora.load("fma_features", tmp_path, subset=subset)
     assert len(corpus.genres) == n_genres
-    assert len(corpus.tracks) == copy.editions[f"fma_{subset}"].n_clips
+    assert len(corpus.tracks) == copy.sizes[f"fma_{subset}"]
 
 
 def test_features_csv_is_parsed_once(corpus, tmp_path, monkeypatch):

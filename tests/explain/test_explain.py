@@ -135,7 +135,7 @@ def groups(X, per_group=2):
 
 
 def test_examples():
-    for module in (causes, families, sys.modules["genrelib.inference.means"]):
+    for module in (causes, families, sys.modules["genrelib.inference.intervals"]):
         result = doctest.testmod(module)
         assert result.attempted > 0
         assert result.failed == 0

@@ -73,6 +73,7 @@ class FmaCopy:
     features: pd.DataFrame
     faults: dict[str, str]
     editions: dict[str, fma.Edition]
+    sizes: dict[str, int]
     metadata: tuple[str, str]
 
     def install(self, monkeypatch):
@@ -104,22 +105,22 @@ def make(folder: Path, *, artists=5, songs=2, seconds=2.0, seed=0) -> FmaCopy:
     faults = _break(clips, tracks)
     mirror = folder / HOST
     mirror.mkdir(parents=True)
-    editions = {}
+    editions, sizes = {}, {}
     for subset, name in zip(fma_metadata.SUBSETS, fma.EDITIONS, strict=True):
         ids = [f"{n:06d}" for n in tracks.index[_within(tracks, subset)]]
         path = mirror / f"{name}.zip"
         _zip_clips(path, {i: clips[i] for i in ids if i in clips}, faults)
+        sizes[name] = len(ids)
         editions[name] = replace(
             fma.EDITIONS[name],
             checksum=f"sha1:{_sha1(path.read_bytes())}",
-            n_clips=len(ids),
             n_bytes=path.stat().st_size,
         )
     features = _features(tracks, seed)
     path = mirror / "fma_metadata.zip"
     _zip_metadata(path, tracks, features)
     metadata = (fma_metadata.METADATA[0], f"sha1:{_sha1(path.read_bytes())}")
-    return FmaCopy(folder, tracks, features, faults, editions, metadata)
+    return FmaCopy(folder, tracks, features, faults, editions, sizes, metadata)
 
 
 def _recordings(artists, songs, seconds, seed):
