@@ -37,14 +37,9 @@ _PRODUCTION = tuple(
 class Renditions:
     """Tracks of the controlled corpus, as they are and changed.
 
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        One row per rendition: ``track_id, genre, change`` (``"unchanged"`` or a key of
-        :data:`CHANGES`) and ``donor``, the genre of the artist whose production was taken, or
-        empty.
-    X : np.ndarray, shape (n_rows, n_bands, n_frames), dtype float16
-        The feature of each, as a store holds it.
+    `rows` has one row per rendition: ``track_id, genre, change`` (``"unchanged"`` or a key of
+    :data:`CHANGES`) and ``donor``, the genre of the artist whose production was taken, or empty.
+    `X`, float16 of shape ``(n_rows, n_bands, n_frames)``, holds the feature of each.
     """
 
     rows: pd.DataFrame
@@ -64,20 +59,15 @@ def without(artist: Artist, parts: Iterable[str]) -> Artist:
 
 
 def produced_as(artist: Artist, other: Artist) -> Artist:
-    """Return an artist who plays as before and sounds like `other`.
-
-    Equaliser, band limits, room, noise, loudness, tuning, brightness, the tuning of the drums and
-    the balance of the parts are the other's.
-    """
+    """Return an artist who plays as before and sounds like `other`."""
     return replace(artist, **{name: getattr(other, name) for name in _PRODUCTION})
 
 
 def neutral(artists: Sequence[Artist]) -> Artist:
     """Return an artist with the middle production of several, and without their resonances.
 
-    The median of each of their numbers: what is found of a production in nearly every recording
-    (some room, some noise, an upper end) stays, so that the recording is not a kind that no
-    system has met.
+    The median of each number: what nearly every recording has (some room, some noise, an upper end)
+    stays, so that the recording is not of a kind that no system has met.
     """
     middle = {
         name: float(np.median([getattr(artist, name) for artist in artists]))
@@ -108,34 +98,23 @@ def renditions(
     Parameters
     ----------
     track_ids : sequence of str
-        Tracks whose ``fault`` is empty.
+        Tracks whose ``fault`` is empty; other tracks raise GenrelibError.
     trained_on : sequence of str
-        Tracks from whose artists the other productions are drawn: those that a system has seen,
-        or it could not know them. The artist is always of another genre.
+        Tracks that a system has seen: from their artists, always of another genre, the other
+        productions are drawn, or it could not know them.
     options : mapping
         With which the corpus ``synthetic`` was loaded.
     feature : str
         A key of :data:`genrelib.features.FEATURES`.
     n_jobs : int
         Worker processes; the values do not depend on it.
-
-    Returns
-    -------
-    Renditions
-
-    Raises
-    ------
-    GenrelibError
-        When a track is unknown or faulty.
     """
     originals = controlled_variants(track_ids, kinds=["unchanged"], **options)
     known = controlled_variants(trained_on, kinds=["unchanged"], **options)
     artists = list({v.artist.name: v.artist for v in known}.values())
     middle, seed = neutral(artists), int(options["seed"])
     tasks = [(variant, _changed(variant, artists, middle, seed), feature) for variant in originals]
-    made = {}
-    for track_id, rows, matrices in spread(_rendered, tasks, n_jobs=n_jobs, label="renditions"):
-        made[track_id] = rows, matrices
+    made = dict(spread(_rendered, tasks, n_jobs=n_jobs, label="renditions"))
     parts = [made[track_id] for track_id in track_ids]
     rows = pd.DataFrame([row for rows, _ in parts for row in rows])
     return Renditions(rows, np.concatenate([matrices for _, matrices in parts]))
@@ -153,8 +132,8 @@ def _changed(variant: Variant, artists, middle: Artist, seed: int) -> dict[str, 
     }
 
 
-def _rendered(variant: Variant, changed: dict, feature: str) -> tuple[str, list, np.ndarray]:
-    """Render one track in all ways, in a worker process."""
+def _rendered(variant: Variant, changed: dict, feature: str) -> tuple[str, tuple[list, np.ndarray]]:
+    """Render one track in all ways, in a worker process: its id, rows and matrices."""
     original = variant.sound()
     sounds = {UNCHANGED: (original, "")}
     for change, (artist, donor) in changed.items():
@@ -167,7 +146,7 @@ def _rendered(variant: Variant, changed: dict, feature: str) -> tuple[str, list,
         for change, (_, donor) in sounds.items()
     ]
     matrices = [extract(y, SR, [feature])[feature].astype(DTYPE) for y, _ in sounds.values()]
-    return variant.track_id, rows, np.stack(matrices)
+    return variant.track_id, (rows, np.stack(matrices))
 
 
 def effects(
@@ -180,9 +159,9 @@ def effects(
     estimator : estimator
         Fitted; its classes are positions in `genres`.
     renditions : Renditions
-        What is asked about.
+        From :func:`renditions`.
     X : np.ndarray, shape (n_rows, n_bands, n_frames)
-        Its features at the system's size, ``images.averaged(renditions.X, *fit.size)``.
+        Its features at the system's size, ``segments.averaged(renditions.X, *fit.size)``.
     genres : sequence of str
         In the corpus's order.
 
@@ -191,8 +170,8 @@ def effects(
     pd.DataFrame
         One row per changed rendition: ``track_id, change``; ``drop`` of the probability of the
         track's own genre; ``accuracy_drop``, 1 where a right answer became wrong and -1 where a
-        wrong one became right; ``toward``, by how much the probability of the donor's genre rose,
-        NaN without a donor. For :func:`genrelib.inference.means`.
+        wrong one became right; ``toward``, the rise of the probability of the donor's genre, NaN
+        without a donor. For :func:`genrelib.inference.means`.
     """
     rows = renditions.rows.reset_index(drop=True)
     probabilities = np.zeros((len(rows), len(genres)))

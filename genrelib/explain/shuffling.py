@@ -36,8 +36,8 @@ def importance(
     Parameters
     ----------
     estimator : estimator
-        Fitted; not seen `X` before. A later part of a pipeline, ``pipeline[1:]``, does as well,
-        with what ``pipeline[:1].transform`` gives.
+        Fitted to other tracks. A later part of a pipeline, ``pipeline[1:]``, does as well, with
+        what ``pipeline[:1].transform`` gives.
     X : np.ndarray, shape (n_tracks, n_rows, ...)
         Its inputs; families are of the second axis.
     y : np.ndarray of int, shape (n_tracks,)
@@ -101,7 +101,7 @@ class _Assembled(ClassifierMixin, BaseEstimator):
         self.rows = rows
 
     def fit(self, X, y):
-        """Be fitted already; scikit-learn asks for the method."""
+        """Do nothing: scikit-learn asks for the method."""
         return self
 
     def predict(self, sources):
@@ -120,10 +120,7 @@ def _right_by_track(assembled, sources, y) -> dict[int, float]:
 def octaves(n_bands: int = FEATURES["log_mel"].n_bands) -> dict[str, np.ndarray]:
     """Group the bands of a log-mel by octaves of their centre; the lowest group spans several.
 
-    Parameters
-    ----------
-    n_bands : int
-        To which the log-mel is averaged; all its bands by default.
+    `n_bands` is what the log-mel is averaged to; all its bands by default.
 
     Examples
     --------
@@ -154,15 +151,9 @@ def stack_families() -> dict[str, np.ndarray]:
 
 
 def statistics_families(statistics: MelStatistics) -> dict[str, np.ndarray]:
-    """Group the columns of :class:`~genrelib.systems.estimators.MelStatistics` by their kind.
-
-    Parameters
-    ----------
-    statistics : MelStatistics
-        Fitted.
-    """
-    n_bands, n_mfcc = statistics.shape_[0], statistics.n_mfcc
-    n_mfcc = min(n_mfcc, n_bands)
+    """Group the columns of a fitted `MelStatistics` by their kind."""
+    n_bands = statistics.shape_[0]
+    n_mfcc = min(statistics.n_mfcc, n_bands)
     sizes = {
         "10th and 90th percentile of bands": 2 * n_bands,
         "mean of bands": n_bands,

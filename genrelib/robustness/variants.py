@@ -5,18 +5,17 @@ manner, and where. A system that has learnt the genre keeps its answer for a cov
 version, and follows the manner in a genre swap.
 """
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 
 from ..base.errors import GenrelibError, unknown
 from ..base.seeds import rng
 from ..synthesis.recordings import Recording, plan
 from ..synthesis.rendering import SR, cover, genre_swap, live
 from ..synthesis.styles import GENRES, Artist, make_artist
+from .audio import decoded_again
 
 KINDS = {
     "unchanged": "As in the corpus",
@@ -31,20 +30,9 @@ KINDS = {
 class Variant:
     """One track of the corpus, recorded differently; rendered when :meth:`sound` is called.
 
-    Parameters
-    ----------
-    track_id : str
-        Of the track in the corpus.
-    kind : str
-        One of :data:`KINDS`.
-    genre : str
-        The track's label, which a cover and a live version keep.
-    manner : str
-        The genre in whose manner it is played; another than `genre` for a genre swap only.
-    artist : Artist
-        Who plays; another than the track's for a cover only.
-    recording : Recording
-        The track in the corpus.
+    `kind` is one of :data:`KINDS`. `genre` is the track's label, `manner` the genre in whose manner
+    it is played: another one for a genre swap only. `artist` is another than the track's for a
+    cover only; `recording` is the track in the corpus.
     """
 
     track_id: str
@@ -55,12 +43,9 @@ class Variant:
     recording: Recording
 
     def sound(self) -> np.ndarray:
-        """Render it, in the 16 bits that the corpus's files have.
+        """Render mono audio of 22050 Hz, float32, in the 16 bits that the corpus's files have.
 
-        Returns
-        -------
-        np.ndarray [shape=(round(duration_s * 22050),), dtype=float32]
-            Mono; of an unchanged track exactly the samples of its file.
+        An unchanged track has exactly the samples of its file.
         """
         here, seconds = self.recording, self.recording.duration_s
         if self.kind == "unchanged":
@@ -71,7 +56,7 @@ class Variant:
             y = live(here.song, self.artist, duration_s=seconds, take=here.take + 1)
         else:
             y = genre_swap(here.song, self.artist, self.manner, duration_s=seconds, take=here.take)
-        return _as_stored(y)
+        return decoded_again(y, SR, format="WAV", subtype="PCM_16")
 
 
 def controlled_variants(
@@ -92,25 +77,19 @@ def controlled_variants(
     Parameters
     ----------
     track_ids : iterable of str
-        Of tracks whose ``fault`` is empty.
+        Tracks whose ``fault`` is empty; other tracks raise GenrelibError.
     artists_per_genre, songs_per_artist, duration_s, seed
         The options with which the corpus was loaded.
     kinds : iterable of str
-        Which of :data:`KINDS`; all by default.
+        Which of :data:`KINDS`.
     manner : str, optional
-        The target of all genre swaps, other than any track's genre; by default one of the other
-        nine is drawn for each track.
+        The target of all genre swaps, other than any track's genre; by default drawn for each
+        track from the other nine genres.
 
     Returns
     -------
     list of Variant
         By track, then kind, as given. The same arguments give the same samples.
-
-    Raises
-    ------
-    GenrelibError
-        When a track, a kind or the manner is unknown, a track is faulty, or it is swapped with its
-        own genre.
 
     Examples
     --------
@@ -140,7 +119,8 @@ def controlled_variants(
                 number = int(rng(seed, "cover", track_id).integers(artists_per_genre))
                 artist = make_artist(here.genre, artists_per_genre + number, seed)
             elif kind == "genre_swap":
-                played = manner or _other(track_id, here.genre, seed)
+                others = [genre for genre in GENRES if genre != here.genre]
+                played = manner or str(rng(seed, "genre swap", track_id).choice(others))
                 if played == here.genre:
                     raise GenrelibError(
                         f"{track_id} is {played} already; swap it with another genre, or leave it "
@@ -163,15 +143,3 @@ def _healthy(track_id: str, recordings: dict[str, Recording]) -> Recording:
             "take those whose column fault is empty."
         )
     return recording
-
-
-def _other(track_id: str, genre: str, seed: int) -> str:
-    others = [other for other in GENRES if other != genre]
-    return str(rng(seed, "genre swap", track_id).choice(others))
-
-
-def _as_stored(y: np.ndarray) -> np.ndarray:
-    file = io.BytesIO()
-    soundfile.write(file, y, SR, format="WAV", subtype="PCM_16")
-    file.seek(0)
-    return soundfile.read(file, dtype="float32")[0]

@@ -19,7 +19,7 @@ from genrelib.base.seeds import rng
 from genrelib.features import HOP_LENGTH, SR, extract
 from genrelib.features import audio as files
 from genrelib.features.compiled import librosa
-from genrelib.robustness import INTERVENTIONS, codecs, interventions, row, variants
+from genrelib.robustness import INTERVENTIONS, audio, interventions, variants
 from genrelib.robustness.variants import KINDS, controlled_variants
 from genrelib.synthesis import controlled
 from genrelib.synthesis.recordings import plan
@@ -68,7 +68,7 @@ def level_db(changed, y):
     return 10 * np.log10(np.mean(changed[middle] ** 2.0) / np.mean(y[middle] ** 2.0) + 1e-30)
 
 
-@pytest.mark.parametrize("module", [interventions, row, variants])
+@pytest.mark.parametrize("module", [interventions, variants])
 def test_examples(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -116,7 +116,7 @@ def test_any_strength_on_any_noise_is_finite_and_reproducible(name, seed, dtype,
     own = INTERVENTIONS[name]
     strength = data.draw(st.floats(*own.bounds, allow_subnormal=False))
     if name == "mp3":
-        strength = data.draw(st.sampled_from(codecs.MP3_KBITS))
+        strength = data.draw(st.sampled_from(audio.MP3_KBITS))
     if name == "resampling":
         strength = round(strength)
     scale = 10.0 ** rng(seed, "scale").uniform(-4, 0.5)
