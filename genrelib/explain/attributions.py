@@ -59,17 +59,9 @@ class Explainer:
     mean of their log-probabilities. The network is copied, runs without dropout and augmentation,
     and in 32-bit floats also where it was trained in fewer.
 
-    Parameters
-    ----------
-    estimator : NetworkPipeline or SegmentVoting
-        Fitted; its network sees matrices.
-    background : np.ndarray, shape (n_tracks, n_bands, n_frames)
-        Features of the tracks that the network was trained on.
-
-    Raises
-    ------
-    GenrelibError
-        Where :func:`why_not` has a reason.
+    `estimator` is a fitted pipeline whose network sees matrices, also of segments that vote; where
+    :func:`why_not` has a reason, GenrelibError is raised. `background` holds the features of the
+    tracks that it was trained on, of shape ``(n_tracks, n_bands, n_frames)``.
     """
 
     def __init__(self, estimator: BaseEstimator, background: np.ndarray):
@@ -113,13 +105,15 @@ class Explainer:
     ) -> np.ndarray:
         """Attribute the score of one class per track to the cells of its matrix.
 
+        ``"integrated_gradients"`` (Sundararajan, Taly & Yan 2017) is the gradient, averaged on the
+        way from the baseline to the track, times the way; it adds up to the track's score less the
+        baseline's. ``"occlusion"`` (Zeiler & Fergus 2014) is the fall of the score when the cell's
+        patch (:meth:`patches`) is replaced by the baseline.
+
         Parameters
         ----------
         method : str
-            ``"integrated_gradients"`` (Sundararajan, Taly & Yan 2017): the gradient, averaged on
-            the way from the baseline to the track, times the way; it adds up to the track's score
-            less the baseline's. ``"occlusion"`` (Zeiler & Fergus 2014): the fall of the score when
-            the cell's patch (:meth:`patches`) is replaced by the baseline.
+            A key of :data:`METHODS`.
         X : np.ndarray, shape (n_tracks, n_bands, n_frames)
             Features, as the estimator takes them.
         targets : np.ndarray of int, shape (n_tracks,), optional
@@ -127,7 +121,7 @@ class Explainer:
 
         Returns
         -------
-        np.ndarray, shape (n_tracks, n_bands, n_frames), dtype float32
+        np.ndarray of float32, shape of `X`
             In units of the score. Frames that no segment holds have 0.
         """
         if method not in METHODS:

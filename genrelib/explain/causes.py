@@ -95,19 +95,10 @@ def renditions(
     What is left is brought to the artist's loudness, as every recording is. A part that a track
     does not have can't be taken out of it: there is no row for it then.
 
-    Parameters
-    ----------
-    track_ids : sequence of str
-        Tracks whose ``fault`` is empty; other tracks raise GenrelibError.
-    trained_on : sequence of str
-        Tracks that a system has seen: from their artists, always of another genre, the other
-        productions are drawn, or it could not know them.
-    options : mapping
-        With which the corpus ``synthetic`` was loaded.
-    feature : str
-        A key of :data:`genrelib.features.FEATURES`.
-    n_jobs : int
-        Worker processes; the values do not depend on it.
+    `track_ids` name tracks whose ``fault`` is empty; others raise GenrelibError. Of the artists of
+    `trained_on`, which a system has seen, or it could not know their productions, one of another
+    genre is drawn. `options` are those with which the corpus ``synthetic`` was loaded; the values
+    do not depend on `n_jobs`.
     """
     originals = controlled_variants(track_ids, kinds=["unchanged"], **options)
     known = controlled_variants(trained_on, kinds=["unchanged"], **options)
@@ -154,16 +145,8 @@ def effects(
 ) -> pd.DataFrame:
     """Ask a system about the renditions.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted; its classes are positions in `genres`.
-    renditions : Renditions
-        From :func:`renditions`.
-    X : np.ndarray, shape (n_rows, n_bands, n_frames)
-        Its features at the system's size, ``segments.averaged(renditions.X, *fit.size)``.
-    genres : sequence of str
-        In the corpus's order.
+    The classes of the fitted `estimator` are positions in `genres`, which are in the corpus's
+    order. `X` is ``segments.averaged(renditions.X, *fit.size)``, the system's size.
 
     Returns
     -------

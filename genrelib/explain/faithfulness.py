@@ -49,9 +49,7 @@ def deletion(
     explainer : Explainer
         Of the network asked.
     X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-        Features.
-    track_ids : sequence of str
-        Of the rows of `X`.
+        Features of the tracks `track_ids`.
     rankings : mapping of str to np.ndarray, shape of `X`
         By title, such as from :meth:`Explainer.attribute`. Values are added up over each patch;
         high ones go first.
@@ -104,14 +102,7 @@ def _over_patches(values: np.ndarray, patches: np.ndarray) -> np.ndarray:
 def areas(curves: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Measure the areas between the curves of deletion.
 
-    Parameters
-    ----------
-    curves : pd.DataFrame
-        From :func:`deletion`.
-    groups : pd.Series, index track_id
-        What stays together when tracks are resampled.
-    seed : int
-        The study's seed.
+    `curves` are from :func:`deletion`; groups of tracks stay together when they are resampled.
 
     Returns
     -------
@@ -153,14 +144,8 @@ def cascade(
     The check of Adebayo et al. (2018, "Sanity checks for saliency maps"): attributions that stay
     what they were show the input, not what the network has learnt.
 
-    Parameters
-    ----------
-    explainer, X, track_ids, groups
-        As for :func:`deletion` and :func:`areas`.
-    method : str
-        A key of :data:`METHODS`.
-    seed : int
-        Of the new weights.
+    Parameters are those of :func:`deletion` and :func:`areas`; `method` is a key of
+    :data:`METHODS`.
 
     Returns
     -------

@@ -39,15 +39,9 @@ def importance(
         Fitted to other tracks. A later part of a pipeline, ``pipeline[1:]``, does as well, with
         what ``pipeline[:1].transform`` gives.
     X : np.ndarray, shape (n_tracks, n_rows, ...)
-        Its inputs; families are of the second axis.
+        Its inputs; `families` are rows of the second axis by name, such as from :func:`octaves`.
     y : np.ndarray of int, shape (n_tracks,)
         True labels.
-    families : mapping of str to sequence of int
-        Rows by the family's name, such as from :func:`octaves`.
-    track_ids : sequence of str
-        Of the rows of `X`.
-    seed : int
-        Of the shuffling.
 
     Returns
     -------
