@@ -110,19 +110,9 @@ class Explainer:
         baseline's. ``"occlusion"`` (Zeiler & Fergus 2014) is the fall of the score when the cell's
         patch (:meth:`patches`) is replaced by the baseline.
 
-        Parameters
-        ----------
-        method : str
-            A key of :data:`METHODS`.
-        X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-            Features, as the estimator takes them.
-        targets : np.ndarray of int, shape (n_tracks,), optional
-            The classes asked about; the predicted ones by default.
-
-        Returns
-        -------
-        np.ndarray of float32, shape of `X`
-            In units of the score. Frames that no segment holds have 0.
+        `X` has shape ``(n_tracks, n_bands, n_frames)``, as the estimator takes it; so does the
+        result, float32 in units of the score, 0 in frames that no segment holds. `targets` are the
+        classes asked about, one per track; the predicted ones by default.
         """
         if method not in METHODS:
             raise unknown("method of attribution", method, METHODS)
@@ -248,7 +238,7 @@ class Explainer:
 
 
 def layers_of(module: nn.Module) -> list[list[str]]:
-    """List the layers in computing order: names of what holds weights, and the norm behind it."""
+    """Name the parts of each layer, in computing order: what holds weights, then its norm."""
     layers: list[list[str]] = []
     for name, part in module.named_modules():
         if any(True for _ in part.parameters(recurse=False)):

@@ -39,7 +39,7 @@ class Renditions:
 
     `rows` has one row per rendition: ``track_id, genre, change`` (``"unchanged"`` or a key of
     :data:`CHANGES`) and ``donor``, the genre of the artist whose production was taken, or empty.
-    `X`, float16 of shape ``(n_rows, n_bands, n_frames)``, holds the feature of each.
+    `X`, float16 of shape ``(n_rows, n_bands, n_frames)``, holds the log-mel of each.
     """
 
     rows: pd.DataFrame
@@ -87,7 +87,6 @@ def renditions(
     trained_on: Sequence[str],
     options: Mapping[str, object],
     *,
-    feature: str = "log_mel",
     n_jobs: int = 1,
 ) -> Renditions:
     """Record tracks of the controlled corpus again, each time with one cause changed.
@@ -104,7 +103,7 @@ def renditions(
     known = controlled_variants(trained_on, kinds=["unchanged"], **options)
     artists = list({v.artist.name: v.artist for v in known}.values())
     middle, seed = neutral(artists), int(options["seed"])
-    tasks = [(variant, _changed(variant, artists, middle, seed), feature) for variant in originals]
+    tasks = [(variant, _changed(variant, artists, middle, seed)) for variant in originals]
     made = dict(spread(_rendered, tasks, n_jobs=n_jobs, label="renditions"))
     parts = [made[track_id] for track_id in track_ids]
     rows = pd.DataFrame([row for rows, _ in parts for row in rows])
@@ -123,7 +122,7 @@ def _changed(variant: Variant, artists, middle: Artist, seed: int) -> dict[str, 
     }
 
 
-def _rendered(variant: Variant, changed: dict, feature: str) -> tuple[str, tuple[list, np.ndarray]]:
+def _rendered(variant: Variant, changed: dict) -> tuple[str, tuple[list, np.ndarray]]:
     """Render one track in all ways, in a worker process: its id, rows and matrices."""
     original = variant.sound()
     sounds = {UNCHANGED: (original, "")}
@@ -136,7 +135,7 @@ def _rendered(variant: Variant, changed: dict, feature: str) -> tuple[str, tuple
         {"track_id": variant.track_id, "genre": variant.genre, "change": change, "donor": donor}
         for change, (_, donor) in sounds.items()
     ]
-    matrices = [extract(y, SR, [feature])[feature].astype(DTYPE) for y, _ in sounds.values()]
+    matrices = [extract(y, SR, ["log_mel"])["log_mel"].astype(DTYPE) for y, _ in sounds.values()]
     return variant.track_id, (rows, np.stack(matrices))
 
 
@@ -160,20 +159,16 @@ def effects(
     probabilities = np.zeros((len(rows), len(genres)))
     probabilities[:, estimator.classes_] = estimator.predict_proba(X)
     own = pd.Categorical(rows["genre"], genres).codes
-    place = np.arange(len(rows))
-    asked = pd.DataFrame(
-        {"own": probabilities[place, own], "right": probabilities.argmax(axis=1) == own}
-    )
+    p_own = probabilities[np.arange(len(rows)), own]
+    right = (probabilities.argmax(axis=1) == own).astype(float)
     is_original = rows["change"] == UNCHANGED
     original = pd.Series(rows.index[is_original], index=rows.loc[is_original, "track_id"])
     changed = rows[~is_original]
     before, after = original[changed["track_id"]].to_numpy(), changed.index.to_numpy()
     donor = np.array([genres.index(name) if name else -1 for name in changed["donor"]])
     risen = probabilities[after, donor] - probabilities[before, donor]
-    drop = asked.astype(float).to_numpy()
-    drop = drop[before] - drop[after]
     return changed[["track_id", "change"]].assign(
-        drop=drop[:, 0],
-        accuracy_drop=drop[:, 1],
+        drop=p_own[before] - p_own[after],
+        accuracy_drop=right[before] - right[after],
         toward=np.where(donor >= 0, risen, np.nan),
     )

@@ -44,17 +44,9 @@ def deletion(
     is replaced by the baseline. So patches that are far from it matter more, whatever the network:
     the order by :meth:`Explainer.distance` is the control that an explanation should beat.
 
-    Parameters
-    ----------
-    explainer : Explainer
-        Of the network asked.
-    X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-        Features of the tracks `track_ids`.
-    rankings : mapping of str to np.ndarray, shape of `X`
-        By title, such as from :meth:`Explainer.attribute`. Values are added up over each patch;
-        high ones go first.
-    seed : int
-        For the random deletions, of which there are :data:`N_RANDOM` per track.
+    `rankings` hold, by title, a number for each cell of `X`, such as from
+    :meth:`Explainer.attribute`; they are added up over each patch, and high ones go first. There
+    are :data:`N_RANDOM` random deletions per track.
 
     Returns
     -------
@@ -167,22 +159,13 @@ def cascade(
         if n_layers:
             other = explainer.randomised(n_layers, seed=derive(seed, "untrained"))
             after = other.attribute(method, X, targets)
-        where = {
-            "method": method,
-            "n_layers": int(n_layers),
-            "n_all": len(names),
-            "first": names[-n_layers] if n_layers else "",
-        }
+        first = names[-n_layers] if n_layers else ""
         for track_id, a, b, far in zip(track_ids, before, after, distance, strict=True):
-            found = {
-                "track_id": track_id,
-                "correlation": _ranks(np.abs(a), np.abs(b)),
-                "signed": _ranks(a, b),
-                "distance": _ranks(np.abs(a), far),
-            }
-            rows.append(where | found)
-    rows = pd.DataFrame(rows)
+            unsigned, signed = _ranks(np.abs(a), np.abs(b)), _ranks(a, b)
+            where = (track_id, method, int(n_layers), len(names), first)
+            rows.append((*where, unsigned, signed, _ranks(np.abs(a), far)))
     by = ["method", "n_layers", "n_all", "first"]
+    rows = pd.DataFrame(rows, columns=["track_id", *by, "correlation", "signed", "distance"])
     others = rows.groupby(by, sort=False)[["signed", "distance"]].mean().reset_index(drop=True)
     return means(rows, by, "correlation", groups, seed=seed).join(others)
 

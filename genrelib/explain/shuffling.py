@@ -33,15 +33,9 @@ def importance(
     All rows of a family move together, from the same other track. Families that say the same
     share the credit: each alone then seems to matter little. Breiman (2001), by scikit-learn.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted to other tracks. A later part of a pipeline, ``pipeline[1:]``, does as well, with
-        what ``pipeline[:1].transform`` gives.
-    X : np.ndarray, shape (n_tracks, n_rows, ...)
-        Its inputs; `families` are rows of the second axis by name, such as from :func:`octaves`.
-    y : np.ndarray of int, shape (n_tracks,)
-        True labels.
+    The `estimator` is fitted to other tracks. A later part of a pipeline, ``pipeline[1:]``, does as
+    well, with what ``pipeline[:1].transform`` gives. `families` are rows of the second axis of `X`
+    by name, such as from :func:`octaves`. Two tracks are needed at least.
 
     Returns
     -------
@@ -49,11 +43,6 @@ def importance(
         One row per track and family: ``track_id, family, n_rows``, and ``drop``: 1 where a right
         answer always becomes wrong, -1 where a wrong one always becomes right, the mean of
         :data:`N_REPEATS` shufflings. For :func:`genrelib.inference.means`.
-
-    Raises
-    ------
-    GenrelibError
-        When lengths disagree, there are fewer than two tracks, or a row is not there.
     """
     rows = [np.asarray(members) for members in families.values()]
     if not len(X) == len(y) == len(track_ids) or len(X) < 2:
@@ -158,9 +147,5 @@ def statistics_families(statistics: MelStatistics) -> dict[str, np.ndarray]:
         "deviation of change of MFCC": n_mfcc,
     }
     n_all = statistics.transform(np.zeros((1, *statistics.shape_), np.float32)).shape[1]
-    sizes["modulation"] = n_all - sum(sizes.values())
-    ends = np.cumsum(list(sizes.values()))
-    return {
-        name: np.arange(end - size, end)
-        for (name, size), end in zip(sizes.items(), ends, strict=True)
-    }
+    columns = np.split(np.arange(n_all), np.cumsum(list(sizes.values())))
+    return dict(zip([*sizes, "modulation"], columns, strict=True))

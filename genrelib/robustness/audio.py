@@ -5,6 +5,7 @@ encode and decode in memory, by libsndfile.
 """
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import scipy.fft
@@ -34,20 +35,16 @@ _ORDER = 4  # Butterworth, 24 dB per octave
 _TAPS = 4095  # odd: a delay of whole samples, which "same" takes back
 
 
-def high_pass(y, cutoff_hz, generator):
-    """Take away what lies below `cutoff_hz`, where the gain is -3 dB."""
-    return _butterworth(y, cutoff_hz, "highpass")
+def _butterworth(kind):
+    def change(y, cutoff_hz, generator):
+        sos = scipy.signal.butter(_ORDER, cutoff_hz, btype=kind, fs=SR, output="sos")
+        return scipy.signal.sosfilt(sos, y)
+
+    return change
 
 
-def low_pass(y, cutoff_hz, generator):
-    """Take away what lies above `cutoff_hz`, where the gain is -3 dB."""
-    return _butterworth(y, cutoff_hz, "lowpass")
-
-
-def _butterworth(y, cutoff_hz, kind):
-    return scipy.signal.sosfilt(
-        scipy.signal.butter(_ORDER, cutoff_hz, btype=kind, fs=SR, output="sos"), y
-    )
+high_pass, low_pass = _butterworth("highpass"), _butterworth("lowpass")
+"""Take away what lies below or above the strength in Hz, where the gain is -3 dB."""
 
 
 def equaliser(y, largest_db, generator):
@@ -73,16 +70,6 @@ def gain(y, gain_db, generator):
     return y * 10 ** (gain_db / 20)
 
 
-def white_noise(y, snr_db, generator):
-    """Add noise of equal power per hertz, `snr_db` below the music."""
-    return _mixed(y, white(len(y), generator), snr_db)
-
-
-def pink_noise(y, snr_db, generator):
-    """Add noise of equal power per octave, `snr_db` below the music."""
-    return _mixed(y, pink(len(y), generator), snr_db)
-
-
 def white(n_samples: int, generator: np.random.Generator) -> np.ndarray:
     """Draw noise of equal power per hertz."""
     return generator.standard_normal(n_samples)
@@ -96,11 +83,17 @@ def pink(n_samples: int, generator: np.random.Generator) -> np.ndarray:
     return scipy.fft.irfft(spectrum / np.sqrt(hz), n_drawn)[:n_samples]
 
 
-def _mixed(y, noise, snr_db):
-    # in double precision: squares of faint single precision samples vanish
-    y = y.astype(float)
-    ratio = np.mean(np.square(y)) / np.mean(np.square(noise))
-    return y + np.sqrt(ratio * 10 ** (-snr_db / 10)) * noise
+def noisy(noise: Callable) -> Callable:
+    """Make the intervention that adds what ``noise(n_samples, generator)`` draws."""
+
+    def change(y, snr_db, generator):
+        added = noise(len(y), generator)
+        # in double precision: squares of faint single precision samples vanish
+        y = y.astype(float)
+        ratio = np.mean(np.square(y)) / np.mean(np.square(added))
+        return y + np.sqrt(ratio * 10 ** (-snr_db / 10)) * added
+
+    return change
 
 
 def reverberation(y, rt60_s, generator):

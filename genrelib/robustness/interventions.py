@@ -70,24 +70,12 @@ class Intervention:
     def apply(
         self, y: np.ndarray, sr: int, strength: float, generator: np.random.Generator
     ) -> np.ndarray:
-        """Change a recording; an argument that is not as below raises GenrelibError.
+        """Change `y`, mono audio in floats of 22050 Hz, finite, at least 2048 samples long.
 
-        Parameters
-        ----------
-        y : np.ndarray [shape=(n_samples,), dtype=float32 or float64]
-            Mono audio, finite, at least 2048 samples.
-        sr : int
-            Must be 22050.
-        strength : float
-            The neutral one, or within `bounds`.
-        generator : np.random.Generator
-            Source of all draws: the same state gives the same samples.
-
-        Returns
-        -------
-        np.ndarray [shape=(n_samples,), dtype=float32]
-            A new array, finite, aligned with `y` within a millisecond (but for what `description`
-            says); it may exceed full scale.
+        The strength is the neutral one or within `bounds`; the same state of the generator gives
+        the same samples. The result is a new array, float32 of the same length, finite, aligned
+        with `y` within a millisecond (but for what `description` says); it may exceed full scale.
+        Other arguments raise GenrelibError.
         """
         y = _checked_audio(y, sr)
         self._check(strength, generator)
@@ -234,7 +222,7 @@ INTERVENTIONS: dict[str, Intervention] = {
             "multiplication, without clipping; on a log-mel relative to the track's maximum this "
             "changes nothing",
             audio.gain,
-            mel.gain,
+            lambda log_mel, *_: log_mel,
         ),
         Intervention(
             "white_noise",
@@ -245,7 +233,7 @@ INTERVENTIONS: dict[str, Intervention] = {
             (-40, 200),
             "Gaussian noise, equal power per hertz; the strength is the ratio of the music's power "
             "to the noise's over the whole clip",
-            audio.white_noise,
+            audio.noisy(audio.white),
             mel.noisy(audio.white),
         ),
         Intervention(
@@ -256,7 +244,7 @@ INTERVENTIONS: dict[str, Intervention] = {
             math.inf,
             (-40, 200),
             "Gaussian noise, equal power per octave above 20 Hz; strength as for white noise",
-            audio.pink_noise,
+            audio.noisy(audio.pink),
             mel.noisy(audio.pink),
         ),
         Intervention(

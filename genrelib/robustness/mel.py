@@ -43,11 +43,6 @@ def _filter_bank() -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def gain(log_mel, gain_db, generator, frame_s):
-    """Change nothing: decibels relative to the track's maximum do not know how loud it was."""
-    return log_mel
-
-
 def noisy(noise: Callable) -> Callable:
     """Make the intervention that adds the power of what ``noise(n_samples, generator)`` draws."""
 
@@ -62,10 +57,7 @@ def noisy(noise: Callable) -> Callable:
 
 
 def reverberation(log_mel, rt60_s, generator, frame_s):
-    """Let each band's power decay by 60 dB in `rt60_s`, half of the energy being the direct sound.
-
-    This is what the reverberated sound's power is on average over many rooms of that decay.
-    """
+    """Let each band's power decay by 60 dB in `rt60_s`: the mean over many rooms of that decay."""
     n_tail = int(np.ceil(rt60_s / frame_s)) + 1
     edges = np.clip((np.arange(n_tail + 1) - 0.5) * frame_s / rt60_s, 0, 1)
     tail = np.diff(1 - 10 ** (-6 * edges))

@@ -16,16 +16,6 @@ from .interventions import INTERVENTIONS
 from .trials import UNCHANGED
 from .variants import KINDS
 
-DIFFERENCES = ("difference", "difference_low", "difference_high")
-MEASURES = (
-    *("n", "n_groups"),
-    *("accuracy", "low", "high"),
-    *DIFFERENCES,
-    *("flip_rate", "flip_low", "flip_high"),
-    *("p_own_change", "p_own_low", "p_own_high"),
-)
-"""What is measured after a change: numbers of tests and groups; values with their intervals."""
-
 SWAP = "genre_swap"
 
 _NAMED = 3  # interventions that a sentence names
@@ -35,14 +25,8 @@ _TAIL = 0.025  # of intervals of 95 % that lie below a true zero
 def by_strength(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Measure the answers under each intervention and strength.
 
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        From :func:`genrelib.robustness.answers`.
-    groups : pd.Series, index track_id
-        What stays together when tracks are resampled.
-    seed : int
-        The study's seed.
+    `rows` are from :func:`genrelib.robustness.answers`; groups of tracks stay together when they
+    are resampled.
 
     Returns
     -------
@@ -63,7 +47,7 @@ def by_strength(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
                 if len(now):
                     where = {"system": name, "intervention": intervention, "strength": strength}
                     found.append(where | answered.measured(now, now["genre"]))
-    return pd.DataFrame(found, columns=["system", "intervention", "strength", *MEASURES])
+    return pd.DataFrame(found)
 
 
 def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
@@ -79,9 +63,10 @@ def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame
             now = answered.part(kind)
             measured = answered.measured(now, now["manner"])
             if kind == SWAP:
-                measured |= dict.fromkeys(DIFFERENCES, np.nan)
+                ends = ("difference_low", "difference_high")
+                measured |= dict.fromkeys(("difference", *ends), np.nan)
             found.append({"system": name, "kind": kind} | measured)
-    return pd.DataFrame(found, columns=["system", "kind", *MEASURES])
+    return pd.DataFrame(found)
 
 
 def swaps(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:

@@ -146,21 +146,8 @@ def strengths(name: str, n: int) -> tuple[float, ...]:
 def chosen_tracks(fits: Iterable[Fit], corpus: Corpus, n_tracks: int, *, seed: int) -> list[str]:
     """Draw tested tracks: as many of each genre, and of as many groups, as there can be.
 
-    Parameters
-    ----------
-    fits : iterable of Fit
-        Those whose estimators are kept count.
-    corpus : Corpus
-        Of the fits. Tracks with a planted fault are left out.
-    n_tracks : int > 0
-        How many; all where there are no more.
-    seed : int
-        The study's seed.
-
-    Returns
-    -------
-    list of str
-        Track ids, sorted.
+    Of the `fits`, those whose estimators are kept count. Tracks with a planted fault are left out.
+    There are `n_tracks` ids, sorted; all where there are no more.
     """
     if n_tracks < 1:
         raise GenrelibError(f"{n_tracks} tracks; ask for at least 1.")
@@ -203,21 +190,10 @@ def answers(
     What an intervention draws depends on its name and the track, not on the strength: a random
     curve or a noise only grows.
 
-    Parameters
-    ----------
-    fits : iterable of Fit
-        Those whose estimators are kept count.
-    corpus, store : Corpus, Store
-        Of the fits. Where a pack stands in for the audio, its whole log-mel is changed, and other
-        features are made from the changed one.
-    track_ids : sequence of str
-        Tested tracks, see :func:`chosen_tracks`.
-    n_strengths : int
-        See :func:`strengths`.
-    seed : int
-        The study's seed.
-    n_jobs : int
-        Worker processes, each at one track; the answers do not depend on it.
+    Of the `fits`, those whose estimators are kept count. Where a pack stands in for the audio, its
+    whole log-mel is changed, and other features are made from the changed one. `track_ids` are as
+    from :func:`chosen_tracks`, `n_strengths` as in :func:`strengths`; the answers do not depend on
+    `n_jobs`.
 
     Returns
     -------

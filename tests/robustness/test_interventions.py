@@ -512,14 +512,6 @@ def test_variants_change_what_their_kind_says(corpus):
     assert len({v.manner for v in planned if v.kind == "genre_swap"}) > 2
 
 
-def test_the_manner_of_a_swap_can_be_stated(corpus):
-    track_id = corpus.index[(corpus["fault"] == "") & (corpus["genre"] == "jazz")][0]
-    (swap,) = controlled_variants([track_id], kinds=["genre_swap"], manner="metal", **CORPUS)
-    assert (swap.genre, swap.manner) == ("jazz", "metal")
-    with pytest.raises(GenrelibError, match="is jazz already"):
-        controlled_variants([track_id], kinds=["genre_swap"], manner="jazz", **CORPUS)
-
-
 def test_variants_of_what_is_not_there_are_refused(corpus):
     faulty = corpus.index[corpus["fault"] == "mislabel"][0]
     with pytest.raises(GenrelibError, match=r"planted fault \(mislabel\)"):
@@ -529,8 +521,6 @@ def test_variants_of_what_is_not_there_are_refused(corpus):
     healthy = corpus.index[corpus["fault"] == ""][:1]
     with pytest.raises(GenrelibError, match="unknown kind of variant 'karaoke'"):
         controlled_variants(healthy, kinds=["karaoke"], **CORPUS)
-    with pytest.raises(GenrelibError, match="unknown genre 'polka'"):
-        controlled_variants(healthy, manner="polka", **CORPUS)
 
 
 def test_newcomers_have_names_of_their_own():
