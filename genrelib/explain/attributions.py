@@ -88,9 +88,7 @@ class Explainer:
 
     def _take(self, module: nn.Module) -> None:
         self._module = module.float().eval().requires_grad_(False)
-        self._scores = (
-            self._module if self.n_segments == 1 else _MeanOfSegments(module, self.n_segments)
-        )
+        self._scores = module if self.n_segments == 1 else _MeanOfSegments(module, self.n_segments)
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Return the score of each genre, float64 of shape ``(n_tracks, n_classes)``."""
@@ -117,7 +115,13 @@ class Explainer:
         if method not in METHODS:
             raise unknown("method of attribution", method, METHODS)
         inputs = self._inputs(X)
-        targets = self._targets(X, targets)
+        targets = np.asarray(self.predicted(X) if targets is None else targets)
+        n_classes = self._net.n_classes
+        if len(targets) != len(X) or not np.isin(targets, np.arange(n_classes)).all():
+            raise GenrelibError(
+                f"targets {targets.tolist()} for {len(X)} tracks; one class per track is needed, 0 "
+                f"to {n_classes - 1}."
+            )
         ask = self._integrated if method == "integrated_gradients" else self._occluded
         # cuDNN's LSTMs have no gradient in evaluation mode
         with one_thread(), torch.backends.cudnn.flags(enabled=False):
@@ -204,18 +208,6 @@ class Explainer:
         if n_layers:
             _measure_anew(other._module, lambda: other._scored(self._background))
         return other
-
-    def _targets(self, X, targets) -> np.ndarray:
-        if targets is None:
-            return self.predicted(X)
-        targets = np.asarray(targets)
-        n_classes = self._net.n_classes
-        if len(targets) != len(X) or not np.isin(targets, np.arange(n_classes)).all():
-            raise GenrelibError(
-                f"targets {targets.tolist()} for {len(X)} tracks; one class per track is needed, 0 "
-                f"to {n_classes - 1}."
-            )
-        return targets
 
     def _inputs(self, X: np.ndarray) -> torch.Tensor:
         """Return what the network sees of each track, segments side by side in time."""

@@ -142,12 +142,11 @@ def cascade(
     Returns
     -------
     pd.DataFrame
-        One row per stage, of which there are at most :data:`N_STAGES` after the first: ``method``,
-        ``n_layers`` randomised of ``n_all``, the name ``first`` of the earliest of them;
-        ``n_tracks``; ``correlation``, Spearman's, of the amounts of the attributions before and
-        after, with its 95 % interval ``low, high``; ``signed``, that of the attributions with
-        their signs; and ``distance``, that of the amounts before with the distance from the
-        baseline, which no network is needed for.
+        One row per stage, at most :data:`N_STAGES` after the first: ``method``; ``n_layers``
+        randomised of ``n_all``, the earliest named ``first``; ``n_tracks``; ``correlation``,
+        Spearman's, of the amounts before and after, with its 95 % interval ``low, high``;
+        ``signed``, that of the attributions with their signs; and ``distance``, that of the amounts
+        before with the distance from the baseline, which needs no network.
     """
     targets = explainer.predicted(X)
     before, distance = explainer.attribute(method, X, targets), explainer.distance(X)
@@ -224,10 +223,9 @@ def _areas(table):
 def _cascades(table):
     for method, part in table.groupby("method", sort=False):
         last = part.iloc[-1]
+        verdict = "fails" if last["low"] > LIMIT else "neither passes nor fails for certain"
         if last["high"] < LIMIT:
             verdict = "passes"
-        else:
-            verdict = "fails" if last["low"] > LIMIT else "neither passes nor fails for certain"
         yield (
             f"Weight randomisation, over {last['n_tracks']} tracks and one draw of weights: with "
             f"all {last['n_all']} layers as before training, the "

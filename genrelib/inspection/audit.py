@@ -1,6 +1,7 @@
 """What an audit finds: one table for all detectors, held against what is known, made a manifest."""
 
 import itertools
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -136,20 +137,15 @@ def against_titles(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     by_title = by_artist & (one["title"] == two["title"]) & (one["title"] != "")
     relation = np.select([by_title, by_artist], [0, 1], 2)
     titled = tracks[tracks["title"] != ""]
-    n_title = _n_pairs(titled.groupby(["artist", "title"]).size())
-    n_artist = _n_pairs(tracks.groupby("artist").size())
-    n_all = _n_pairs(pd.Series([len(tracks)]))
+    sizes = (titled.groupby(["artist", "title"]).size(), tracks.groupby("artist").size())
+    n_title, n_artist = (sum(math.comb(n, 2) for n in of) for of in sizes)
+    n_all = math.comb(len(tracks), 2)
     names = ("same artist and title", "same artist", "other artists")
     counts = {"pairs": [n_title, n_artist - n_title, n_all - n_artist]}
     for fault in PAIRED:
         mine = relation[(pairs["fault"] == fault).to_numpy()]
         counts[fault] = np.bincount(mine, minlength=3)
     return pd.DataFrame(counts, index=pd.Index(names, name="relation"))
-
-
-def _n_pairs(sizes: pd.Series) -> int:
-    """Return how many pairs there are within groups of these sizes."""
-    return int((sizes * (sizes - 1) // 2).sum())
 
 
 def manifest(found: pd.DataFrame) -> pd.DataFrame:

@@ -105,14 +105,7 @@ def _log_probabilities(model: Pipeline, X: np.ndarray) -> np.ndarray:
 def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:
     """Fit the probe to each fold's training tracks and predict its test tracks.
 
-    Parameters
-    ----------
-    X : pd.DataFrame
-        From :func:`~genrelib.inspection.summaries`, or some of its columns; all values finite.
-    tracks : pd.DataFrame
-        The tracks table.
-    folds : Folds
-        From :func:`fitted_folds`.
+    `X` is from :func:`~genrelib.inspection.summaries`, or some of its columns, all values finite.
 
     Returns
     -------

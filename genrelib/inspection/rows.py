@@ -26,10 +26,8 @@ VALUE = "value"
 """What is kept of each row of a feature that has a single frame, which has no course in time."""
 
 MOST_ROWS = {"spectrogram": 128, "tempogram": 128}
-"""Features whose neighbouring rows are averaged before anything else, to so many rows.
-
-A linear probe on all 1025 bins or 384 lags would have more columns than most corpora have tracks.
-"""
+"""Features whose neighbouring rows are averaged first, to so many: a linear probe on all 1025 bins
+or 384 lags would have more columns than most corpora have tracks."""
 
 FALSE_DISCOVERY_RATE = 0.05
 """Share of the rows called separating that may be false, on average."""
@@ -38,14 +36,12 @@ LEVELS = ["family", "row", "statistic"]
 
 _CHUNK = 8  # tracks in memory at a time
 _N_FAMILIES = 8
-_NOTES = tuple(label for family, label in STACK_ROWS if family == "CENS")
 
 
 def summaries(store: Store, feature: str, track_ids: Sequence[str]) -> pd.DataFrame:
     """Summarise a feature of many tracks; only a few tracks are in memory at a time.
 
-    The 1025 bins of the spectrogram, in dB, and the 384 lags of the tempogram are averaged to 128
-    neighbourhoods first, see :data:`MOST_ROWS`.
+    Rows of some features are averaged first, see :data:`MOST_ROWS`. At least one track is needed.
 
     Returns
     -------
@@ -54,11 +50,6 @@ def summaries(store: Store, feature: str, track_ids: Sequence[str]) -> pd.DataFr
         ``"440 Hz"``, and ``statistic``, one of :data:`STATISTICS`. The families of the stack, and
         of a feature of packs only, are its own; those of another feature are blocks of neighbouring
         rows. A feature of a single frame has ``n_rows`` columns, of the statistic :data:`VALUE`.
-
-    Raises
-    ------
-    GenrelibError
-        As :meth:`genrelib.store.Store.read`, and when no track is named.
     """
     track_ids = list(track_ids)
     if not track_ids:
@@ -107,7 +98,7 @@ def row_labels(feature: str, n_rows: int, *, frame_s: float) -> list[tuple[str, 
         lags = frame_s * np.arange(FEATURES[feature].n_bands)
         rows = [f"{centre:.2f} s" for centre in _centres(lags, n_rows)]
     elif kind == "chroma":
-        rows = list(_NOTES)
+        rows = [label for family, label in STACK_ROWS if family == "CENS"]
     else:
         rows = [f"coefficient {number}" for number in range(n_rows)]
     blocks = np.array_split(np.arange(n_rows), min(_N_FAMILIES, n_rows))
@@ -243,7 +234,9 @@ def row_tests(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     """
     artists = _artists(checked(X, tracks), tracks)
     genres = artists.index.get_level_values("genre")
-    tested = _testable(artists)
+    counts = genres.value_counts()
+    # there must be genres, and artists within one, to compare
+    tested = (np.ptp(artists.to_numpy(), axis=0) > 0) & (len(counts) > 1) & (counts.max() > 1)
     table = pd.DataFrame(np.nan, index=X.columns, columns=["H", "p", "p_adjusted", "eta_squared"])
     if tested.any():
         values, names = artists.to_numpy()[:, tested], genres.unique()
@@ -258,12 +251,6 @@ def row_tests(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     table.insert(0, "n_artists", len(artists))
     table.insert(4, "separates", table["p_adjusted"] <= FALSE_DISCOVERY_RATE)
     return table.join(_extremes(artists))
-
-
-def _testable(artists: pd.DataFrame) -> np.ndarray:
-    """Tell which columns vary, if there are genres, and artists within one, to compare."""
-    counts = artists.index.get_level_values("genre").value_counts()
-    return (np.ptp(artists.to_numpy(), axis=0) > 0) & (len(counts) > 1) & (counts.max() > 1)
 
 
 def _artists(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def pairs(corpus: Corpus, features: Store) -> pd.DataFrame:
     ids = list(usable.index)
     if not ids:
         return table([])
-    if "log_mel" not in features_of(corpus):
+    if corpus.lacks("log_mel"):
         return gathered(copies(usable))
     log_mel = features.read("log_mel", ids, size=(_BANDS, None))
     found = [copies(usable), recordings(log_mel, ids, frame_s=features.frame_s)]

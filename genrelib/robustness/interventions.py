@@ -48,12 +48,8 @@ class Intervention:
         The strength that changes nothing; codecs have none.
     bounds : (float, float)
         Lowest and highest possible strength beside the neutral one.
-    on_audio : callable
-        ``on_audio(y, strength, generator) -> y``, unchecked.
-    on_mel : callable or None
-        ``on_mel(log_mel, strength, generator, frame_s) -> log_mel``, unchecked.
-    no_mel : str
-        Reason it can't be done on a log-mel matrix, or an empty string.
+    on_audio, on_mel : callable
+        As in :mod:`.audio` and :mod:`.mel`, unchecked; `no_mel` says why there is no `on_mel`.
     """
 
     name: str

@@ -195,22 +195,15 @@ def answers(
     from :func:`chosen_tracks`, `n_strengths` as in :func:`strengths`; the answers do not depend on
     `n_jobs`.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per system, track and change: ``system, track_id, genre, change, strength, manner``
-        (empty), ``predicted, p_<genre>...``.
-
-    Raises
-    ------
-    GenrelibError
-        When no fit is kept, a track was not tested, or a feature can't be had after a change.
+    The table has one row per system, track and change: ``system, track_id, genre, change, strength,
+    manner`` (empty), ``predicted, p_<genre>...``. GenrelibError is raised when no fit is kept, a
+    track was not tested, or a feature can't be had after a change.
     """
     fits = _kept(fits)
     asked, clip_s = _asked(fits), store.configuration["clip_s"]
     done = [name for name in INTERVENTIONS if not _lacking(corpus, name)]
-    changes = [Change(name, float(s)) for name in done for s in strengths(name, n_strengths)]
-    changes = [Change(UNCHANGED), *changes]
+    changes = [Change(UNCHANGED)]
+    changes += [Change(name, float(s)) for name in done for s in strengths(name, n_strengths)]
     if corpus.pack is None:
         paths = corpus.tracks["path"]
         tasks = [(i, paths[i], clip_s, changes, asked, seed) for i in track_ids]
