@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from ..base.parallel import spread
 from ..base.seeds import rng
 from ..features import SR, extract
+from ..robustness import UNCHANGED
 from ..robustness.variants import Variant, controlled_variants
 from ..store import DTYPE
 from ..synthesis.styles import Artist
@@ -23,8 +24,6 @@ CHANGES = {
     "other": "production of another genre's artist",
 }
 """What is changed, with its title."""
-
-UNCHANGED = "unchanged"
 
 _PRODUCTION = tuple(
     field.name
@@ -99,8 +98,8 @@ def renditions(
     genre is drawn. `options` are those with which the corpus ``synthetic`` was loaded; the values
     do not depend on `n_jobs`.
     """
-    originals = controlled_variants(track_ids, kinds=["unchanged"], **options)
-    known = controlled_variants(trained_on, kinds=["unchanged"], **options)
+    originals = controlled_variants(track_ids, kinds=[UNCHANGED], **options)
+    known = controlled_variants(trained_on, kinds=[UNCHANGED], **options)
     artists = list({v.artist.name: v.artist for v in known}.values())
     middle, seed = neutral(artists), int(options["seed"])
     tasks = [(variant, _changed(variant, artists, middle, seed)) for variant in originals]

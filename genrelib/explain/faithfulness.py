@@ -56,17 +56,17 @@ def deletion(
         ``probability`` of the genre that is predicted for the whole track.
     """
     patches = explainer.patches()
-    n_patches = patches.max() + 1
+    numbers, n_frames, n_patches = patches.ravel(), patches.shape[1], patches.max() + 1
     shares = np.linspace(0, 1, N_SHARES)
     counts = np.round(shares * n_patches).astype(int)
     targets = explainer.predicted(X)
     rankings = {**rankings, CONTROL: explainer.distance(X)}
     tables = []
     for row, (track_id, target) in enumerate(zip(track_ids, targets, strict=True)):
-        orders = {
-            title: np.argsort(-_over_patches(values[row], patches), kind="stable")
-            for title, values in rankings.items()
-        }
+        orders = {}
+        for title, values in rankings.items():
+            amounts = np.bincount(numbers, values[row, :, :n_frames].ravel())
+            orders[title] = np.argsort(-amounts, kind="stable")
         for number in range(N_RANDOM):
             generator = rng(seed, "deletion", track_id, number)
             orders[RANDOM, number] = generator.permutation(n_patches)
@@ -84,11 +84,6 @@ def deletion(
             for title, curve in curves.items()
         ]
     return pd.concat(tables, ignore_index=True)
-
-
-def _over_patches(values: np.ndarray, patches: np.ndarray) -> np.ndarray:
-    inner = values[:, : patches.shape[1]]
-    return np.bincount(patches.ravel(), weights=inner.ravel())
 
 
 def areas(curves: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:

@@ -94,14 +94,6 @@ def _fitted(X: np.ndarray, genres: np.ndarray) -> Pipeline:
     return make_pipeline(StandardScaler(), lda).fit(X, genres)
 
 
-def _log_probabilities(model: Pipeline, X: np.ndarray) -> np.ndarray:
-    """Return the logarithm of each class's probability, never minus infinity, shape (n, k)."""
-    scores = model.decision_function(X)
-    if scores.ndim == 1:  # two classes have one score
-        scores = np.column_stack([np.zeros_like(scores), scores])
-    return log_softmax(scores, axis=1)
-
-
 def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:
     """Fit the probe to each fold's training tracks and predict its test tracks.
 
@@ -126,7 +118,10 @@ def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:
 def _predicted(X: pd.DataFrame, genres: pd.Series, fold: protocols.Fold) -> pd.DataFrame:
     train, test = [*fold.train, *fold.valid], list(fold.test)
     model = _fitted(X.loc[train].to_numpy(), genres[train].to_numpy())
-    log_p = _log_probabilities(model, X.loc[test].to_numpy())
+    scores = model.decision_function(X.loc[test].to_numpy())
+    if scores.ndim == 1:  # two classes have one score
+        scores = np.column_stack([np.zeros_like(scores), scores])
+    log_p = log_softmax(scores, axis=1)  # never minus infinity
     names = [f"log_p_{genre}" for genre in sorted(set(genres))]
     known = [f"log_p_{genre}" for genre in model.classes_]
     table = pd.DataFrame(

@@ -4,8 +4,6 @@ Each table says how many answers are right and how many have changed; every numb
 taken from a table.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
@@ -38,12 +36,14 @@ def by_strength(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
         genre. Each with the ends of its 95 % interval.
     """
     found = []
-    for name, answered in _systems(rows, groups, seed):
-        for intervention in filter(answered.has, INTERVENTIONS):
-            row = INTERVENTIONS[intervention]
+    for name, part in rows.groupby("system", sort=False):
+        answered = _Answered(part, groups, seed)
+        for intervention in [name for name in INTERVENTIONS if name in answered.parts]:
+            row, changed = INTERVENTIONS[intervention], answered.parts[intervention]
             for strength in row.strengths:
-                change = UNCHANGED if strength == row.neutral else intervention
-                now = answered.part(change, strength)
+                now = changed[changed["strength"] == strength]
+                if strength == row.neutral:
+                    now = answered.before
                 if len(now):
                     where = {"system": name, "intervention": intervention, "strength": strength}
                     found.append(where | answered.measured(now, now["genre"]))
@@ -58,9 +58,10 @@ def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame
     :func:`swaps` for how often the answer is the song's own genre.
     """
     found = []
-    for name, answered in _systems(rows, groups, seed):
-        for kind in filter(answered.has, KINDS):
-            now = answered.part(kind)
+    for name, part in rows.groupby("system", sort=False):
+        answered = _Answered(part, groups, seed)
+        for kind in [kind for kind in KINDS if kind in answered.parts]:
+            now = answered.parts[kind]
             measured = answered.measured(now, now["manner"])
             if kind == SWAP:
                 ends = ("difference_low", "difference_high")
@@ -83,8 +84,9 @@ def swaps(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
         but ``neither`` with the ends of its 95 % interval.
     """
     found = []
-    for name, answered in _systems(rows, groups, seed):
-        now, before = answered.part(SWAP), answered.before
+    for name, part in rows.groupby("system", sort=False):
+        answered = _Answered(part, groups, seed)
+        now, before = answered.parts[SWAP], answered.before
         manner = (now["predicted"] == now["manner"]).to_numpy(float)
         own = (now["predicted"] == now["genre"]).to_numpy(float)
         risen = _probability(now, now["manner"]) - _probability(before, now["manner"])
@@ -109,15 +111,6 @@ class _Answered:
         # one seed for all systems, whose values are thereby paired
         self.bootstrap = ClusterBootstrap(self.before["group"], rng(seed, "robustness"))
 
-    def has(self, change: str) -> bool:
-        return change in self.parts
-
-    def part(self, change: str, strength: float | None = None) -> pd.DataFrame:
-        """Rows of a change, of one strength where it has several; perhaps none."""
-        part = self.parts[change]
-        is_other = strength is not None and change != UNCHANGED
-        return part[part["strength"] == strength] if is_other else part
-
     def measured(self, now: pd.DataFrame, truth: pd.Series) -> dict[str, float]:
         """Compare the answers after a change with those before."""
         right = (now["predicted"] == truth).to_numpy(float)
@@ -135,15 +128,9 @@ class _Answered:
 
     def mean(self, name, values, span, *, ends=()) -> dict[str, float]:
         """Average over tracks, with the 95 % interval."""
-        columns = np.column_stack([values, np.ones(len(values))])
-        estimate = self.bootstrap.estimate(columns, span=span)
+        estimate = self.bootstrap.mean(values, span)
         names = (name, *(ends or (f"{name}_low", f"{name}_high")))
         return dict(zip(names, (estimate.value, *estimate.interval), strict=True))
-
-
-def _systems(rows, groups, seed) -> Iterator[tuple[str, _Answered]]:
-    for name, part in rows.groupby("system", sort=False):
-        yield name, _Answered(part, groups, seed)
 
 
 def _probability(rows: pd.DataFrame, genre: pd.Series) -> np.ndarray:
