@@ -93,10 +93,10 @@ def renditions(
     What is left is brought to the artist's loudness, as every recording is. A part that a track
     does not have can't be taken out of it: there is no row for it then.
 
-    `track_ids` name tracks whose ``fault`` is empty; others raise GenrelibError. Of the artists of
-    `trained_on`, which a system has seen, or it could not know their productions, one of another
-    genre is drawn. `options` are those with which the corpus ``synthetic`` was loaded; the values
-    do not depend on `n_jobs`.
+    Tracks are those whose ``fault`` is empty; others raise GenrelibError. The other production is
+    that of an artist of another genre, drawn from those of `trained_on`: tracks that a system has
+    seen, or it could not know the production. `options` are those with which the corpus
+    ``synthetic`` was loaded; the values do not depend on `n_jobs`.
     """
     originals = controlled_variants(track_ids, kinds=[UNCHANGED], **options)
     known = controlled_variants(trained_on, kinds=[UNCHANGED], **options)

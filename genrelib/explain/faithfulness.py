@@ -44,9 +44,9 @@ def deletion(
     is replaced by the baseline. So patches that are far from it matter more, whatever the network:
     the order by :meth:`Explainer.distance` is the control that an explanation should beat.
 
-    `rankings` hold, by title, a number for each cell of `X`, such as from
-    :meth:`Explainer.attribute`; they are added up over each patch, and high ones go first. There
-    are :data:`N_RANDOM` random deletions per track.
+    `X` has shape ``(n_tracks, n_bands, n_frames)``. `rankings` hold, by title, a number for each of
+    its cells, such as from :meth:`Explainer.attribute`; they are added up over each patch, and high
+    ones go first. There are :data:`N_RANDOM` random deletions per track.
 
     Returns
     -------

@@ -34,8 +34,9 @@ def importance(
     share the credit: each alone then seems to matter little. Breiman (2001), by scikit-learn.
 
     The `estimator` is fitted to other tracks. A later part of a pipeline, ``pipeline[1:]``, does as
-    well, with what ``pipeline[:1].transform`` gives. `families` are rows of the second axis of `X`
-    by name, such as from :func:`octaves`. Two tracks are needed at least.
+    well, with what ``pipeline[:1].transform`` gives. `X` has shape ``(n_tracks, n_rows, ...)``, of
+    two tracks at least; `y` holds their integer labels; `families` are rows by name, such as from
+    :func:`octaves`.
 
     Returns
     -------

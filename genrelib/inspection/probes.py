@@ -53,7 +53,7 @@ def fitted_folds(tracks: pd.DataFrame, *, n_folds: int, seed: int) -> Folds:
     parts together, where the number of folds is the same.
 
     `tracks` holds the usable rows of a tracks table; a genre of a single track raises
-    GenrelibError. `n_folds` is what is wanted.
+    GenrelibError. `n_folds` is the number wanted.
     """
     smallest = tracks["genre"].value_counts().min()
     n_groups = tracks["group"].nunique()
