@@ -8,8 +8,7 @@ randomised weights. Classical systems are asked by shuffling families of their i
 
 from .attributions import METHODS, Explainer, why_not
 from .causes import CHANGES, Renditions, effects, renditions
-from .faithfulness import areas, cascade, deletion
-from .findings import findings
+from .faithfulness import areas, cascade, deletion, findings
 from .shuffling import importance, octaves, stack_families, statistics_families
 
 __all__ = [

@@ -1,6 +1,7 @@
 """Attributions: how much each cell of a network's input speaks for a genre."""
 
 import copy
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -16,77 +17,6 @@ from ..features.segments import cut
 from ..systems.estimators import ClassifierOnNetwork, SegmentVoting, check_features
 from ..systems.training import GenreNet, NetworkPipeline
 
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
-
-
-def fresh(net: GenreNet, seed: int) -> nn.Module:
-    """Return the module of a trained network with new initial weights.
-
-    The global random state of torch is left as it was.
-    """
-    other = clone(net)
-    other.input_shape_ = net.input_shape_
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return other.initialize().module_
-
-
-class Layers:
-    """The layers of a module: what holds weights, each with the normalisation that follows it.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Its submodules are in the order of the computation, as those of
-        :mod:`genrelib.systems` are.
-    """
-
-    def __init__(self, module: nn.Module):
-        self._module = module
-        self._layers: list[list[str]] = []
-        for name, part in module.named_modules():
-            if any(True for _ in part.parameters(recurse=False)):
-                if self._layers and isinstance(part, _NORMS):
-                    self._layers[-1].append(name)
-                else:
-                    self._layers.append([name])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of each layer's first part, from the first layer to the last."""
-        return tuple(names[0] for names in self._layers)
-
-    def copy_last(self, n_layers: int, source: nn.Module) -> None:
-        """Copy the weights of the last `n_layers` layers from a module of the same shape."""
-        for names in self._layers[len(self._layers) - n_layers :]:
-            for name in names:
-                own, other = (dict(m.named_modules())[name] for m in (self._module, source))
-                for key, value in own.named_parameters(recurse=False):
-                    value.data.copy_(dict(other.named_parameters(recurse=False))[key].data)
-
-
-def measure_anew(module: nn.Module, run: Callable[[], object]) -> None:
-    """Let batch normalisations forget their running statistics and take those of `run`.
-
-    Parameters
-    ----------
-    module : nn.Module
-        In evaluation mode, before and after.
-    run : callable
-        Sends inputs through the module, in batches of more than one.
-    """
-    norms = [part for part in module.modules() if isinstance(part, _NORMS[0])]
-    momenta = [part.momentum for part in norms]
-    for part in norms:
-        part.reset_running_stats()
-        part.momentum = None  # the mean over all batches
-        part.train()
-    run()
-    for part, momentum in zip(norms, momenta, strict=True):
-        part.momentum = momentum
-    module.eval()
-
-
 METHODS = {"integrated_gradients": "integrated gradients", "occlusion": "occlusion"}
 """Ways to attribute, with their titles."""
 
@@ -94,18 +24,13 @@ N_STEPS = 32
 GRID = (8, 16)
 """Into how many patches an input is divided, down and across."""
 
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
 _BATCH = 64  # inputs that go through the network at once
 _MOST_BACKGROUND = 256  # tracks that normalisations are measured on anew
 
 
 def why_not(estimator: BaseEstimator) -> str:
-    """Return why a fitted system has no attributions, in words; empty when it has.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        From :func:`genrelib.experiments.fitted`.
-    """
+    """Return the reason why a fitted system has no attributions, or an empty string."""
     if isinstance(estimator, ClassifierOnNetwork):
         return (
             "its answer is that of a scikit-learn classifier on what the network computes; no "
@@ -127,25 +52,16 @@ class Explainer:
 
     An attribution is signed: above zero where the track, as it is, speaks more for the genre than
     the *baseline* would. The baseline is the mean of each band over the background's tracks and
-    frames, the same at all times: an average timbre without any rhythm. Silence would be the other
-    choice; but no track is silent, so that a network's answer to it means nothing, and a quiet
-    passage would then never count. A cell that equals the baseline has no attribution.
+    frames: an average timbre without any rhythm. Silence would be the other choice; but no track is
+    silent, so that a network's answer to it means nothing, and a quiet passage would never count.
 
     What is explained is the score of one genre: the network's logit; of segments that vote, the
-    mean of the log-probabilities of a track's segments. The network is copied, runs without
-    dropout and augmentation, and in 32-bit floats also where it was trained in fewer.
+    mean of their log-probabilities. The network is copied, runs without dropout and augmentation,
+    and in 32-bit floats also where it was trained in fewer.
 
-    Parameters
-    ----------
-    estimator : NetworkPipeline or SegmentVoting
-        Fitted; its network sees matrices.
-    background : np.ndarray, shape (n_tracks, n_bands, n_frames)
-        Features of the tracks that the network was trained on.
-
-    Raises
-    ------
-    GenrelibError
-        Where :func:`why_not` has a reason.
+    `estimator` is a fitted pipeline whose network sees matrices, also of segments that vote; where
+    :func:`why_not` has a reason, GenrelibError is raised. `background` holds the features of the
+    tracks that it was trained on, of shape ``(n_tracks, n_bands, n_frames)``.
     """
 
     def __init__(self, estimator: BaseEstimator, background: np.ndarray):
@@ -172,9 +88,7 @@ class Explainer:
 
     def _take(self, module: nn.Module) -> None:
         self._module = module.float().eval().requires_grad_(False)
-        self._scores = (
-            self._module if self.n_segments == 1 else _MeanOfSegments(module, self.n_segments)
-        )
+        self._scores = module if self.n_segments == 1 else _MeanOfSegments(module, self.n_segments)
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Return the score of each genre, float64 of shape ``(n_tracks, n_classes)``."""
@@ -189,35 +103,30 @@ class Explainer:
     ) -> np.ndarray:
         """Attribute the score of one class per track to the cells of its matrix.
 
-        Parameters
-        ----------
-        method : str
-            ``"integrated_gradients"`` (Sundararajan, Taly & Yan 2017): the gradient, averaged on
-            the way from the baseline to the track, times the way. A track's attributions add up to
-            its score less the baseline's. ``"occlusion"`` (Zeiler & Fergus 2014): by how much the
-            score falls when a patch (:meth:`patches`) is replaced by the baseline; every cell of
-            the patch has that value.
-        X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-            Features, as the estimator takes them.
-        targets : np.ndarray of int, shape (n_tracks,), optional
-            The classes asked about; the predicted ones by default.
+        ``"integrated_gradients"`` (Sundararajan, Taly & Yan 2017) is the gradient, averaged on the
+        way from the baseline to the track, times the way; it adds up to the track's score less the
+        baseline's. ``"occlusion"`` (Zeiler & Fergus 2014) is the fall of the score when the cell's
+        patch (:meth:`patches`) is replaced by the baseline.
 
-        Returns
-        -------
-        np.ndarray, shape (n_tracks, n_bands, n_frames), dtype float32
-            In units of the score. Frames that no segment holds have 0.
+        `X` has shape ``(n_tracks, n_bands, n_frames)``, as the estimator takes it; so does the
+        result, float32 in units of the score, 0 in frames that no segment holds. `targets` are the
+        classes asked about, one per track; the predicted ones by default.
         """
         if method not in METHODS:
             raise unknown("method of attribution", method, METHODS)
         inputs = self._inputs(X)
-        targets = self._targets(X, targets)
+        targets = np.asarray(self.predicted(X) if targets is None else targets)
+        n_classes = self._net.n_classes
+        if len(targets) != len(X) or not np.isin(targets, np.arange(n_classes)).all():
+            raise GenrelibError(
+                f"targets {targets.tolist()} for {len(X)} tracks; one class per track is needed, 0 "
+                f"to {n_classes - 1}."
+            )
         ask = self._integrated if method == "integrated_gradients" else self._occluded
         # cuDNN's LSTMs have no gradient in evaluation mode
         with one_thread(), torch.backends.cudnn.flags(enabled=False):
             parts = [ask(x[None], int(target)) for x, target in zip(inputs, targets, strict=True)]
-        found = torch.cat(parts).detach().cpu().numpy().astype(np.float32)
-        rest = self.shape[1] - found.shape[2]
-        return np.pad(found, ((0, 0), (0, 0), (0, rest)))
+        return self._whole(torch.cat(parts).detach()).astype(np.float32)
 
     def _integrated(self, x, target):
         return IntegratedGradients(self._scores).attribute(
@@ -230,11 +139,10 @@ class Explainer:
         )
 
     def _occluded(self, x, target):
-        height, width = self._patch_size
         return Occlusion(self._scores).attribute(
             x,
-            sliding_window_shapes=(height, width),
-            strides=(height, width),
+            sliding_window_shapes=self._patch_size,
+            strides=self._patch_size,
             baselines=self._baseline,
             target=target,
             perturbations_per_eval=_BATCH,
@@ -243,11 +151,14 @@ class Explainer:
     def distance(self, X: np.ndarray) -> np.ndarray:
         """Return how far each cell is from the baseline, in the network's unit, of `X`'s shape.
 
-        No explanation at all, and yet integrated gradients are proportional to it: what they find
-        must be measured against it.
+        It explains nothing, and yet integrated gradients are proportional to it: the control.
         """
-        away = (self._inputs(X) - self._baseline).abs().cpu().numpy()
-        return np.pad(away, ((0, 0), (0, 0), (0, self.shape[1] - away.shape[2])))
+        return self._whole((self._inputs(X) - self._baseline).abs())
+
+    def _whole(self, values: torch.Tensor) -> np.ndarray:
+        """Give frames that no segment holds the value 0."""
+        rest = self.shape[1] - values.shape[2]
+        return np.pad(values.cpu().numpy(), ((0, 0), (0, 0), (0, rest)))
 
     @property
     def _patch_size(self) -> tuple[int, int]:
@@ -255,15 +166,10 @@ class Explainer:
         return tuple(-(-length // n) for length, n in zip(shape, GRID, strict=True))
 
     def patches(self) -> np.ndarray:
-        """Return the number of the patch of each cell of the network's input.
+        """Return the number of the patch of each cell that the network sees, row by row from 0.
 
         Patches are equal rectangles, :data:`GRID` of them (fewer where there are fewer bands or
         frames), those at the end perhaps smaller.
-
-        Returns
-        -------
-        np.ndarray of int, shape (n_bands, n_frames)
-            From 0, row by row; without frames that no segment holds.
         """
         (n_bands, n_frames), (height, width) = self._baseline.shape[1:], self._patch_size
         across = -(-n_frames // width)
@@ -272,16 +178,8 @@ class Explainer:
     def without(self, X: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Return the scores of each track with each of several sets of its cells deleted.
 
-        Parameters
-        ----------
-        X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-            Features.
-        cells : np.ndarray of bool, shape (n_tracks, n_sets, n_bands, n_frames)
-            True where the baseline takes the place of the track; the shape of :meth:`patches`.
-
-        Returns
-        -------
-        np.ndarray, shape (n_tracks, n_sets, n_classes), dtype float64
+        `cells` of shape ``(n_tracks, n_sets, *patches().shape)`` is True where the baseline takes
+        the place of the track. The scores are float64 of shape ``(n_tracks, n_sets, n_classes)``.
         """
         scores = []
         for x, sets in zip(self._inputs(X), cells, strict=True):
@@ -292,42 +190,24 @@ class Explainer:
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers that :meth:`randomised` can take, from the first to the last."""
-        return Layers(self._module).names
+        return tuple(names[0] for names in layers_of(self._module))
 
     def randomised(self, n_layers: int | None = None, *, seed: int) -> "Explainer":
         """Return an explainer of the same network with its last layers as before training.
 
         Their weights are drawn as the network's own initial weights are, from another seed; the
         normalisations measure their statistics anew on the background, or a network would not
-        only be ignorant but out of range.
-
-        Parameters
-        ----------
-        n_layers : int, optional
-            How many of :attr:`layers`, counted from the last; all by default.
-        seed : int
-            Of the new weights.
+        only be ignorant but out of range. `n_layers` counts :attr:`layers` from the last; all by
+        default.
         """
         other = copy.copy(self)
         module = copy.deepcopy(self._module)
         n_layers = len(self.layers) if n_layers is None else n_layers
-        Layers(module).copy_last(n_layers, fresh(self._net, seed))
+        copy_last(n_layers, _fresh(self._net, seed), module)
         other._take(module)
         if n_layers:
-            measure_anew(other._module, lambda: other._scored(self._background))
+            _measure_anew(other._module, lambda: other._scored(self._background))
         return other
-
-    def _targets(self, X, targets) -> np.ndarray:
-        if targets is None:
-            return self.predicted(X)
-        targets = np.asarray(targets)
-        n_classes = self._net.n_classes
-        if len(targets) != len(X) or not np.isin(targets, np.arange(n_classes)).all():
-            raise GenrelibError(
-                f"targets {targets.tolist()} for {len(X)} tracks; one class per track is needed, 0 "
-                f"to {n_classes - 1}."
-            )
-        return targets
 
     def _inputs(self, X: np.ndarray) -> torch.Tensor:
         """Return what the network sees of each track, segments side by side in time."""
@@ -347,6 +227,53 @@ class Explainer:
             # equal batches: a last one of a single track can't be normalised
             batches = inputs.tensor_split(-(-len(inputs) // _BATCH))
             return torch.cat([self._scores(x) for x in batches]).cpu().numpy()
+
+
+def layers_of(module: nn.Module) -> list[list[str]]:
+    """Name the parts of each layer, in computing order: what holds weights, then its norm."""
+    layers: list[list[str]] = []
+    for name, part in module.named_modules():
+        if any(True for _ in part.parameters(recurse=False)):
+            if layers and isinstance(part, _NORMS):
+                layers[-1].append(name)
+            else:
+                layers.append([name])
+    return layers
+
+
+def copy_last(n_layers: int, source: nn.Module, module: nn.Module) -> None:
+    """Copy the weights of the last `n_layers` layers to a module of the same shape."""
+    layers = layers_of(module)
+    for name in itertools.chain(*layers[len(layers) - n_layers :]):
+        parts = (m.get_submodule(name).parameters(recurse=False) for m in (source, module))
+        for theirs, own in zip(*parts, strict=True):
+            own.data.copy_(theirs.data)
+
+
+def _fresh(net: GenreNet, seed: int) -> nn.Module:
+    """Build a trained network's module with new initial weights; torch's global state stays."""
+    other = clone(net)
+    other.input_shape_ = net.input_shape_
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return other.initialize().module_
+
+
+def _measure_anew(module: nn.Module, run: Callable[[], object]) -> None:
+    """Let batch normalisations forget their running statistics and take those of `run`.
+
+    The module is in evaluation mode before and after; `run` sends batches of more than one.
+    """
+    norms = [part for part in module.modules() if isinstance(part, _NORMS[0])]
+    momenta = [part.momentum for part in norms]
+    for part in norms:
+        part.reset_running_stats()
+        part.momentum = None  # the mean over all batches
+        part.train()
+    run()
+    for part, momentum in zip(norms, momenta, strict=True):
+        part.momentum = momentum
+    module.eval()
 
 
 class _MeanOfSegments(nn.Module):

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from ..base.parallel import spread
 from ..base.seeds import rng
 from ..features import SR, extract
+from ..robustness import UNCHANGED
 from ..robustness.variants import Variant, controlled_variants
 from ..store import DTYPE
 from ..synthesis.styles import Artist
@@ -24,8 +25,6 @@ CHANGES = {
 }
 """What is changed, with its title."""
 
-UNCHANGED = "unchanged"
-
 _PRODUCTION = tuple(
     field.name
     for field in fields(Artist)
@@ -37,14 +36,9 @@ _PRODUCTION = tuple(
 class Renditions:
     """Tracks of the controlled corpus, as they are and changed.
 
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        One row per rendition: ``track_id, genre, change`` (``"unchanged"`` or a key of
-        :data:`CHANGES`) and ``donor``, the genre of the artist whose production was taken, or
-        empty.
-    X : np.ndarray, shape (n_rows, n_bands, n_frames), dtype float16
-        The feature of each, as a store holds it.
+    `rows` has one row per rendition: ``track_id, genre, change`` (``"unchanged"`` or a key of
+    :data:`CHANGES`) and ``donor``, the genre of the artist whose production was taken, or empty.
+    `X`, float16 of shape ``(n_rows, n_bands, n_frames)``, holds the log-mel of each.
     """
 
     rows: pd.DataFrame
@@ -64,20 +58,15 @@ def without(artist: Artist, parts: Iterable[str]) -> Artist:
 
 
 def produced_as(artist: Artist, other: Artist) -> Artist:
-    """Return an artist who plays as before and sounds like `other`.
-
-    Equaliser, band limits, room, noise, loudness, tuning, brightness, the tuning of the drums and
-    the balance of the parts are the other's.
-    """
+    """Return an artist who plays as before and sounds like `other`."""
     return replace(artist, **{name: getattr(other, name) for name in _PRODUCTION})
 
 
 def neutral(artists: Sequence[Artist]) -> Artist:
     """Return an artist with the middle production of several, and without their resonances.
 
-    The median of each of their numbers: what is found of a production in nearly every recording
-    (some room, some noise, an upper end) stays, so that the recording is not a kind that no
-    system has met.
+    The median of each number: what nearly every recording has (some room, some noise, an upper end)
+    stays, so that the recording is not of a kind that no system has met.
     """
     middle = {
         name: float(np.median([getattr(artist, name) for artist in artists]))
@@ -97,7 +86,6 @@ def renditions(
     trained_on: Sequence[str],
     options: Mapping[str, object],
     *,
-    feature: str = "log_mel",
     n_jobs: int = 1,
 ) -> Renditions:
     """Record tracks of the controlled corpus again, each time with one cause changed.
@@ -105,37 +93,17 @@ def renditions(
     What is left is brought to the artist's loudness, as every recording is. A part that a track
     does not have can't be taken out of it: there is no row for it then.
 
-    Parameters
-    ----------
-    track_ids : sequence of str
-        Tracks whose ``fault`` is empty.
-    trained_on : sequence of str
-        Tracks from whose artists the other productions are drawn: those that a system has seen,
-        or it could not know them. The artist is always of another genre.
-    options : mapping
-        With which the corpus ``synthetic`` was loaded.
-    feature : str
-        A key of :data:`genrelib.features.FEATURES`.
-    n_jobs : int
-        Worker processes; the values do not depend on it.
-
-    Returns
-    -------
-    Renditions
-
-    Raises
-    ------
-    GenrelibError
-        When a track is unknown or faulty.
+    Tracks are those whose ``fault`` is empty; others raise GenrelibError. The other production is
+    that of an artist of another genre, drawn from those of `trained_on`: tracks that a system has
+    seen, or it could not know the production. `options` are those with which the corpus
+    ``synthetic`` was loaded; the values do not depend on `n_jobs`.
     """
-    originals = controlled_variants(track_ids, kinds=["unchanged"], **options)
-    known = controlled_variants(trained_on, kinds=["unchanged"], **options)
+    originals = controlled_variants(track_ids, kinds=[UNCHANGED], **options)
+    known = controlled_variants(trained_on, kinds=[UNCHANGED], **options)
     artists = list({v.artist.name: v.artist for v in known}.values())
     middle, seed = neutral(artists), int(options["seed"])
-    tasks = [(variant, _changed(variant, artists, middle, seed), feature) for variant in originals]
-    made = {}
-    for track_id, rows, matrices in spread(_rendered, tasks, n_jobs=n_jobs, label="renditions"):
-        made[track_id] = rows, matrices
+    tasks = [(variant, _changed(variant, artists, middle, seed)) for variant in originals]
+    made = dict(spread(_rendered, tasks, n_jobs=n_jobs, label="renditions"))
     parts = [made[track_id] for track_id in track_ids]
     rows = pd.DataFrame([row for rows, _ in parts for row in rows])
     return Renditions(rows, np.concatenate([matrices for _, matrices in parts]))
@@ -153,8 +121,8 @@ def _changed(variant: Variant, artists, middle: Artist, seed: int) -> dict[str, 
     }
 
 
-def _rendered(variant: Variant, changed: dict, feature: str) -> tuple[str, list, np.ndarray]:
-    """Render one track in all ways, in a worker process."""
+def _rendered(variant: Variant, changed: dict) -> tuple[str, tuple[list, np.ndarray]]:
+    """Render one track in all ways, in a worker process: its id, rows and matrices."""
     original = variant.sound()
     sounds = {UNCHANGED: (original, "")}
     for change, (artist, donor) in changed.items():
@@ -166,8 +134,8 @@ def _rendered(variant: Variant, changed: dict, feature: str) -> tuple[str, list,
         {"track_id": variant.track_id, "genre": variant.genre, "change": change, "donor": donor}
         for change, (_, donor) in sounds.items()
     ]
-    matrices = [extract(y, SR, [feature])[feature].astype(DTYPE) for y, _ in sounds.values()]
-    return variant.track_id, rows, np.stack(matrices)
+    matrices = [extract(y, SR, ["log_mel"])["log_mel"].astype(DTYPE) for y, _ in sounds.values()]
+    return variant.track_id, (rows, np.stack(matrices))
 
 
 def effects(
@@ -175,43 +143,31 @@ def effects(
 ) -> pd.DataFrame:
     """Ask a system about the renditions.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted; its classes are positions in `genres`.
-    renditions : Renditions
-        What is asked about.
-    X : np.ndarray, shape (n_rows, n_bands, n_frames)
-        Its features at the system's size, ``images.averaged(renditions.X, *fit.size)``.
-    genres : sequence of str
-        In the corpus's order.
+    The classes of the fitted `estimator` are positions in `genres`, which are in the corpus's
+    order. `X` is ``segments.averaged(renditions.X, *fit.size)``, the system's size.
 
     Returns
     -------
     pd.DataFrame
         One row per changed rendition: ``track_id, change``; ``drop`` of the probability of the
         track's own genre; ``accuracy_drop``, 1 where a right answer became wrong and -1 where a
-        wrong one became right; ``toward``, by how much the probability of the donor's genre rose,
-        NaN without a donor. For :func:`genrelib.inference.means`.
+        wrong one became right; ``toward``, the rise of the probability of the donor's genre, NaN
+        without a donor. For :func:`genrelib.inference.means`.
     """
     rows = renditions.rows.reset_index(drop=True)
     probabilities = np.zeros((len(rows), len(genres)))
     probabilities[:, estimator.classes_] = estimator.predict_proba(X)
     own = pd.Categorical(rows["genre"], genres).codes
-    place = np.arange(len(rows))
-    asked = pd.DataFrame(
-        {"own": probabilities[place, own], "right": probabilities.argmax(axis=1) == own}
-    )
+    p_own = probabilities[np.arange(len(rows)), own]
+    right = (probabilities.argmax(axis=1) == own).astype(float)
     is_original = rows["change"] == UNCHANGED
     original = pd.Series(rows.index[is_original], index=rows.loc[is_original, "track_id"])
     changed = rows[~is_original]
     before, after = original[changed["track_id"]].to_numpy(), changed.index.to_numpy()
     donor = np.array([genres.index(name) if name else -1 for name in changed["donor"]])
     risen = probabilities[after, donor] - probabilities[before, donor]
-    drop = asked.astype(float).to_numpy()
-    drop = drop[before] - drop[after]
     return changed[["track_id", "change"]].assign(
-        drop=drop[:, 0],
-        accuracy_drop=drop[:, 1],
+        drop=p_own[before] - p_own[after],
+        accuracy_drop=right[before] - right[after],
         toward=np.where(donor >= 0, risen, np.nan),
     )

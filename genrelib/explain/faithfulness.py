@@ -1,4 +1,7 @@
-"""Two tests of attributions: that they name what counts, and depend on what was learnt."""
+"""Two tests of attributions: that they name what counts, and depend on what was learnt.
+
+:func:`findings` says in sentences what all explanations show, with numbers from their tables.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +13,9 @@ from scipy.stats import spearmanr
 
 from ..base.seeds import derive, rng
 from ..inference import means
-from .attributions import Explainer
+from ..systems import SYSTEMS
+from .attributions import METHODS, Explainer
+from .causes import CHANGES
 
 RANDOM, CONTROL = "random", "distance from the baseline"
 N_SHARES = 17
@@ -20,6 +25,8 @@ N_STAGES = 4
 LIMIT = 0.5
 """A rank correlation below it leaves attributions less than a quarter of their ranks' variance in
 common with those of a network that has learnt nothing."""
+
+_TAIL = 0.025  # of intervals of 95 % that lie above a true zero, and below
 
 
 def deletion(
@@ -37,19 +44,9 @@ def deletion(
     is replaced by the baseline. So patches that are far from it matter more, whatever the network:
     the order by :meth:`Explainer.distance` is the control that an explanation should beat.
 
-    Parameters
-    ----------
-    explainer : Explainer
-        Asked.
-    X : np.ndarray, shape (n_tracks, n_bands, n_frames)
-        Features.
-    track_ids : sequence of str
-        Of the rows of `X`.
-    rankings : mapping of str to np.ndarray, shape of `X`
-        By title: a number for each cell, added up over each patch; high ones go first. Such as
-        :meth:`Explainer.attribute` gives.
-    seed : int
-        For the random deletions, of which there are :data:`N_RANDOM` per track.
+    `X` has shape ``(n_tracks, n_bands, n_frames)``. `rankings` hold, by title, a number for each of
+    its cells, such as from :meth:`Explainer.attribute`; they are added up over each patch, and high
+    ones go first. There are :data:`N_RANDOM` random deletions per track.
 
     Returns
     -------
@@ -59,17 +56,17 @@ def deletion(
         ``probability`` of the genre that is predicted for the whole track.
     """
     patches = explainer.patches()
-    n_patches = patches.max() + 1
+    numbers, n_frames, n_patches = patches.ravel(), patches.shape[1], patches.max() + 1
     shares = np.linspace(0, 1, N_SHARES)
     counts = np.round(shares * n_patches).astype(int)
     targets = explainer.predicted(X)
     rankings = {**rankings, CONTROL: explainer.distance(X)}
     tables = []
     for row, (track_id, target) in enumerate(zip(track_ids, targets, strict=True)):
-        orders = {
-            title: np.argsort(-_of_patches(values[row], patches), kind="stable")
-            for title, values in rankings.items()
-        }
+        orders = {}
+        for title, values in rankings.items():
+            amounts = np.bincount(numbers, values[row, :, :n_frames].ravel())
+            orders[title] = np.argsort(-amounts, kind="stable")
         for number in range(N_RANDOM):
             generator = rng(seed, "deletion", track_id, number)
             orders[RANDOM, number] = generator.permutation(n_patches)
@@ -89,28 +86,16 @@ def deletion(
     return pd.concat(tables, ignore_index=True)
 
 
-def _of_patches(values: np.ndarray, patches: np.ndarray) -> np.ndarray:
-    inner = values[:, : patches.shape[1]]
-    return np.bincount(patches.ravel(), weights=inner.ravel())
-
-
 def areas(curves: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Measure the areas between the curves of deletion.
 
-    Parameters
-    ----------
-    curves : pd.DataFrame
-        From :func:`deletion`.
-    groups : pd.Series, index track_id
-        What must stay together when tracks are resampled.
-    seed : int
-        The study's seed.
+    `curves` are from :func:`deletion`; groups of tracks stay together when they are resampled.
 
     Returns
     -------
     pd.DataFrame
-        One row per ranking and other: ``ranking, other`` (``"random"`` or the control)``,
-        n_tracks``; ``gain``, by how much the probability is lower than under the other order, the
+        One row per ranking and other: ``ranking, other`` (``"random"`` or the control),
+        ``n_tracks``; ``gain``, by how much the probability is lower than under the other order, the
         mean over all shares and tracks, with its 95 % interval ``low, high``; and ``lower``,
         whether the interval lies above zero. An explanation is faithful where it is lower than
         random, and tells more than its input does where it is lower than the control.
@@ -146,26 +131,17 @@ def cascade(
     The check of Adebayo et al. (2018, "Sanity checks for saliency maps"): attributions that stay
     what they were show the input, not what the network has learnt.
 
-    Parameters
-    ----------
-    explainer, X, track_ids
-        As for :func:`deletion`.
-    method : str
-        A key of :data:`METHODS`.
-    groups : pd.Series, index track_id
-        What must stay together when tracks are resampled.
-    seed : int
-        Of the new weights.
+    Parameters are those of :func:`deletion` and :func:`areas`; `method` is a key of
+    :data:`METHODS`.
 
     Returns
     -------
     pd.DataFrame
-        One row per stage, of which there are at most :data:`N_STAGES` after the first: ``method``,
-        ``n_layers`` randomised of ``n_all``, the name ``first`` of the earliest of them;
-        ``n_tracks``; ``correlation``, Spearman's, of the amounts of the attributions before and
-        after, with its 95 % interval ``low, high``; ``signed``, that of the attributions with
-        their signs; and ``distance``, that of the amounts before with the distance from the
-        baseline, which no network is needed for.
+        One row per stage, at most :data:`N_STAGES` after the first: ``method``; ``n_layers``
+        randomised of ``n_all``, the earliest named ``first``; ``n_tracks``; ``correlation``,
+        Spearman's, of the amounts before and after, with its 95 % interval ``low, high``;
+        ``signed``, that of the attributions with their signs; and ``distance``, that of the amounts
+        before with the distance from the baseline, which needs no network.
     """
     targets = explainer.predicted(X)
     before, distance = explainer.attribute(method, X, targets), explainer.distance(X)
@@ -177,28 +153,130 @@ def cascade(
         if n_layers:
             other = explainer.randomised(n_layers, seed=derive(seed, "untrained"))
             after = other.attribute(method, X, targets)
-        where = {
-            "method": method,
-            "n_layers": int(n_layers),
-            "n_all": len(names),
-            "first": names[-n_layers] if n_layers else "",
-        }
+        first = names[-n_layers] if n_layers else ""
         for track_id, a, b, far in zip(track_ids, before, after, distance, strict=True):
-            found = {
-                "track_id": track_id,
-                "correlation": _ranks(np.abs(a), np.abs(b)),
-                "signed": _ranks(a, b),
-                "distance": _ranks(np.abs(a), far),
-            }
-            rows.append(where | found)
-    rows = pd.DataFrame(rows)
+            unsigned, signed = _ranks(np.abs(a), np.abs(b)), _ranks(a, b)
+            where = (track_id, method, int(n_layers), len(names), first)
+            rows.append((*where, unsigned, signed, _ranks(np.abs(a), far)))
     by = ["method", "n_layers", "n_all", "first"]
+    rows = pd.DataFrame(rows, columns=["track_id", *by, "correlation", "signed", "distance"])
     others = rows.groupby(by, sort=False)[["signed", "distance"]].mean().reset_index(drop=True)
     return means(rows, by, "correlation", groups, seed=seed).join(others)
 
 
 def _ranks(a: np.ndarray, b: np.ndarray) -> float:
-    """Return Spearman's correlation; a constant map ranks nothing, and has none."""
+    """Return Spearman's correlation, 0 for a constant map, which ranks nothing."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(spearmanr(a, b, axis=None).statistic)
+
+
+def findings(
+    *,
+    areas: pd.DataFrame | None = None,
+    cascades: pd.DataFrame | None = None,
+    causes: pd.DataFrame | None = None,
+    toward: pd.DataFrame | None = None,
+    importances: pd.DataFrame | None = None,
+) -> list[str]:
+    """Say, in Markdown, what systems listen to and which explanations can be believed.
+
+    `areas` and `cascades` are from :func:`areas` and :func:`cascade`, of one method or several. The
+    others are means: of ``drop`` and of ``toward`` by ``system, change``, from
+    :func:`genrelib.explain.effects`, and of ``drop`` by ``system, family``, from
+    :func:`genrelib.explain.importance`.
+    """
+    said = []
+    for tell, table in (
+        (_areas, areas),
+        (_cascades, cascades),
+        (_causes, causes),
+        (_toward, toward),
+        (_importances, importances),
+    ):
+        if table is not None and len(table):
+            said += tell(table)
+    return said
+
+
+def _areas(table):
+    for ranking, part in table.groupby("ranking", sort=False):
+        if ranking == CONTROL:
+            continue
+        random, control = (part[part["other"] == name].iloc[0] for name in (RANDOM, CONTROL))
+        verdict = "it names" if random["lower"] else "it is not shown to name"
+        more = "tells more" if control["lower"] else "is not shown to tell more"
+        yield (
+            f"Deleting patches in the order of {ranking} lowers the predicted genre's probability "
+            f"by {_points(random, 'gain')} points more than deleting them at random, over "
+            f"{random['n_tracks']} tracks: {verdict} what the network relies on. Compared with "
+            f"the order by mere {CONTROL}, it is {_points(control, 'gain')} points: the "
+            f"explanation {more} than the picture itself."
+        )
+
+
+def _cascades(table):
+    for method, part in table.groupby("method", sort=False):
+        last = part.iloc[-1]
+        verdict = "fails" if last["low"] > LIMIT else "neither passes nor fails for certain"
+        if last["high"] < LIMIT:
+            verdict = "passes"
+        yield (
+            f"Weight randomisation, over {last['n_tracks']} tracks and one draw of weights: with "
+            f"all {last['n_all']} layers as before training, the "
+            f"amounts of {METHODS[method]} keep a rank correlation of {last['correlation']:.2f} "
+            f"[{last['low']:.2f}, {last['high']:.2f}] with those of the trained network, and of "
+            f"{last['signed']:.2f} with their signs. With a limit of {LIMIT:g} the method "
+            f"{verdict}. The distance from the baseline, which knows no network, has "
+            f"{last['distance']:.2f} with the trained network's amounts."
+        )
+
+
+def _causes(table):
+    for system, part in table.groupby("system", sort=False):
+        sure = part[part["low"] > 0].sort_values("drop", ascending=False)
+        named = _named(sure["change"].map(CHANGES), sure, "drop")
+        yield (
+            f"{_title(system)}: the probability of a track's own genre falls beyond chance under "
+            f"{len(sure)} of {len(part)} changes{named}."
+        )
+    rises = int((table["high"] < 0).sum())
+    yield (
+        f"In {rises} of all {len(table)} cases that probability rises beyond chance; by chance "
+        f"alone about {len(table) * _TAIL:.1f} would rise and as many fall."
+    )
+
+
+def _toward(table):
+    pulled = table[table["low"] > 0]
+    named = _named(map(_title, pulled["system"]), pulled, "toward")
+    yield (
+        "Under the production of another genre's artist, the probability of that genre rises "
+        f"beyond chance with {len(pulled)} of {len(table)} systems{named}."
+    )
+
+
+def _importances(table):
+    for system, part in table.groupby("system", sort=False):
+        sure = part[part["low"] > 0].sort_values("drop", ascending=False)
+        yield (
+            f"{_title(system)}: shuffling {len(sure)} of {len(part)} families of inputs costs "
+            f"accuracy beyond chance (by chance alone about {len(part) * _TAIL:.1f} would), over "
+            f"{part['n_tracks'].iloc[0]} tracks{_named(sure['family'], sure, 'drop')}."
+        )
+
+
+def _named(titles, table, name):
+    """List a table's rows after a colon, with the points of each."""
+    rows = zip(titles, table.to_dict("records"), strict=True)
+    named = [f"{title}, {_points(row, name)} points" for title, row in rows]
+    return f": {'; '.join(named)}" if named else ""
+
+
+def _points(row, name):
+    return f"{100 * row[name]:.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+
+
+def _title(system):
+    title = SYSTEMS[system].title if system in SYSTEMS else system
+    return title[0].upper() + title[1:]

@@ -33,21 +33,10 @@ def importance(
     All rows of a family move together, from the same other track. Families that say the same
     share the credit: each alone then seems to matter little. Breiman (2001), by scikit-learn.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted; not seen `X` before. A later part of a pipeline, ``pipeline[1:]``, does as well,
-        with what ``pipeline[:1].transform`` gives.
-    X : np.ndarray, shape (n_tracks, n_rows, ...)
-        Its inputs; families are of the second axis.
-    y : np.ndarray of int, shape (n_tracks,)
-        True labels.
-    families : mapping of str to sequence of int
-        Rows by the family's name, such as from :func:`octaves`.
-    track_ids : sequence of str
-        Of the rows of `X`.
-    seed : int
-        Of the shuffling.
+    The `estimator` is fitted to other tracks. A later part of a pipeline, ``pipeline[1:]``, does as
+    well, with what ``pipeline[:1].transform`` gives. `X` has shape ``(n_tracks, n_rows, ...)``, of
+    two tracks at least; `y` holds their integer labels; `families` are rows by name, such as from
+    :func:`octaves`.
 
     Returns
     -------
@@ -55,11 +44,6 @@ def importance(
         One row per track and family: ``track_id, family, n_rows``, and ``drop``: 1 where a right
         answer always becomes wrong, -1 where a wrong one always becomes right, the mean of
         :data:`N_REPEATS` shufflings. For :func:`genrelib.inference.means`.
-
-    Raises
-    ------
-    GenrelibError
-        When lengths disagree, there are fewer than two tracks, or a row is not there.
     """
     rows = [np.asarray(members) for members in families.values()]
     if not len(X) == len(y) == len(track_ids) or len(X) < 2:
@@ -101,7 +85,7 @@ class _Assembled(ClassifierMixin, BaseEstimator):
         self.rows = rows
 
     def fit(self, X, y):
-        """Be fitted already; scikit-learn asks for the method."""
+        """Do nothing: scikit-learn asks for the method."""
         return self
 
     def predict(self, sources):
@@ -120,10 +104,7 @@ def _right_by_track(assembled, sources, y) -> dict[int, float]:
 def octaves(n_bands: int = FEATURES["log_mel"].n_bands) -> dict[str, np.ndarray]:
     """Group the bands of a log-mel by octaves of their centre; the lowest group spans several.
 
-    Parameters
-    ----------
-    n_bands : int
-        To which the log-mel is averaged; all its bands by default.
+    `n_bands` is what the log-mel is averaged to; all its bands by default.
 
     Examples
     --------
@@ -154,15 +135,9 @@ def stack_families() -> dict[str, np.ndarray]:
 
 
 def statistics_families(statistics: MelStatistics) -> dict[str, np.ndarray]:
-    """Group the columns of :class:`~genrelib.systems.estimators.MelStatistics` by their kind.
-
-    Parameters
-    ----------
-    statistics : MelStatistics
-        Fitted.
-    """
-    n_bands, n_mfcc = statistics.shape_[0], statistics.n_mfcc
-    n_mfcc = min(n_mfcc, n_bands)
+    """Group the columns of a fitted `MelStatistics` by their kind."""
+    n_bands = statistics.shape_[0]
+    n_mfcc = min(statistics.n_mfcc, n_bands)
     sizes = {
         "10th and 90th percentile of bands": 2 * n_bands,
         "mean of bands": n_bands,
@@ -173,9 +148,5 @@ def statistics_families(statistics: MelStatistics) -> dict[str, np.ndarray]:
         "deviation of change of MFCC": n_mfcc,
     }
     n_all = statistics.transform(np.zeros((1, *statistics.shape_), np.float32)).shape[1]
-    sizes["modulation"] = n_all - sum(sizes.values())
-    ends = np.cumsum(list(sizes.values()))
-    return {
-        name: np.arange(end - size, end)
-        for (name, size), end in zip(sizes.items(), ends, strict=True)
-    }
+    columns = np.split(np.arange(n_all), np.cumsum(list(sizes.values())))
+    return dict(zip([*sizes, "modulation"], columns, strict=True))

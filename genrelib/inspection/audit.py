@@ -1,6 +1,7 @@
 """What an audit finds: one table for all detectors, held against what is known, made a manifest."""
 
 import itertools
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -34,22 +35,13 @@ ACTIONS = {
 """What a manifest does about a fault. The others are to be looked at: a track of another format or
 bandwidth can still be good music, and of the suspected mislabels many are rightly labelled."""
 
-_CONFIDENCE = 0.95
-
 
 def table(rows: Iterable[tuple]) -> pd.DataFrame:
     """Return findings in the columns and the order that all detectors share.
 
-    Parameters
-    ----------
-    rows : iterable of tuple
-        ``(track, other, fault, score, evidence)``. The two tracks of a pair are put in order: the
-        alphabetically later one is `track`, that is, the copy.
-
-    Returns
-    -------
-    pd.DataFrame
-        By kind of fault, as in :data:`FAULTS`, then by falling score.
+    Rows are ``(track, other, fault, score, evidence)``; they are sorted by kind of fault, as in
+    :data:`FAULTS`, then by falling score. Of a pair, the alphabetically later track is `track`, the
+    copy.
 
     Examples
     --------
@@ -73,16 +65,6 @@ def gathered(*tables: pd.DataFrame) -> pd.DataFrame:
 
     Equal findings become one row, with the evidence of both and the larger score. A pair that is a
     duplicate is not an excerpt or a version besides.
-
-    Parameters
-    ----------
-    *tables : pd.DataFrame
-        From the detectors.
-
-    Returns
-    -------
-    pd.DataFrame
-        As from :func:`table`.
     """
     kept: dict[tuple, list] = {}
     for row in table(itertools.chain(*(t[list(COLUMNS)].to_numpy() for t in tables))).itertuples():
@@ -100,31 +82,19 @@ def gathered(*tables: pd.DataFrame) -> pd.DataFrame:
 def evaluate(
     found: pd.DataFrame, tracks: pd.DataFrame, *, faults: Iterable[str] = FAULTS
 ) -> pd.DataFrame:
-    """Hold findings against the faults that are known, those planted in the controlled corpus.
+    """Compare findings with the faults that are known, those planted in the controlled corpus.
 
     A finding is right when exactly this track, or this pair of tracks, has exactly this fault: a
     version that is reported as an excerpt is a miss and a false alarm.
 
-    Parameters
-    ----------
-    found : pd.DataFrame
-        Findings.
-    tracks : pd.DataFrame
-        Tracks table with the columns `fault` and `fault_of`.
-    faults : iterable of str
-        Kinds that were searched for.
+    `tracks` has the columns `fault` and `fault_of`; `faults` are the kinds searched for.
 
     Returns
     -------
     pd.DataFrame, index fault
         ``planted``, ``found``, ``hits``; ``recall`` and ``precision`` in ``[0, 1]``, each with its
-        exact 95 % interval [1]_; NaN where there is nothing to divide by. One row per fault that is
-        planted or found; empty when the corpus has no list of its faults.
-
-    References
-    ----------
-    .. [1] C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in
-       the case of the binomial", Biometrika 26(4), 1934.
+        exact 95 % interval (Clopper & Pearson 1934); NaN where there is nothing to divide by. One
+        row per fault that is planted or found; empty when the corpus has no list of its faults.
     """
     rows = {}
     for fault in faults if "fault" in tracks else ():
@@ -142,10 +112,10 @@ def evaluate(
 
 
 def _share(name: str, hits: int, n: int) -> dict[str, float]:
-    """Return a share with its exact interval."""
+    """Return a share with its exact 95 % interval."""
     if not n:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
-    interval = binomtest(hits, n).proportion_ci(_CONFIDENCE, method="exact")
+    interval = binomtest(hits, n).proportion_ci(0.95, method="exact")
     return {name: hits / n, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
@@ -154,13 +124,6 @@ def against_titles(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
 
     Two tracks of one title need not be one recording, nor overlap; and whoever wrote the titles
     could err. So this shows agreement, not precision.
-
-    Parameters
-    ----------
-    found : pd.DataFrame
-        Findings; those of one track don't count.
-    tracks : pd.DataFrame
-        Tracks table.
 
     Returns
     -------
@@ -174,9 +137,9 @@ def against_titles(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     by_title = by_artist & (one["title"] == two["title"]) & (one["title"] != "")
     relation = np.select([by_title, by_artist], [0, 1], 2)
     titled = tracks[tracks["title"] != ""]
-    n_title = _n_pairs(titled.groupby(["artist", "title"]).size())
-    n_artist = _n_pairs(tracks.groupby("artist").size())
-    n_all = _n_pairs(pd.Series([len(tracks)]))
+    sizes = (titled.groupby(["artist", "title"]).size(), tracks.groupby("artist").size())
+    n_title, n_artist = (sum(math.comb(n, 2) for n in of) for of in sizes)
+    n_all = math.comb(len(tracks), 2)
     names = ("same artist and title", "same artist", "other artists")
     counts = {"pairs": [n_title, n_artist - n_title, n_all - n_artist]}
     for fault in PAIRED:
@@ -185,27 +148,12 @@ def against_titles(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(counts, index=pd.Index(names, name="relation"))
 
 
-def _n_pairs(sizes: pd.Series) -> int:
-    """Return how many pairs there are within groups of these sizes."""
-    return int((sizes * (sizes - 1) // 2).sum())
-
-
 def manifest(found: pd.DataFrame) -> pd.DataFrame:
     """Turn findings into a manifest, which :func:`genrelib.corpora.load` obeys.
 
     Of a set of duplicates all but the alphabetically first are excluded; excerpts and versions are
-    grouped, as nothing is wrong with either of them; see :data:`ACTIONS`.
-
-    Parameters
-    ----------
-    found : pd.DataFrame
-        Findings.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns `track`, `action`, `with`, `reason`, `evidence`, see
-        :mod:`genrelib.corpora.manifest`; a track is excluded once, for its first fault.
+    grouped, as nothing is wrong with either of them; see :data:`ACTIONS`. A track is excluded once,
+    for its first fault. :mod:`genrelib.corpora.manifest` describes the columns.
     """
     rows, excluded = [], set()
     for row in found.itertuples():

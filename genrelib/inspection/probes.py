@@ -1,4 +1,7 @@
-"""Linear probes: how much of the genre a feature gives away to the simplest classifier."""
+"""Linear probes: how much of the genre a feature gives away to the simplest classifier.
+
+:func:`findings` says in sentences what rows and probes tell, with numbers from their tables.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,22 +19,22 @@ from sklearn.preprocessing import StandardScaler
 from .. import protocols
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
+from ..features.stack import STACK_ROWS
 from ..inference.intervals import DIFFERENCE, SHARE, cluster_interval
-from .summaries import checked, parts_of
+from .rows import FALSE_DISCOVERY_RATE, VALUE, checked
 
 PROTOCOLS = ("track_random", "artist_grouped")
+
+_FAMILIES = {family for family, _ in STACK_ROWS}  # other features' are only spans of their rows
+_NAMED = 3  # genre pairs that a sentence names
 
 
 @dataclass(frozen=True)
 class Folds:
     """The splits that all probes of a corpus share.
 
-    Parameters
-    ----------
-    by_protocol : dict of str to list of Fold
-        ``track_random``, and ``artist_grouped`` where an artist-disjoint split can be made.
-    notes : tuple of str
-        What was changed to fit the corpus, in sentences.
+    `by_protocol` has ``track_random``, and ``artist_grouped`` where an artist-disjoint split can be
+    made; `notes` says in sentences what was changed to fit the corpus.
     """
 
     by_protocol: dict[str, list[protocols.Fold]]
@@ -49,19 +52,8 @@ def fitted_folds(tracks: pd.DataFrame, *, n_folds: int, seed: int) -> Folds:
     They are the first repeat of the folds that the systems meet, with training and validation
     parts together, where the number of folds is the same.
 
-    Parameters
-    ----------
-    tracks : pd.DataFrame
-        The usable rows of a tracks table.
-    n_folds : int
-        Wanted.
-    seed : int
-        The study's seed.
-
-    Raises
-    ------
-    GenrelibError
-        When a genre has a single track.
+    `tracks` holds the usable rows of a tracks table; a genre of a single track raises
+    GenrelibError. `n_folds` is the number wanted.
     """
     smallest = tracks["genre"].value_counts().min()
     n_groups = tracks["group"].nunique()
@@ -85,24 +77,12 @@ def fitted_folds(tracks: pd.DataFrame, *, n_folds: int, seed: int) -> Folds:
     return Folds(by_protocol, tuple(notes))
 
 
-def classifier() -> Pipeline:
-    """Build the probe: standardise, then linear discriminant analysis.
+def _fitted(X: np.ndarray, genres: np.ndarray) -> Pipeline:
+    """Fit the probe: standardise, then linear discriminant analysis.
 
     Its covariance is shrunk by the amount of Ledoit and Wolf (2004), which the data gives: nothing
-    is tuned, and more columns than tracks are no obstacle.
-    """
-    return make_pipeline(
-        StandardScaler(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-    )
-
-
-def fit(X: np.ndarray, genres: np.ndarray) -> Pipeline:
-    """Fit a probe to tracks of at least two genres.
-
-    Raises
-    ------
-    GenrelibError
-        When there are not more tracks than genres: no deviation within a genre can be measured.
+    is tuned, and more columns than tracks are no obstacle. But there must be more tracks than
+    genres, or no deviation within a genre can be measured.
     """
     n_genres = len(np.unique(genres))
     if len(X) <= n_genres:
@@ -110,28 +90,14 @@ def fit(X: np.ndarray, genres: np.ndarray) -> Pipeline:
             f"{len(X)} training tracks of {n_genres} genres; a linear probe needs more tracks than "
             "genres. Add tracks, or leave small genres out."
         )
-    return classifier().fit(X, genres)
-
-
-def log_probabilities(model: Pipeline, X: np.ndarray) -> np.ndarray:
-    """Return the logarithm of each class's probability, never minus infinity, shape (n, k)."""
-    scores = model.decision_function(X)
-    if scores.ndim == 1:  # two classes have one score
-        scores = np.column_stack([np.zeros_like(scores), scores])
-    return log_softmax(scores, axis=1)
+    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    return make_pipeline(StandardScaler(), lda).fit(X, genres)
 
 
 def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:
     """Fit the probe to each fold's training tracks and predict its test tracks.
 
-    Parameters
-    ----------
-    X : pd.DataFrame
-        From :func:`genrelib.inspection.summaries`, or some of its columns.
-    tracks : pd.DataFrame
-        The tracks table.
-    folds : Folds
-        From :func:`fitted_folds`.
+    `X` is from :func:`~genrelib.inspection.summaries`, or some of its columns, all values finite.
 
     Returns
     -------
@@ -139,11 +105,6 @@ def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:
         One row per protocol and track: ``protocol``, ``fold``, ``track_id``, ``genre``,
         ``predicted``, ``genre_trained`` (whether the genre was in the training data), and
         ``log_p_<genre>``, minus infinity for a genre that was not.
-
-    Raises
-    ------
-    GenrelibError
-        For NaN, infinite summaries, and too few tracks.
     """
     checked(X, tracks)
     genres = tracks.loc[X.index, "genre"]
@@ -156,8 +117,11 @@ def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:
 
 def _predicted(X: pd.DataFrame, genres: pd.Series, fold: protocols.Fold) -> pd.DataFrame:
     train, test = [*fold.train, *fold.valid], list(fold.test)
-    model = fit(X.loc[train].to_numpy(), genres[train].to_numpy())
-    log_p = log_probabilities(model, X.loc[test].to_numpy())
+    model = _fitted(X.loc[train].to_numpy(), genres[train].to_numpy())
+    scores = model.decision_function(X.loc[test].to_numpy())
+    if scores.ndim == 1:  # two classes have one score
+        scores = np.column_stack([np.zeros_like(scores), scores])
+    log_p = log_softmax(scores, axis=1)  # never minus infinity
     names = [f"log_p_{genre}" for genre in sorted(set(genres))]
     known = [f"log_p_{genre}" for genre in model.classes_]
     table = pd.DataFrame(
@@ -182,14 +146,7 @@ def probe_scores(
     Only tracks count whose genre every protocol leaves in the training data: a genre whose only
     artist is tested can't be learnt, and that says nothing about a feature.
 
-    Parameters
-    ----------
-    probes : mapping of str to pd.DataFrame
-        Results of :func:`probe` by name, of the same folds.
-    tracks : pd.DataFrame
-        The tracks table.
-    seed : int
-        The study's seed.
+    `probes` holds results of :func:`probe` by name, of the same folds.
 
     Returns
     -------
@@ -200,9 +157,9 @@ def probe_scores(
     """
     rows = []
     for name, rows_of in probes.items():
-        right = correct(rows_of)
+        right = _correct(rows_of)
         for protocol, values in right.items():
-            estimated = estimate(values, tracks, rng(seed, "probe", name, protocol))
+            estimated = _estimated(values, tracks, rng(seed, "probe", name, protocol))
             rows.append([name, protocol, len(values), *estimated])
     columns = ["feature", "protocol", "n_tracks", "accuracy", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
@@ -211,28 +168,22 @@ def probe_scores(
 def leak(probes: Mapping[str, pd.DataFrame], tracks: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """Measure what each probe gains when artists may be on both sides.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per name: ``feature``, ``n_tracks``, ``difference`` of the accuracies at random and
-        with artists apart, and its 95 % interval ``low``, ``high`` over groups of artists. Empty
-        when no artist-disjoint split can be made.
+    One row per name: ``feature``, ``n_tracks``, ``difference`` of the accuracies at random and
+    artist-disjoint, and its 95 % interval ``low``, ``high`` over groups of artists. Empty when no
+    artist-disjoint split can be made.
     """
     rows = []
     for name, rows_of in probes.items():
-        right = correct(rows_of)
+        right = _correct(rows_of)
         if right.shape[1] == len(PROTOCOLS):
             lost = right[PROTOCOLS[0]] - right[PROTOCOLS[1]]
-            estimated = estimate(lost, tracks, rng(seed, "leak", name), span=DIFFERENCE)
+            estimated = _estimated(lost, tracks, rng(seed, "leak", name), span=DIFFERENCE)
             rows.append([name, len(lost), *estimated])
     return pd.DataFrame(rows, columns=["feature", "n_tracks", "difference", "low", "high"])
 
 
-def correct(probed: pd.DataFrame) -> pd.DataFrame:
-    """Return which tracks were named rightly: 1 or 0, index track_id, a column per protocol.
-
-    Only tracks that every protocol makes answerable.
-    """
+def _correct(probed: pd.DataFrame) -> pd.DataFrame:
+    """Return 1 or 0 by track and protocol, for tracks that every protocol makes answerable."""
     answerable = probed.groupby("track_id")["genre_trained"].transform("all")
     counted = probed[answerable]
     values = (counted["genre"] == counted["predicted"]).astype(float)
@@ -242,7 +193,7 @@ def correct(probed: pd.DataFrame) -> pd.DataFrame:
     return table.reindex(columns=[name for name in PROTOCOLS if name in set(probed["protocol"])])
 
 
-def estimate(
+def _estimated(
     values: pd.Series,
     tracks: pd.DataFrame,
     generator: np.random.Generator,
@@ -260,20 +211,11 @@ def estimate(
 def genre_pairs(probes: Mapping[str, pd.DataFrame], protocol: str) -> pd.DataFrame:
     """Measure how well each probe tells two genres apart, on tracks that it has not seen.
 
-    Parameters
-    ----------
-    probes : mapping of str to pd.DataFrame
-        Results of :func:`probe` by feature.
-    protocol : str
-        Whose predictions count.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row per feature and pair: ``feature``, ``first``, ``second``, ``n_tests``, and ``auc``:
-        the probability that, of a track of each genre, the probe finds the one of the first
-        genre more like the first genre. 0.5 is chance, 1 is perfect; NaN when no fold tested both
-        genres while it knew both. Compared are tracks of one fold, which met the same probe.
+    One row per feature and pair, under one protocol: ``feature``, ``first``, ``second``,
+    ``n_tests``, and ``auc``: the probability that, of a track of each genre, the probe finds the
+    one of the first genre more like the first genre. 0.5 is chance, 1 is perfect; NaN when no fold
+    tested both genres while it knew both. Compared are tracks of one fold, which met the same
+    probe.
     """
     rows = []
     for name, probed in probes.items():
@@ -290,10 +232,7 @@ def genre_pairs(probes: Mapping[str, pd.DataFrame], protocol: str) -> pd.DataFra
 
 
 def _auc(margin: np.ndarray, is_first: np.ndarray, folds: np.ndarray) -> float:
-    """Return the share of pairs of a first and a second in which the first's margin is larger.
-
-    Over all pairs within a fold.
-    """
+    """Return the share of pairs of one fold in which the margin of the first genre is larger."""
     larger = n_pairs = 0
     for fold in np.unique(folds):
         ones, others = margin[is_first & (folds == fold)], margin[~is_first & (folds == fold)]
@@ -308,16 +247,7 @@ def alone_and_without(
 ) -> pd.DataFrame:
     """Probe each family of rows alone, and the feature without it.
 
-    Parameters
-    ----------
-    X : pd.DataFrame
-        From :func:`genrelib.inspection.summaries`, of two families at least.
-    tracks : pd.DataFrame
-        The tracks table.
-    folds : Folds
-        From :func:`genrelib.inspection.fitted_folds`.
-    seed : int
-        The study's seed.
+    `X` has at least two families.
 
     Returns
     -------
@@ -327,29 +257,118 @@ def alone_and_without(
         accuracy of the whole feature less the one without the family, with ``lost_low``,
         ``lost_high``. As fractions; intervals resample groups of artists.
     """
-    whole = correct(probe(X, tracks, folds))
+    whole = _correct(probe(X, tracks, folds))
+    families = X.columns.get_level_values("family")
     rows = []
-    for (family,), columns in parts_of(X, "family").items():
-        others = np.setdiff1d(np.arange(X.shape[1]), columns)
-        alone = correct(probe(X.iloc[:, columns], tracks, folds))
-        lost = whole - correct(probe(X.iloc[:, others], tracks, folds))
+    for family in families.unique():
+        own = X.loc[:, families == family]
+        alone = _correct(probe(own, tracks, folds))
+        lost = whole - _correct(probe(X.loc[:, families != family], tracks, folds))
         for protocol in whole:
-            n_rows = X.columns[columns].unique("row").size
-            row = {"protocol": protocol, "family": family, "n_rows": n_rows}
-            row["n_tracks"] = len(whole)
+            row = {"protocol": protocol, "family": family}
+            row |= {"n_rows": own.columns.unique("row").size, "n_tracks": len(whole)}
             for name, values, span in (("alone", alone, SHARE), ("lost", lost, DIFFERENCE)):
                 generator = rng(seed, "family", name, family, protocol)
-                row |= _named(name, estimate(values[protocol], tracks, generator, span=span))
+                found = _estimated(values[protocol], tracks, generator, span=span)
+                row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
             rows.append(row)
-    return pd.DataFrame(rows).sort_values("protocol", key=_position(folds), kind="stable")
+    order = list(folds.by_protocol)
+    return pd.DataFrame(rows).sort_values(
+        "protocol", key=lambda column: column.map(order.index), kind="stable"
+    )
 
 
-def _named(name, estimated):
-    """Return mean and interval under the names of the tables."""
-    return dict(zip((name, f"{name}_low", f"{name}_high"), estimated, strict=True))
+def findings(
+    rows: pd.DataFrame,
+    scores: pd.DataFrame,
+    lost: pd.DataFrame,
+    pairs: pd.DataFrame,
+    families: pd.DataFrame,
+) -> list[str]:
+    """Say, in Markdown, what features tell about genres, and what could not be measured.
+
+    `rows` joins results of :func:`~genrelib.inspection.row_tests`, with the feature as the first
+    level of the index; `scores`, `lost` and `pairs` are from :func:`probe_scores`, :func:`leak` and
+    :func:`genre_pairs`; `families` is from :func:`alone_and_without`, of one feature.
+    """
+    return [
+        *_of_rows(rows),
+        *_of_probes(scores, lost),
+        *_of_pairs(pairs),
+        *_of_families(families),
+    ]
 
 
-def _position(folds):
-    """Return the key that sorts protocols as `folds` has them."""
-    order = {name: number for number, name in enumerate(folds.by_protocol)}
-    return lambda column: column.map(order)
+def _of_rows(rows):
+    for feature, part in rows.groupby(level="feature", sort=False):
+        tested = part[part["p"].notna()]
+        if tested.empty:
+            yield f"{feature}: no row can be tested; each genre is the work of one artist."
+            continue
+        best = tested.loc[tested["eta_squared"].idxmax()]
+        _, family, row, statistic = best.name
+        name = f"{family} {row}" if family in _FAMILIES and family != row else row
+        over_time = "" if statistic == VALUE else f", its {statistic} over time"
+        yield (
+            f"{feature}: {int(tested['separates'].sum())} of {len(tested)} summaries differ "
+            f"between genres, tested on {best['n_artists']} artists, each once per genre, with "
+            f"{FALSE_DISCOVERY_RATE:.0%} of false discoveries allowed. The clearest is "
+            f"{name}{over_time} (η² = {best['eta_squared']:.2f}): highest in {best['highest']}, "
+            f"lowest in {best['lowest']}."
+        )
+
+
+def _of_probes(scores, lost):
+    strict = scores[scores["protocol"] == scores["protocol"].iloc[-1]].dropna(subset="accuracy")
+    if strict.empty:
+        yield "No probe can be scored: no genre is left in training when its artists are tested."
+        return
+    best = strict.loc[strict["accuracy"].idxmax()]
+    accuracy = _estimate(best, "accuracy")
+    if lost.empty:
+        yield (
+            f"With tracks at random, {best['feature']} gives most to a linear probe: {accuracy}; "
+            "no artist-disjoint split can be made here."
+        )
+        return
+    worst = lost.loc[lost["difference"].idxmax()]
+    clear = int((lost["low"] > 0).sum())
+    yield (
+        "Under the artist-disjoint split, the feature that gives most to a linear probe is "
+        f"{best['feature']}: {accuracy} of {best['n_tracks']} tracks."
+    )
+    yield (
+        f"Knowing the artist is worth most to {worst['feature']}: "
+        f"{100 * worst['difference']:+.1f} points [{100 * worst['low']:+.1f}, "
+        f"{100 * worst['high']:+.1f}]; the interval excludes zero for {clear} of {len(lost)} "
+        "features."
+    )
+
+
+def _of_pairs(pairs):
+    best = pairs.groupby(["first", "second"], sort=False)["auc"].max().dropna()
+    if len(best):
+        hardest = best.nsmallest(_NAMED)
+        named = "; ".join(f"{a} and {b} ({auc:.2f})" for (a, b), auc in hardest.items())
+        yield (
+            f"Hardest to tell apart, by the area under the ROC curve of the best feature: {named}."
+        )
+
+
+def _of_families(families):
+    strict = families[families["protocol"] == families["protocol"].iloc[-1]]
+    strict = strict.dropna(subset="alone")
+    if strict.empty:
+        return
+    best = strict.loc[strict["alone"].idxmax()]
+    needed = list(strict.loc[strict["lost_low"] > 0, "family"])
+    yield (
+        f"The best family alone is {best['family']} ({best['n_rows']} rows): "
+        f"{_estimate(best, 'alone', prefix='alone_')}. Left out, {', '.join(needed) or 'none'} of "
+        f"{len(strict)} families would be missed for certain (the interval of the loss excludes "
+        "zero)."
+    )
+
+
+def _estimate(row, name, prefix=""):
+    return f"{row[name]:.1%} [{row[prefix + 'low']:.1%}, {row[prefix + 'high']:.1%}]"

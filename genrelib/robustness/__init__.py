@@ -7,9 +7,8 @@ and the manner of another genre (:func:`rerecorded`). Tables (:func:`by_strength
 :func:`by_kind`, :func:`swaps`) and sentences (:func:`findings`) follow from these answers.
 """
 
-from .findings import findings
 from .interventions import INTERVENTIONS, Intervention
-from .tables import by_kind, by_strength, swaps
+from .tables import by_kind, by_strength, findings, swaps
 from .trials import UNCHANGED, answers, chosen_tracks, rerecorded, strengths, unavailable
 
 __all__ = [

@@ -1,37 +1,50 @@
 """Interventions on sound: ``(y, strength, generator) -> y`` of the same length, at 22050 Hz.
 
-Arguments are checked by :class:`~genrelib.robustness.row.Intervention`, which calls these.
+:class:`~genrelib.robustness.Intervention` checks the arguments and calls these. Lossy codecs
+encode and decode in memory, by libsndfile.
 """
+
+import io
+from collections.abc import Callable
 
 import numpy as np
 import scipy.fft
 import scipy.signal
+import soundfile
 from scipy.interpolate import CubicSpline
 
+from ..base.errors import GenrelibError
 from ..features import SR
 from ..features.compiled import librosa
 
 WET = 0.5
 """Share of the reverberation in the energy of a reverberant sound."""
 
+MP3_KBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+"""Bit rates of MPEG-2 layer III, the kind of MP3 that 22050 Hz is, in kbit/s."""
+
+OPUS_KBITS = (6, 256)
+"""Lowest and highest rate of libsndfile's Opus for one channel, in kbit/s."""
+
+# of the encoder (576) and the decoder (529); where a frame has room for LAME's tag, that says so,
+# and decoding starts after it
+_MP3_DELAY = 1105
+
+_OPUS_SR = 24000
 _ORDER = 4  # Butterworth, 24 dB per octave
 _TAPS = 4095  # odd: a delay of whole samples, which "same" takes back
 
 
-def high_pass(y, cutoff_hz, generator):
-    """Take away what lies below `cutoff_hz`, where the gain is -3 dB."""
-    return _butterworth(y, cutoff_hz, "highpass")
+def _butterworth(kind):
+    def change(y, cutoff_hz, generator):
+        sos = scipy.signal.butter(_ORDER, cutoff_hz, btype=kind, fs=SR, output="sos")
+        return scipy.signal.sosfilt(sos, y)
+
+    return change
 
 
-def low_pass(y, cutoff_hz, generator):
-    """Take away what lies above `cutoff_hz`, where the gain is -3 dB."""
-    return _butterworth(y, cutoff_hz, "lowpass")
-
-
-def _butterworth(y, cutoff_hz, kind):
-    return scipy.signal.sosfilt(
-        scipy.signal.butter(_ORDER, cutoff_hz, btype=kind, fs=SR, output="sos"), y
-    )
+high_pass, low_pass = _butterworth("highpass"), _butterworth("lowpass")
+"""Take away what lies below or above the strength in Hz, where the gain is -3 dB."""
 
 
 def equaliser(y, largest_db, generator):
@@ -57,16 +70,6 @@ def gain(y, gain_db, generator):
     return y * 10 ** (gain_db / 20)
 
 
-def white_noise(y, snr_db, generator):
-    """Add noise of equal power per hertz, `snr_db` below the music."""
-    return _mixed(y, white(len(y), generator), snr_db)
-
-
-def pink_noise(y, snr_db, generator):
-    """Add noise of equal power per octave, `snr_db` below the music."""
-    return _mixed(y, pink(len(y), generator), snr_db)
-
-
 def white(n_samples: int, generator: np.random.Generator) -> np.ndarray:
     """Draw noise of equal power per hertz."""
     return generator.standard_normal(n_samples)
@@ -80,11 +83,17 @@ def pink(n_samples: int, generator: np.random.Generator) -> np.ndarray:
     return scipy.fft.irfft(spectrum / np.sqrt(hz), n_drawn)[:n_samples]
 
 
-def _mixed(y, noise, snr_db):
-    # in double precision: squares of faint single precision samples vanish
-    y = y.astype(float)
-    ratio = np.mean(np.square(y)) / np.mean(np.square(noise))
-    return y + np.sqrt(ratio * 10 ** (-snr_db / 10)) * noise
+def noisy(noise: Callable) -> Callable:
+    """Make the intervention that adds what ``noise(n_samples, generator)`` draws."""
+
+    def change(y, snr_db, generator):
+        added = noise(len(y), generator)
+        # in double precision: squares of faint single precision samples vanish
+        y = y.astype(float)
+        ratio = np.mean(np.square(y)) / np.mean(np.square(added))
+        return y + np.sqrt(ratio * 10 ** (-snr_db / 10)) * added
+
+    return change
 
 
 def reverberation(y, rt60_s, generator):
@@ -102,9 +111,12 @@ def reverberation(y, rt60_s, generator):
 
 def resampling(y, rate_hz, generator):
     """Resample to `rate_hz` and back: what lies above half of it is lost."""
-    there = librosa.resample(y=y, orig_sr=SR, target_sr=rate_hz, res_type="soxr_hq")
-    back = librosa.resample(y=there, orig_sr=rate_hz, target_sr=SR, res_type="soxr_hq")
+    back = _resampled(_resampled(y, SR, rate_hz), rate_hz, SR)
     return librosa.util.fix_length(data=back, size=len(y))
+
+
+def _resampled(y, sr, target_sr):
+    return librosa.resample(y=y, orig_sr=sr, target_sr=target_sr, res_type="soxr_hq")
 
 
 def time_stretch(y, percent, generator):
@@ -130,3 +142,51 @@ def clipping(y, percent, generator):
     """Clip the loudest `percent` of the samples, at both ends alike."""
     limit = np.quantile(np.abs(y), 1 - percent / 100)
     return np.clip(y, -limit, limit)
+
+
+def mp3(y, kbits, generator):
+    """Encode as MP3 at a constant bit rate of `kbits`, one of :data:`MP3_KBITS`."""
+    if kbits not in MP3_KBITS:
+        allowed = ", ".join(map(str, MP3_KBITS))
+        raise GenrelibError(
+            f"MP3 has no bit rate of {kbits!r} kbit/s at {SR} Hz; give one of {allowed}."
+        )
+    lowest, highest = MP3_KBITS[0], MP3_KBITS[-1]
+    # level 1 is refused, therefore a little less; libsndfile takes the nearest rate
+    level = 0.999 * (highest - kbits) / (highest - lowest)
+    decoded = decoded_again(
+        y, SR, format="MP3", subtype="MPEG_LAYER_III", compression_level=level,
+        bitrate_mode="CONSTANT",
+    )  # fmt: skip
+    start = _MP3_DELAY if len(decoded) > len(y) else 0
+    return librosa.util.fix_length(data=decoded[start:], size=len(y))
+
+
+def vorbis(y, quality, generator):
+    """Encode as Ogg Vorbis of a `quality` from 0 to 10; its bit rate follows the music."""
+    decoded = decoded_again(
+        y, SR, format="OGG", subtype="VORBIS", compression_level=1 - quality / 10
+    )
+    return librosa.util.fix_length(data=decoded, size=len(y))
+
+
+def opus(y, kbits, generator):
+    """Encode as Ogg Opus at `kbits` on average, resampled to 24 kHz, which Opus asks for."""
+    lowest, highest = OPUS_KBITS
+    level = (highest - kbits) / (highest - lowest)
+    upsampled = _resampled(y, SR, _OPUS_SR)
+    decoded = decoded_again(
+        upsampled, _OPUS_SR, format="OGG", subtype="OPUS", compression_level=level
+    )
+    return librosa.util.fix_length(data=_resampled(decoded, _OPUS_SR, SR), size=len(y))
+
+
+def decoded_again(y: np.ndarray, sr: int, **how) -> np.ndarray:
+    """Write mono audio to memory as `how` says (see soundfile), and read it again in float32."""
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", samplerate=sr, channels=1, **how) as sound:
+        # second by second: libsndfile's Vorbis overflows the stack when given minutes at once
+        for start in range(0, len(y), sr):
+            sound.write(y[start : start + sr])
+    file.seek(0)
+    return soundfile.read(file, dtype="float32")[0]

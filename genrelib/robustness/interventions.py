@@ -20,12 +20,151 @@ What lies on a log-mel matrix alone can be changed by ``row.mel``, where that is
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from numbers import Real
 
-from ..features import SR
-from . import audio, codecs, mel
-from .row import Intervention
+import numpy as np
 
-__all__ = ["INTERVENTIONS", "Intervention"]
+from ..base.errors import GenrelibError
+from ..features import FEATURES, HOP_LENGTH, N_FFT, SR
+from . import audio, mel
+from .mel import FLOOR_DB
+
+_MIN_FRAMES = 1 + N_FFT // HOP_LENGTH  # what one window of sound has
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """One way to change a recording without changing its genre.
+
+    Parameters
+    ----------
+    name, title, unit, description : str
+        Key in the registry; name in words; unit of the strength; what is done.
+    strengths : tuple of float
+        Those studied: from the neutral or mildest one up, or from one side of it to the other.
+    neutral : float or None
+        The strength that changes nothing; codecs have none.
+    bounds : (float, float)
+        Lowest and highest possible strength beside the neutral one.
+    on_audio, on_mel : callable
+        As in :mod:`.audio` and :mod:`.mel`, unchecked; `no_mel` says why there is no `on_mel`.
+    """
+
+    name: str
+    title: str
+    unit: str
+    strengths: tuple[float, ...]
+    neutral: float | None
+    bounds: tuple[float, float]
+    description: str
+    on_audio: Callable = field(repr=False)
+    on_mel: Callable | None = field(default=None, repr=False)
+    no_mel: str = ""
+
+    def apply(
+        self, y: np.ndarray, sr: int, strength: float, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Change `y`, mono audio in floats of 22050 Hz, finite, at least 2048 samples long.
+
+        The strength is the neutral one or within `bounds`; the same state of the generator gives
+        the same samples. The result is a new array, float32 of the same length, finite, aligned
+        with `y` within a millisecond (but for what `description` says); it may exceed full scale.
+        Other arguments raise GenrelibError.
+        """
+        y = _checked_audio(y, sr)
+        self._check(strength, generator)
+        if strength == self.neutral:
+            return y.copy()
+        return np.asarray(self.on_audio(y, strength, generator), dtype=np.float32)
+
+    @property
+    def mel(self) -> Callable | None:
+        """The same change of a log-mel matrix, or None: then `no_mel` says why.
+
+        ``mel(log_mel, strength, generator, *, frame_s)`` takes and returns float32 matrices of
+        shape ``(128, n_frames)``: mel bands from 0 to 11025 Hz, in dB re the track's maximum,
+        within [-80, 0]; `frame_s` is seconds per frame. The matrix keeps its own maximum, which is
+        below 0 where a feature pack left out the loudest frame. What is below the floor is unknown
+        and taken to lie on it.
+        """
+        return None if self.on_mel is None else self._apply_to_mel
+
+    def _apply_to_mel(self, log_mel, strength, generator, *, frame_s: float) -> np.ndarray:
+        log_mel = _checked_mel(log_mel, frame_s)
+        self._check(strength, generator)
+        if strength == self.neutral:
+            return log_mel.copy()
+        changed = self.on_mel(log_mel, strength, generator, frame_s)
+        louder = np.max(changed) - np.max(log_mel)
+        return np.clip(changed - louder, FLOOR_DB, 0).astype(np.float32)
+
+    def _check(self, strength: float, generator: np.random.Generator) -> None:
+        if not isinstance(generator, np.random.Generator):
+            raise GenrelibError(
+                f"generator is {generator!r}; give a numpy Generator, such as seeds.rng(seed, ...)."
+            )
+        low, high = self.bounds
+        known = isinstance(strength, Real) and not isinstance(strength, bool)
+        if not known or not (strength == self.neutral or low <= strength <= high):
+            also = "" if self.neutral is None else f", or {self.neutral:g} for no change"
+            raise GenrelibError(
+                f"the strength of {self.name} is {strength!r}; give a number from {low:g} to "
+                f"{high:g} [{self.unit}]{also}."
+            )
+
+
+def _checked_audio(y: np.ndarray, sr: int) -> np.ndarray:
+    """Return `y` as float32, or say what is wrong with it."""
+    if sr != SR:
+        raise GenrelibError(
+            f"sr={sr!r}, but interventions are defined at {SR} Hz; resample with audio.read."
+        )
+    y = np.asarray(y)
+    if y.ndim != 1 or len(y) < N_FFT or y.dtype not in (np.float32, np.float64):
+        raise GenrelibError(
+            f"y has shape {y.shape} and dtype {y.dtype}; mono audio of at least {N_FFT} samples "
+            "in float32 or float64 is needed: read it with audio.read."
+        )
+    return _finite(y, "y")
+
+
+def _checked_mel(log_mel: np.ndarray, frame_s: float) -> np.ndarray:
+    """Return `log_mel` as float32, or say what is wrong with it."""
+    if not isinstance(frame_s, Real) or not 0 < frame_s < 10:
+        raise GenrelibError(
+            f"frame_s is {frame_s!r}; give seconds per frame, above 0 and below 10."
+        )
+    log_mel = np.asarray(log_mel)
+    n_bands = FEATURES["log_mel"].n_bands
+    if log_mel.ndim != 2 or len(log_mel) != n_bands or log_mel.shape[1] < _MIN_FRAMES:
+        raise GenrelibError(
+            f"log_mel has shape {log_mel.shape}; ({n_bands}, n_frames) with at least "
+            f"{_MIN_FRAMES} frames is needed: read the store without a size."
+        )
+    log_mel = _finite(log_mel, "log_mel")
+    low, high = float(log_mel.min()), float(log_mel.max())
+    # a hundredth of a decibel for what was stored in few bits
+    if low < FLOOR_DB - 0.01 or high > 0.01:
+        raise GenrelibError(
+            f"log_mel lies in [{low:g}, {high:g}] dB, and must lie in [{FLOOR_DB:g}, 0]: give the "
+            "feature log_mel, not yet standardised."
+        )
+    return log_mel
+
+
+def _finite(values: np.ndarray, name: str) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite
+        values = values.astype(np.float32)
+    bad = np.count_nonzero(~np.isfinite(values))
+    if bad:
+        raise GenrelibError(
+            f"{name} has {bad} values that are NaN or infinite, of {values.size}; all must be "
+            "finite."
+        )
+    return values
+
 
 _NO_CODEC = (
     "a codec decides from the waveform what to leave out, and the phase that it works on is not in "
@@ -79,7 +218,7 @@ INTERVENTIONS: dict[str, Intervention] = {
             "multiplication, without clipping; on a log-mel relative to the track's maximum this "
             "changes nothing",
             audio.gain,
-            mel.gain,
+            lambda log_mel, *_: log_mel,
         ),
         Intervention(
             "white_noise",
@@ -90,7 +229,7 @@ INTERVENTIONS: dict[str, Intervention] = {
             (-40, 200),
             "Gaussian noise, equal power per hertz; the strength is the ratio of the music's power "
             "to the noise's over the whole clip",
-            audio.white_noise,
+            audio.noisy(audio.white),
             mel.noisy(audio.white),
         ),
         Intervention(
@@ -101,7 +240,7 @@ INTERVENTIONS: dict[str, Intervention] = {
             math.inf,
             (-40, 200),
             "Gaussian noise, equal power per octave above 20 Hz; strength as for white noise",
-            audio.pink_noise,
+            audio.noisy(audio.pink),
             mel.noisy(audio.pink),
         ),
         Intervention(
@@ -169,9 +308,9 @@ INTERVENTIONS: dict[str, Intervention] = {
             "kbit/s",
             (128, 64, 32, 24, 16, 8),
             None,
-            (codecs.MP3_KBITS[0], codecs.MP3_KBITS[-1]),
+            (audio.MP3_KBITS[0], audio.MP3_KBITS[-1]),
             "LAME at a constant bit rate, one of those that MPEG-2 layer III has",
-            codecs.mp3,
+            audio.mp3,
             no_mel=_NO_CODEC,
         ),
         Intervention(
@@ -182,7 +321,7 @@ INTERVENTIONS: dict[str, Intervention] = {
             None,
             (0, 10),
             "libvorbis; what is set is its quality, the bit rate follows the music",
-            codecs.vorbis,
+            audio.vorbis,
             no_mel=_NO_CODEC,
         ),
         Intervention(
@@ -191,9 +330,9 @@ INTERVENTIONS: dict[str, Intervention] = {
             "kbit/s",
             (64, 32, 16, 12, 8, 6),
             None,
-            codecs.OPUS_KBITS,
+            audio.OPUS_KBITS,
             "libopus at an average bit rate; the sound goes through 24 kHz, which Opus asks for",
-            codecs.opus,
+            audio.opus,
             no_mel=_NO_CODEC,
         ),
     )

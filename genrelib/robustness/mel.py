@@ -1,7 +1,7 @@
 """Interventions on a log-mel: ``(log_mel, strength, generator, frame_s) -> log_mel`` in dB.
 
-The results need not keep their maximum, nor end at the floor: what calls these, the
-:class:`~genrelib.robustness.row.Intervention`, sees to both.
+The results need not keep their maximum, nor end at the floor:
+:class:`~genrelib.robustness.Intervention`, which calls these, sees to both.
 """
 
 import functools
@@ -15,7 +15,9 @@ import scipy.signal
 from ..features import FEATURES, HOP_LENGTH, N_FFT, SR
 from ..features.compiled import librosa
 from . import audio
-from .row import FLOOR_DB
+
+FLOOR_DB = -80.0
+"""Lowest value of a log-mel, in dB re the track's maximum."""
 
 _N_BANDS = FEATURES["log_mel"].n_bands
 _N_IMPULSE = 2**15
@@ -23,11 +25,7 @@ _FAINTEST = 1e-20  # power that stands for none, far below any floor
 
 
 def filtered(change: Callable) -> Callable:
-    """Make the intervention on a log-mel of one on sound that is a filter.
-
-    The filter's power response is that of the change on an impulse; each band is attenuated by its
-    mean over the band.
-    """
+    """Make a filter of sound one of a log-mel: bands change by its mean power response there."""
 
     def on_mel(log_mel, strength, generator, frame_s):
         impulse = np.zeros(_N_IMPULSE, dtype=np.float32)
@@ -45,16 +43,8 @@ def _filter_bank() -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def gain(log_mel, gain_db, generator, frame_s):
-    """Change nothing: decibels relative to the track's maximum do not know how loud it was."""
-    return log_mel
-
-
 def noisy(noise: Callable) -> Callable:
-    """Make the intervention on a log-mel that adds what ``noise(n_samples, generator)`` draws.
-
-    Powers are added, as they do on average for what is not correlated.
-    """
+    """Make the intervention that adds the power of what ``noise(n_samples, generator)`` draws."""
 
     def on_mel(log_mel, snr_db, generator, frame_s):
         y = noise(HOP_LENGTH * (log_mel.shape[1] - 1), generator)
@@ -67,10 +57,7 @@ def noisy(noise: Callable) -> Callable:
 
 
 def reverberation(log_mel, rt60_s, generator, frame_s):
-    """Let each band's power decay by 60 dB in `rt60_s`, half of the energy being the direct sound.
-
-    This is what the reverberated sound's power is on average over many rooms of that decay.
-    """
+    """Let each band's power decay by 60 dB in `rt60_s`: the mean over many rooms of that decay."""
     n_tail = int(np.ceil(rt60_s / frame_s)) + 1
     edges = np.clip((np.arange(n_tail + 1) - 0.5) * frame_s / rt60_s, 0, 1)
     tail = np.diff(1 - 10 ** (-6 * edges))
@@ -90,7 +77,7 @@ def time_stretch(log_mel, percent, generator, frame_s):
 
 def pitch_shift(log_mel, semitones, generator, frame_s):
     """Interpolate between bands; from above the highest one comes nothing."""
-    centres = librosa.mel_frequencies(n_mels=_N_BANDS + 2, fmin=0.0, fmax=SR / 2)[1:-1]
+    centres = _edges()[1:-1]
     mels = librosa.hz_to_mel(centres)
     wanted = librosa.hz_to_mel(centres / 2 ** (semitones / 12))
     bands = (wanted - mels[0]) / (mels[1] - mels[0])
@@ -113,6 +100,11 @@ def _db(power):
 
 
 def _total(power):
-    """Return what the power sums to over all frequencies: librosa divides bands by their width."""
-    edges = librosa.mel_frequencies(n_mels=_N_BANDS + 2, fmin=0.0, fmax=SR / 2)
+    """Sum power over all frequencies: librosa divides bands by their width."""
+    edges = _edges()
     return np.mean((edges[2:] - edges[:-2]) @ power)
+
+
+def _edges():
+    """Frequencies in Hz where bands begin, peak and end."""
+    return librosa.mel_frequencies(n_mels=_N_BANDS + 2, fmin=0.0, fmax=SR / 2)

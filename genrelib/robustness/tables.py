@@ -1,112 +1,92 @@
-"""Tables of the answers: how many are right, how many changed, with intervals over groups."""
+"""Tables of the answers, with intervals over groups, and sentences about them.
 
-from collections.abc import Iterator
+Each table says how many answers are right and how many have changed; every number of a sentence is
+taken from a table.
+"""
 
 import numpy as np
 import pandas as pd
 
 from ..base.seeds import rng
 from ..inference.intervals import DIFFERENCE, SHARE, ClusterBootstrap
+from ..systems import SYSTEMS
 from .interventions import INTERVENTIONS
 from .trials import UNCHANGED
 from .variants import KINDS
 
-DIFFERENCES = ("difference", "difference_low", "difference_high")
-MEASURES = (
-    *("n", "n_groups"),
-    *("accuracy", "low", "high"),
-    *DIFFERENCES,
-    *("flip_rate", "flip_low", "flip_high"),
-    *("p_own_change", "p_own_low", "p_own_high"),
-)
-"""What is measured after a change: numbers of tests and groups; values with their intervals."""
-
 SWAP = "genre_swap"
+
+_NAMED = 3  # interventions that a sentence names
+_TAIL = 0.025  # of intervals of 95 % that lie below a true zero
 
 
 def by_strength(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Measure the answers under each intervention and strength.
 
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        From :func:`genrelib.robustness.answers`.
-    groups : pd.Series, index track_id
-        What must stay together when tracks are resampled.
-    seed : int
-        The study's seed.
+    `rows` are from :func:`genrelib.robustness.answers`; groups of tracks stay together when they
+    are resampled.
 
     Returns
     -------
     pd.DataFrame
-        One row per system, intervention and strength, the neutral one among them: ``system,
-        intervention, strength, n, n_groups``; ``accuracy, low, high``; ``difference``, the
-        accuracy less that without a change; ``flip_rate``, the share of answers other than
-        without a change; ``p_own_change``, by how much the probability of the track's own genre
-        rose on average. Each with the ends of its 95 % interval.
+        One row per system, intervention and strength, the neutral one included: ``system,
+        intervention, strength, n, n_groups``; ``accuracy, low, high``; ``difference`` from the
+        accuracy without a change; ``flip_rate``, the share of answers that differ from those
+        without a change; ``p_own_change``, the mean rise of the probability of the track's own
+        genre. Each with the ends of its 95 % interval.
     """
     found = []
-    for name, answered in _systems(rows, groups, seed):
-        for intervention in filter(answered.has, INTERVENTIONS):
-            row = INTERVENTIONS[intervention]
+    for name, part in rows.groupby("system", sort=False):
+        answered = _Answered(part, groups, seed)
+        for intervention in [name for name in INTERVENTIONS if name in answered.parts]:
+            row, changed = INTERVENTIONS[intervention], answered.parts[intervention]
             for strength in row.strengths:
-                change = UNCHANGED if strength == row.neutral else intervention
-                now = answered.part(change, strength)
+                now = changed[changed["strength"] == strength]
+                if strength == row.neutral:
+                    now = answered.before
                 if len(now):
                     where = {"system": name, "intervention": intervention, "strength": strength}
                     found.append(where | answered.measured(now, now["genre"]))
-    return pd.DataFrame(found, columns=["system", "intervention", "strength", *MEASURES])
+    return pd.DataFrame(found)
 
 
 def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
-    """Measure the answers for other recordings of the songs.
+    """Measure the answers for other recordings of the songs, from :func:`rerecorded`.
 
-    In a genre swap the genre of the manner counts as right, since that is what is played: another
-    one than the song's, so that there is no ``difference`` of the two accuracies. How often the
-    answer is the song's own genre is in :func:`swaps`.
-
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        From :func:`genrelib.robustness.rerecorded`.
-    groups, seed
-        As for :func:`by_strength`.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row per system and kind: ``system, kind`` and the measures of :func:`by_strength`.
+    As :func:`by_strength`, with one row per ``system, kind``. In a genre swap the genre of the
+    manner counts as right, since that is what is played, and there is no ``difference``; see
+    :func:`swaps` for how often the answer is the song's own genre.
     """
     found = []
-    for name, answered in _systems(rows, groups, seed):
-        for kind in filter(answered.has, KINDS):
-            now = answered.part(kind)
+    for name, part in rows.groupby("system", sort=False):
+        answered = _Answered(part, groups, seed)
+        for kind in [kind for kind in KINDS if kind in answered.parts]:
+            now = answered.parts[kind]
             measured = answered.measured(now, now["manner"])
             if kind == SWAP:
-                measured |= dict.fromkeys(DIFFERENCES, np.nan)
+                ends = ("difference_low", "difference_high")
+                measured |= dict.fromkeys(("difference", *ends), np.nan)
             found.append({"system": name, "kind": kind} | measured)
-    return pd.DataFrame(found, columns=["system", "kind", *MEASURES])
+    return pd.DataFrame(found)
 
 
 def swaps(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
-    """Tell which of the two a system follows in a genre swap: the manner, or what has stayed.
+    """Measure which of the two a system follows in a genre swap: the manner, or what has stayed.
 
-    Parameters
-    ----------
-    rows, groups, seed
-        As for :func:`by_kind`.
+    Parameters are those of :func:`by_kind`.
 
     Returns
     -------
     pd.DataFrame
         One row per system: ``system, n, n_groups``; the shares of answers that name the genre of
         the ``manner``, the song's ``own``, and ``neither``; ``difference``, of the first less the
-        second; ``p_manner_change``, by how much the probability of the manner's genre rose
-        over that in the song as it was. Each but ``neither`` with the ends of its 95 % interval.
+        second; ``p_manner_change``, the mean rise of the probability of the manner's genre. Each
+        but ``neither`` with the ends of its 95 % interval.
     """
     found = []
-    for name, answered in _systems(rows, groups, seed):
-        now, before = answered.part(SWAP), answered.before
+    for name, part in rows.groupby("system", sort=False):
+        answered = _Answered(part, groups, seed)
+        now, before = answered.parts[SWAP], answered.before
         manner = (now["predicted"] == now["manner"]).to_numpy(float)
         own = (now["predicted"] == now["genre"]).to_numpy(float)
         risen = _probability(now, now["manner"]) - _probability(before, now["manner"])
@@ -122,15 +102,7 @@ def swaps(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
 
 
 class _Answered:
-    """The answers of one system, by change, the tracks always in one order.
-
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        Of one system.
-    groups, seed
-        As for :func:`by_strength`.
-    """
+    """The answers of one system, by change, the tracks always in one order."""
 
     def __init__(self, rows: pd.DataFrame, groups: pd.Series, seed: int):
         rows = rows.assign(group=groups[rows["track_id"]].to_numpy()).sort_values("track_id")
@@ -138,15 +110,6 @@ class _Answered:
         self.before = self.parts[UNCHANGED]
         # one seed for all systems, whose values are thereby paired
         self.bootstrap = ClusterBootstrap(self.before["group"], rng(seed, "robustness"))
-
-    def has(self, change: str) -> bool:
-        return change in self.parts
-
-    def part(self, change: str, strength: float | None = None) -> pd.DataFrame:
-        """Return the rows of a change, of one strength where it has several; perhaps none."""
-        part = self.parts[change]
-        is_other = strength is not None and change != UNCHANGED
-        return part[part["strength"] == strength] if is_other else part
 
     def measured(self, now: pd.DataFrame, truth: pd.Series) -> dict[str, float]:
         """Compare the answers after a change with those before."""
@@ -165,19 +128,122 @@ class _Answered:
 
     def mean(self, name, values, span, *, ends=()) -> dict[str, float]:
         """Average over tracks, with the 95 % interval."""
-        columns = np.column_stack([values, np.ones(len(values))])
-        estimate = self.bootstrap.estimate(columns, span=span)
+        estimate = self.bootstrap.mean(values, span)
         names = (name, *(ends or (f"{name}_low", f"{name}_high")))
         return dict(zip(names, (estimate.value, *estimate.interval), strict=True))
 
 
-def _systems(rows, groups, seed) -> Iterator[tuple[str, _Answered]]:
-    for name, part in rows.groupby("system", sort=False):
-        yield name, _Answered(part, groups, seed)
-
-
 def _probability(rows: pd.DataFrame, genre: pd.Series) -> np.ndarray:
-    """Return the probability that each row gives to a genre of its own."""
-    columns = [f"p_{name}" for name in genre]
+    """Probability that each row gives to a genre of its own."""
     values = rows.filter(regex="^p_")
-    return values.to_numpy()[np.arange(len(rows)), values.columns.get_indexer(columns)]
+    return values.to_numpy()[np.arange(len(rows)), values.columns.get_indexer("p_" + genre)]
+
+
+def findings(table: pd.DataFrame, kinds: pd.DataFrame, swaps: pd.DataFrame) -> list[str]:
+    """Sentences, in Markdown, on what changes of a recording do to the systems' answers.
+
+    `table`, `kinds` and `swaps` are from :func:`by_strength`, :func:`by_kind` and :func:`swaps`;
+    those without rows are passed over.
+    """
+    said = []
+    for tell, part in ((_interventions, table), (_kinds, kinds), (_swaps, swaps)):
+        if len(part):
+            said += tell(part)
+    return said
+
+
+def _interventions(table):
+    neutral = table["intervention"].map({name: row.neutral for name, row in INTERVENTIONS.items()})
+    done = table[table["strength"] != neutral]
+    for name, part in done.groupby("system", sort=False):
+        unchanged = part.iloc[0]["accuracy"] - part.iloc[0]["difference"]
+        lost = part[part["difference_high"] < 0].sort_values("difference", kind="stable")
+        worst = lost.drop_duplicates("intervention").head(_NAMED)
+        named = "; ".join(
+            f"{_named(row)}, {_points(row, 'difference')} points"
+            for row in worst.to_dict("records")
+        )
+        yield (
+            f"{_title(name)}: {unchanged:.1%} of {part.iloc[0]['n']} tracks are right as they are. "
+            f"Of {len(part)} changes, {len(lost)} make fewer right beyond chance (by chance alone "
+            f"about {len(part) * _TAIL:.1f} would){', most of all ' * bool(named)}{named}."
+        )
+    yield from _flips(done)
+
+
+def _flips(done):
+    """Say what the mildest strengths do, and what does nothing."""
+    asked = zip(done["intervention"], done["strength"], strict=True)
+    steps = pd.Series([_steps(name, strength) for name, strength in asked], done.index, dtype=int)
+    mild = done[steps == steps.groupby(done["intervention"]).transform("min")]
+    if len(mild) < len(done):
+        most = mild.loc[mild["flip_rate"].idxmax()].to_dict()
+        yield (
+            "The mildest strength asked of each intervention changes "
+            f"{mild['flip_rate'].median():.1%} of the answers in the median case, and at most "
+            f"{_share(most, 'flip_rate', 'flip')}: {_named(most)}, {SYSTEMS[most['system']].title}."
+        )
+    most = done.groupby("intervention", sort=False)["flip_rate"].max()
+    steady = list(most.index[most == 0])
+    if steady:
+        named = ", ".join(INTERVENTIONS[name].title.lower() for name in steady)
+        why = " (Gain changes no feature that is relative to its track's maximum.)"
+        yield (
+            f"No answer of any system changes under {named}, at any strength asked."
+            f"{why * ('gain' in steady)}"
+        )
+
+
+def _steps(intervention, strength) -> int:
+    """Count the steps of the registry from the neutral strength, or from before the first."""
+    row = INTERVENTIONS[intervention]
+    places = {value: place for place, value in enumerate(row.strengths)}
+    return abs(places[strength] - places.get(row.neutral, -1))
+
+
+def _kinds(table):
+    for name, part in table.groupby("system", sort=False):
+        part = part.set_index("kind")
+        told = [
+            f"{KINDS[kind].lower()} {_points(part.loc[kind], 'difference')} points"
+            for kind in KINDS
+            if kind in part.index and kind not in (UNCHANGED, SWAP)
+        ]
+        yield (
+            f"{_title(name)}: {part.loc[UNCHANGED, 'accuracy']:.1%} of the songs are right as "
+            f"recorded; against that, {', '.join(told)}."
+        )
+
+
+def _swaps(table):
+    for row in table.to_dict("records"):
+        verdict = "neither of the two for certain"
+        if row["difference_low"] > 0:
+            verdict = "the manner"
+        elif row["difference_high"] < 0:
+            verdict = "what has stayed (chords, melody, production)"
+        yield (
+            f"{_title(row['system'])}: of {row['n']} songs played in the manner of another genre "
+            f"by the same artist, {_share(row, 'manner')} are taken for the manner's genre and "
+            f"{_share(row, 'own')} for their own: it follows {verdict}."
+        )
+
+
+def _named(row) -> str:
+    intervention = INTERVENTIONS[row["intervention"]]
+    return f"{intervention.title.lower()} {row['strength']:g} {intervention.unit}"
+
+
+def _share(row, name, stem="") -> str:
+    low, high = (row[f"{stem or name}_{end}"] for end in ("low", "high"))
+    return f"{row[name]:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def _points(row, name) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{100 * row[name]:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def _title(name) -> str:
+    title = SYSTEMS[name].title
+    return title[0].upper() + title[1:]

@@ -37,15 +37,9 @@ FROM_MEL = {
 class Change:
     """What is done to a track: nothing, an intervention of some strength, or another recording.
 
-    Parameters
-    ----------
-    name : str
-        :data:`UNCHANGED`, a key of :data:`~.interventions.INTERVENTIONS`, or one of
-        :data:`~genrelib.robustness.variants.KINDS`.
-    strength : float
-        Of the intervention, in its unit; else NaN.
-    manner : str
-        The genre in whose manner it is played, of another recording; else empty.
+    `name` is :data:`UNCHANGED`, a key of :data:`INTERVENTIONS`, or one of
+    :data:`~genrelib.robustness.variants.KINDS`; `manner` the genre in whose manner another
+    recording is played.
     """
 
     name: str
@@ -63,28 +57,21 @@ Made = tuple[str, list[Change], list[np.ndarray]]
 def of_audio(
     track_id: str, path: str, clip_s: float, changes: list[Change], asked: list[Asked], seed: int
 ) -> Made:
-    """Decode a track, change it, and extract what is asked, once per change.
-
-    Parameters
-    ----------
-    track_id, path : str
-        The track, and its audio file.
-    clip_s : float
-        Seconds kept, from the middle.
-    changes : list of Change
-        Interventions, and none.
-    asked : list of Asked
-        What the systems ask for.
-    seed : int
-        The study's seed.
-    """
+    """Decode the middle of a track, change it, and extract what is asked, once per change."""
     clip = excerpt(read(Path(path)), SR, clip_s)
-    found = (_extracted(_changed(clip, change, track_id, seed), asked) for change in changes)
-    return track_id, changes, _stacked(found, asked)
+
+    def matrices(change: Change) -> dict[str, np.ndarray]:
+        if change.name == UNCHANGED:
+            return _extracted(clip, asked)
+        generator = _generator(change, track_id, seed)
+        y = INTERVENTIONS[change.name].apply(clip, SR, change.strength, generator)
+        return _extracted(y, asked)
+
+    return track_id, changes, _stacked(map(matrices, changes), asked)
 
 
 def of_variants(variants: list[Variant], clip_s: float, asked: list[Asked]) -> Made:
-    """Render one track's variants and extract what is asked; parameters as above."""
+    """Render one track's variants and extract what is asked."""
     found = (_extracted(excerpt(variant.sound(), SR, clip_s), asked) for variant in variants)
     changes = [Change(variant.kind, manner=variant.manner) for variant in variants]
     return variants[0].track_id, changes, _stacked(found, asked)
@@ -93,31 +80,18 @@ def of_variants(variants: list[Variant], clip_s: float, asked: list[Asked]) -> M
 def of_mel(
     track_id: str, store: Store, changes: list[Change], asked: list[Asked], seed: int
 ) -> Made:
-    """Change a track's whole log-mel and make what is asked from it; parameters as above.
-
-    What is not changed is read as it is stored.
-    """
+    """Change a track's whole log-mel and make what is asked from it; the unchanged is read."""
     whole = store.read("log_mel", [track_id])[0]
-    found = (
-        _read(store, track_id, asked)
-        if change.name == UNCHANGED
-        else _from_mel(_changed_mel(whole, change, track_id, seed, store.frame_s), asked)
-        for change in changes
-    )
-    return track_id, changes, _stacked(found, asked)
 
+    def matrices(change: Change) -> dict[str, np.ndarray]:
+        if change.name == UNCHANGED:
+            return {name: store.read(name, [track_id])[0] for name in _features(asked)}
+        generator = _generator(change, track_id, seed)
+        apply = INTERVENTIONS[change.name].mel
+        log_mel = apply(whole, change.strength, generator, frame_s=store.frame_s)
+        return {name: stored(name, FROM_MEL[name](log_mel)) for name in _features(asked)}
 
-def _changed(clip, change, track_id, seed):
-    if change.name == UNCHANGED:
-        return clip
-    generator = _generator(change, track_id, seed)
-    return INTERVENTIONS[change.name].apply(clip, SR, change.strength, generator)
-
-
-def _changed_mel(log_mel, change, track_id, seed, frame_s):
-    generator = _generator(change, track_id, seed)
-    row = INTERVENTIONS[change.name]
-    return row.mel(log_mel, change.strength, generator, frame_s=frame_s)
+    return track_id, changes, _stacked(map(matrices, changes), asked)
 
 
 def _generator(change, track_id, seed):
@@ -128,14 +102,6 @@ def _generator(change, track_id, seed):
 def _extracted(y, asked):
     matrices = extract(y, SR, _features(asked))
     return {name: stored(name, matrix) for name, matrix in matrices.items()}
-
-
-def _from_mel(log_mel, asked):
-    return {name: stored(name, FROM_MEL[name](log_mel)) for name in _features(asked)}
-
-
-def _read(store, track_id, asked):
-    return {name: store.read(name, [track_id])[0] for name in _features(asked)}
 
 
 def _features(asked):
@@ -157,17 +123,8 @@ def _small(matrix, size):
 def strengths(name: str, n: int) -> tuple[float, ...]:
     """Pick `n` strengths of an intervention: its ends, and between them at even distances.
 
-    Parameters
-    ----------
-    name : str
-        A key of :data:`~.interventions.INTERVENTIONS`.
-    n : int > 0
-        How many; all where there are no more. A single one is the last, the strongest.
-
-    Returns
-    -------
-    tuple of float
-        In the registry's order, without the neutral one.
+    In the registry's order, without the neutral one; all where there are no more than `n`. A single
+    one is the last, the strongest.
 
     Examples
     --------
@@ -189,21 +146,8 @@ def strengths(name: str, n: int) -> tuple[float, ...]:
 def chosen_tracks(fits: Iterable[Fit], corpus: Corpus, n_tracks: int, *, seed: int) -> list[str]:
     """Draw tested tracks: as many of each genre, and of as many groups, as there can be.
 
-    Parameters
-    ----------
-    fits : iterable of Fit
-        Of which those count whose estimators are kept.
-    corpus : Corpus
-        Of the fits. Tracks with a planted fault are left out.
-    n_tracks : int > 0
-        How many; all where there are no more.
-    seed : int
-        The study's seed.
-
-    Returns
-    -------
-    list of str
-        Sorted.
+    Of the `fits`, those whose estimators are kept count. Tracks with a planted fault are left out.
+    There are `n_tracks` ids, sorted; all where there are no more.
     """
     if n_tracks < 1:
         raise GenrelibError(f"{n_tracks} tracks; ask for at least 1.")
@@ -218,13 +162,7 @@ def chosen_tracks(fits: Iterable[Fit], corpus: Corpus, n_tracks: int, *, seed: i
 
 
 def unavailable(corpus: Corpus) -> pd.DataFrame:
-    """List the interventions that a corpus does not allow, and why.
-
-    Returns
-    -------
-    pd.DataFrame, index intervention
-        ``reason``; no row where there is audio.
-    """
+    """List the interventions that a corpus does not allow, with the ``reason``."""
     reasons = {name: _lacking(corpus, name) for name in INTERVENTIONS}
     rows = [{"intervention": n, "reason": reason} for n, reason in reasons.items() if reason]
     return pd.DataFrame(rows, columns=["intervention", "reason"]).set_index("intervention")
@@ -252,44 +190,31 @@ def answers(
     What an intervention draws depends on its name and the track, not on the strength: a random
     curve or a noise only grows.
 
-    Parameters
-    ----------
-    fits : iterable of Fit
-        Of which those count whose estimators are kept.
-    corpus, store : Corpus, Store
-        Of the fits. Where a pack stands in for the audio, its whole log-mel is changed, and other
-        features are made from the changed one.
-    track_ids : sequence of str
-        Tested tracks, see :func:`chosen_tracks`.
-    n_strengths : int
-        See :func:`strengths`.
-    seed : int
-        The study's seed.
-    n_jobs : int
-        Worker processes, each at one track; the answers do not depend on it.
+    Of the `fits`, those whose estimators are kept count. Where a pack stands in for the audio, its
+    whole log-mel is changed, and other features are made from the changed one. `track_ids` are as
+    from :func:`chosen_tracks`, `n_strengths` as in :func:`strengths`; the answers do not depend on
+    `n_jobs`.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per system, track and change: ``system, track_id, genre, change, strength, manner``
-        (empty), ``predicted, p_<genre>...``.
-
-    Raises
-    ------
-    GenrelibError
-        When no fit is kept, a track was not tested, or a feature can't be had after a change.
+    The table has one row per system, track and change: ``system, track_id, genre, change, strength,
+    manner`` (empty), ``predicted, p_<genre>...``. GenrelibError is raised when no fit is kept, a
+    track was not tested, or a feature can't be had after a change.
     """
     fits = _kept(fits)
     asked, clip_s = _asked(fits), store.configuration["clip_s"]
     done = [name for name in INTERVENTIONS if not _lacking(corpus, name)]
-    changes = [Change(name, float(s)) for name in done for s in strengths(name, n_strengths)]
-    changes = [Change(UNCHANGED), *changes]
+    changes = [Change(UNCHANGED)]
+    changes += [Change(name, float(s)) for name in done for s in strengths(name, n_strengths)]
     if corpus.pack is None:
         paths = corpus.tracks["path"]
         tasks = [(i, paths[i], clip_s, changes, asked, seed) for i in track_ids]
         function = of_audio
     else:
-        _refuse_others(asked)
+        for feature in _features(asked):
+            if feature not in FROM_MEL:
+                raise GenrelibError(
+                    f"{feature} can't be made from a changed log-mel, only {', '.join(FROM_MEL)} "
+                    "can; leave the systems out that ask for it."
+                )
         tasks = [(i, store, changes, asked, seed) for i in track_ids]
         function = of_mel
     made = spread(function, tasks, n_jobs=n_jobs, label="interventions")
@@ -307,20 +232,10 @@ def rerecorded(
 ) -> pd.DataFrame:
     """Ask systems about other recordings of songs of the controlled corpus.
 
-    Parameters
-    ----------
-    fits, corpus, store, track_ids, n_jobs
-        As for :func:`answers`.
-    options : mapping
-        With which the corpus ``synthetic`` was loaded.
-
-    Returns
-    -------
-    pd.DataFrame
-        As from :func:`answers`; ``change`` is one of
-        :data:`~genrelib.robustness.variants.KINDS`, ``strength`` NaN, and ``manner`` the genre
-        in whose manner it is played. Without rows for another corpus: its songs can't be
-        recorded again.
+    Parameters are those of :func:`answers`, and the `options` with which the corpus ``synthetic``
+    was loaded. The table is as from :func:`answers`: ``change`` is one of
+    :data:`~genrelib.robustness.variants.KINDS`, ``strength`` NaN, and ``manner`` the genre in whose
+    manner it is played. It has no rows for another corpus, whose songs can't be recorded again.
     """
     fits = _kept(fits)
     if not corpus.is_rendered:
@@ -355,15 +270,6 @@ def _asked(fits: Iterable[Fit]) -> list[Asked]:
     return list(dict.fromkeys(map(_input, fits)))
 
 
-def _refuse_others(asked: Iterable[Asked]) -> None:
-    for feature, _ in asked:
-        if feature not in FROM_MEL:
-            raise GenrelibError(
-                f"{feature} can't be made from a changed log-mel, only {', '.join(FROM_MEL)} can; "
-                "leave the systems out that ask for it."
-            )
-
-
 def _answered(fits, corpus, store, track_ids, made: Iterator[Made]) -> pd.DataFrame:
     """Predict each track's pictures as they come, so that not all are in memory."""
     asked, genre = _asked(fits), corpus.tracks["genre"]
@@ -382,20 +288,16 @@ def _answered(fits, corpus, store, track_ids, made: Iterator[Made]) -> pd.DataFr
             X = pictures[asked.index(_input(fit))].astype(np.float32)
             truth = pd.Series(genre[track_id], index=range(len(X)))
             table = experiments.predicted(estimators[fit.path], X, truth, fit.genres)
-            tables[fit.system, track_id] = _named(table, fit.system, track_id, changes)
+            tables[fit.system, track_id] = table.assign(
+                system=fit.system,
+                track_id=track_id,
+                change=[change.name for change in changes],
+                strength=[change.strength for change in changes],
+                manner=[change.manner for change in changes],
+            )
     order = [(name, i) for name in dict.fromkeys(fit.system for fit in fits) for i in track_ids]
     columns = ["system", "track_id", "genre", "change", "strength", "manner", "predicted"]
     columns += [f"p_{name}" for name in corpus.genres]
     if not order:
         return pd.DataFrame(columns=columns)
     return pd.concat([tables[key] for key in order], ignore_index=True)[columns]
-
-
-def _named(table, name, track_id, changes: Sequence[Change]) -> pd.DataFrame:
-    return table.assign(
-        system=name,
-        track_id=track_id,
-        change=[change.name for change in changes],
-        strength=[change.strength for change in changes],
-        manner=[change.manner for change in changes],
-    )

@@ -5,18 +5,17 @@ manner, and where. A system that has learnt the genre keeps its answer for a cov
 version, and follows the manner in a genre swap.
 """
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 
 from ..base.errors import GenrelibError, unknown
 from ..base.seeds import rng
 from ..synthesis.recordings import Recording, plan
 from ..synthesis.rendering import SR, cover, genre_swap, live
 from ..synthesis.styles import GENRES, Artist, make_artist
+from .audio import decoded_again
 
 KINDS = {
     "unchanged": "As in the corpus",
@@ -31,20 +30,9 @@ KINDS = {
 class Variant:
     """One track of the corpus, recorded differently; rendered when :meth:`sound` is called.
 
-    Parameters
-    ----------
-    track_id : str
-        Of the track in the corpus.
-    kind : str
-        One of :data:`KINDS`.
-    genre : str
-        The track's label, which a cover and a live version keep.
-    manner : str
-        The genre in whose manner it is played; another than `genre` for a genre swap only.
-    artist : Artist
-        Who plays; another than the track's for a cover only.
-    recording : Recording
-        The track in the corpus.
+    `kind` is one of :data:`KINDS`. `genre` is the track's label, `manner` the genre in whose manner
+    it is played: another one for a genre swap only. `artist` is another than the track's for a
+    cover only; `recording` is the track in the corpus.
     """
 
     track_id: str
@@ -55,12 +43,9 @@ class Variant:
     recording: Recording
 
     def sound(self) -> np.ndarray:
-        """Render it, in the 16 bits that the corpus's files have.
+        """Render mono audio of 22050 Hz, float32, in the 16 bits that the corpus's files have.
 
-        Returns
-        -------
-        np.ndarray [shape=(round(duration_s * 22050),), dtype=float32]
-            Mono; of an unchanged track exactly the samples of its file.
+        An unchanged track has exactly the samples of its file.
         """
         here, seconds = self.recording, self.recording.duration_s
         if self.kind == "unchanged":
@@ -71,7 +56,7 @@ class Variant:
             y = live(here.song, self.artist, duration_s=seconds, take=here.take + 1)
         else:
             y = genre_swap(here.song, self.artist, self.manner, duration_s=seconds, take=here.take)
-        return _as_stored(y)
+        return decoded_again(y, SR, format="WAV", subtype="PCM_16")
 
 
 def controlled_variants(
@@ -82,42 +67,20 @@ def controlled_variants(
     duration_s: float,
     seed: int,
     kinds: Iterable[str] = tuple(KINDS),
-    manner: str | None = None,
 ) -> list[Variant]:
     """Plan variants of healthy tracks of the corpus ``synthetic``.
 
     A cover is by an artist of the same genre whom the corpus does not have, so that no system can
-    know the production from its training.
-
-    Parameters
-    ----------
-    track_ids : iterable of str
-        Of tracks whose ``fault`` is empty.
-    artists_per_genre, songs_per_artist, duration_s, seed
-        The options with which the corpus was loaded.
-    kinds : iterable of str
-        Which of :data:`KINDS`; all by default.
-    manner : str, optional
-        The target of all genre swaps, other than any track's genre; by default one of the other
-        nine is drawn for each track.
-
-    Returns
-    -------
-    list of Variant
-        By track, then kind, as given. The same arguments give the same samples.
-
-    Raises
-    ------
-    GenrelibError
-        When a track, a kind or the manner is unknown, a track is faulty, or it is swapped with its
-        own genre.
+    know the production from its training; the manner of a genre swap is drawn from the other nine
+    genres. Variants come by track, then kind. Tracks are those whose ``fault`` is empty, others
+    raise GenrelibError; the numbers are the options with which the corpus was loaded.
 
     Examples
     --------
     >>> corpus = {"artists_per_genre": 2, "songs_per_artist": 2, "duration_s": 4.0, "seed": 0}
-    >>> swap, = controlled_variants(["jazz.00001"], kinds=["genre_swap"], manner="metal", **corpus)
+    >>> swap, = controlled_variants(["jazz.00001"], kinds=["genre_swap"], **corpus)
     >>> swap.genre, swap.manner, swap.sound().shape
-    ('jazz', 'metal', (88200,))
+    ('jazz', 'reggae', (88200,))
     """
     recordings = plan(
         artists_per_genre=artists_per_genre,
@@ -129,8 +92,6 @@ def controlled_variants(
     for kind in kinds:
         if kind not in KINDS:
             raise unknown("kind of variant", kind, KINDS)
-    if manner is not None and manner not in GENRES:
-        raise unknown("genre", manner, GENRES)
     variants = []
     for track_id in track_ids:
         here = _healthy(track_id, recordings)
@@ -140,12 +101,8 @@ def controlled_variants(
                 number = int(rng(seed, "cover", track_id).integers(artists_per_genre))
                 artist = make_artist(here.genre, artists_per_genre + number, seed)
             elif kind == "genre_swap":
-                played = manner or _other(track_id, here.genre, seed)
-                if played == here.genre:
-                    raise GenrelibError(
-                        f"{track_id} is {played} already; swap it with another genre, or leave it "
-                        "out."
-                    )
+                others = [genre for genre in GENRES if genre != here.genre]
+                played = str(rng(seed, "genre swap", track_id).choice(others))
             variants.append(Variant(track_id, kind, here.genre, played, artist, here))
     return variants
 
@@ -163,15 +120,3 @@ def _healthy(track_id: str, recordings: dict[str, Recording]) -> Recording:
             "take those whose column fault is empty."
         )
     return recording
-
-
-def _other(track_id: str, genre: str, seed: int) -> str:
-    others = [other for other in GENRES if other != genre]
-    return str(rng(seed, "genre swap", track_id).choice(others))
-
-
-def _as_stored(y: np.ndarray) -> np.ndarray:
-    file = io.BytesIO()
-    soundfile.write(file, y, SR, format="WAV", subtype="PCM_16")
-    file.seek(0)
-    return soundfile.read(file, dtype="float32")[0]

@@ -20,7 +20,7 @@ from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
 from genrelib.explain import causes
 from genrelib.explain import shuffling as families
-from genrelib.explain.attributions import GRID, Layers
+from genrelib.explain.attributions import GRID, copy_last, layers_of
 from genrelib.explain.causes import PARTS, neutral, produced_as, without
 from genrelib.explain.faithfulness import CONTROL, RANDOM
 from genrelib.features import SR, extract
@@ -388,16 +388,15 @@ def test_every_network_can_be_randomised_from_the_end(module, kwargs):
 
 
 def test_layers_carry_their_normalisation():
-    names = Layers(Cnn2d(SHAPE, 2)).names
-    assert len(names) == 6  # three convolutions and three dense layers
+    assert len(layers_of(Cnn2d(SHAPE, 2))) == 6  # three convolutions and three dense layers
     module, fresh = Cnn2d(SHAPE, 2), Cnn2d(SHAPE, 2)
     with torch.no_grad():
         for value in module.parameters():
             value.fill_(7.0)
-    Layers(module).copy_last(1, fresh)
+    copy_last(1, fresh, module)
     assert torch.equal(module.dense[-1].weight, fresh.dense[-1].weight)
     assert (module.dense[1].weight == 7).all()
-    Layers(module).copy_last(3, fresh)
+    copy_last(3, fresh, module)
     assert torch.equal(module.dense[1].weight, fresh.dense[1].weight)
     assert (module.convolutions[11].weight == 7).all()
 

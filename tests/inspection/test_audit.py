@@ -16,8 +16,8 @@ from genrelib.base.seeds import rng
 from genrelib.corpora import manifest
 from genrelib.features import SR
 from genrelib.features.audio import excerpt
-from genrelib.inspection import alignment
 from genrelib.inspection import audit as findings
+from genrelib.inspection.search import MIN_OVERLAP_S
 from genrelib.synthesis.recordings import plan
 
 FRAME_S = 0.07
@@ -123,7 +123,7 @@ def test_unlike_tracks_silence_and_short_overlaps_give_nothing():
     x = noise(6)
     x[1:3] = -80.0
     x[3:5, :, 20:] = -80.0  # ends at the same time: no likeness
-    least = int(alignment.MIN_OVERLAP_S / FRAME_S)
+    least = int(MIN_OVERLAP_S / FRAME_S)
     x[5, :, : least - 2] = x[0, :, 200 - least + 2 :]
     assert audit.recordings(x, list("abcdef"), frame_s=FRAME_S).empty
 

@@ -12,7 +12,7 @@ from genrelib.base.seeds import rng
 from genrelib.features import FEATURES
 from genrelib.features.segments import averaged
 from genrelib.features.stack import STACK_ROWS
-from genrelib.inspection.summaries import LEVELS, parts_of, row_labels
+from genrelib.inspection.rows import LEVELS, row_labels
 
 
 def make_summaries(tracks, *, told=4, artist_rows=0, noise=12, effect=2.0, artist=1.0, seed=0):
@@ -376,13 +376,6 @@ def test_the_same_family_twice_is_not_missed(many, folds):
     table = separability.alone_and_without(both, many, folds, seed=0)
     assert (table["lost_low"] <= 0).all()
     assert (table["alone_low"] > 0.5).all()
-
-
-def test_parts_hold_each_column_once():
-    X = make_summaries(make_tracks(), told=2, noise=3)
-    for levels in (["family"], ["family", "row"]):
-        held = np.concatenate(list(parts_of(X, *levels).values()))
-        assert sorted(held) == list(range(10))
 
 
 # the whole

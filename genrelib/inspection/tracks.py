@@ -1,7 +1,8 @@
-"""Faults of one track that its sound shows: cut short, silent, clipped, resampled, of other format.
+"""Faults of one track: cut short, silent, clipped, resampled, of other format, labelled wrongly.
 
 Facts are measured from each file, in parallel; :func:`signals` judges them. What is usual in the
 corpus is its median or commonest value, so that a corpus of 8 kHz recordings is not all faults.
+Labels are judged by the systems' predictions.
 """
 
 import os
@@ -17,7 +18,6 @@ from ..base.errors import GenrelibError
 from ..base.parallel import spread
 from ..corpora import Corpus
 from ..features import audio
-from .alignment import sounding
 from .audit import check_matrices, table
 
 SHORT = 0.9
@@ -37,18 +37,14 @@ _SAME_VALUE = 2.0**-17  # half a step of 16 bits
 _NOTHING_DB = -75.0  # re the strongest band
 _CLIPS = 0.5  # share of tracks of the median duration from which on a corpus is of clips
 _CHUNK = 32
+_SILENCE_DB = 0.5  # above a track's least value
 
 
 def facts(corpus: Corpus, *, n_jobs: int) -> pd.DataFrame:
     """Measure every track's sound, also of those that are excluded.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        Rows without a readable file are left out, the table says why already. Of a feature pack
-        there is nothing to measure.
-    n_jobs : int
-        Worker processes.
+    Tracks without a readable file are left out, the corpus says why already. Of a feature pack
+    there is nothing to measure.
 
     Returns
     -------
@@ -73,16 +69,8 @@ def facts(corpus: Corpus, *, n_jobs: int) -> pd.DataFrame:
 def signals(facts: pd.DataFrame) -> pd.DataFrame:
     """Judge what :func:`facts` measured.
 
-    Parameters
-    ----------
-    facts : pd.DataFrame
-        One row per track.
-
-    Returns
-    -------
-    pd.DataFrame
-        Findings: `truncated` (only where at least half the corpus has one duration), `silent`,
-        `distorted`, `format`, `bandwidth`. `score` is how far the fault goes, in ``[0, 1]``.
+    Findings are `truncated` (only where at least half the corpus has one duration), `silent`,
+    `distorted`, `format`, `bandwidth`. `score` is how far the fault goes, in ``[0, 1]``.
     """
     if facts.empty:
         return table([])
@@ -101,19 +89,7 @@ def signals(facts: pd.DataFrame) -> pd.DataFrame:
 def silences(log_mel: np.ndarray, track_ids: list[str], *, frame_s: float) -> pd.DataFrame:
     """Find silent ends in log-mel spectrograms, for corpora without audio.
 
-    Parameters
-    ----------
-    log_mel : np.ndarray [shape=(n_tracks, n_bands, n_frames)]
-        In dB.
-    track_ids : list of str
-        One per matrix.
-    frame_s : float > 0
-        Seconds per frame.
-
-    Returns
-    -------
-    pd.DataFrame
-        Findings of the fault `silent`.
+    Parameters are those of :func:`~genrelib.inspection.recordings`.
     """
     check_matrices(log_mel, track_ids, frame_s)
     rows = []
@@ -126,18 +102,22 @@ def silences(log_mel: np.ndarray, track_ids: list[str], *, frame_s: float) -> pd
     return table(rows)
 
 
+def sounding(log_mel: np.ndarray) -> np.ndarray:
+    """Return where a band is above its track's least value, bool of shape (n_tracks, n_frames)."""
+    least = log_mel.min(axis=(1, 2))
+    return log_mel.max(axis=1) > least[:, None] + _SILENCE_DB
+
+
 def _measured(items: list[tuple[str, str]]) -> list[tuple[str, dict]]:
-    return list(_readable(items))
-
-
-def _readable(items: list[tuple[str, str]]) -> Iterator[tuple[str, dict]]:
+    measured = []
     for track, path in items:
         try:
             info = audio.inspect(Path(path))
             y = audio.read(Path(path), sr=info.sr)
         except GenrelibError:  # the feature store says so, with the reason
             continue
-        yield track, _facts_of(y, info.sr, info.channels)
+        measured.append((track, _facts_of(y, info.sr, info.channels)))
+    return measured
 
 
 def _facts_of(y: np.ndarray, sr: int, channels: int) -> dict:
@@ -181,10 +161,8 @@ def _truncated(facts: pd.DataFrame) -> Iterator[tuple]:
     alike = (facts["duration_s"] - usual).abs() <= 0.02 * usual
     if alike.mean() >= _CLIPS:
         for track, lasts in facts.loc[facts["duration_s"] < SHORT * usual, "duration_s"].items():
-            yield (
-                *(track, "", "truncated", 1 - lasts / usual),
-                f"lasts {lasts:.1f} s, where {usual:.1f} s are usual",
-            )
+            text = f"lasts {lasts:.1f} s, where {usual:.1f} s are usual"
+            yield track, "", "truncated", 1 - lasts / usual, text
 
 
 def _odd_format(facts: pd.DataFrame) -> Iterator[tuple]:
@@ -205,3 +183,45 @@ def _narrow(facts: pd.DataFrame) -> Iterator[tuple]:
         row = facts.loc[track]
         text = f"nothing above {row['bandwidth_hz']:.0f} Hz, at {row['sr']:.0f} Hz sample rate"
         yield track, "", "bandwidth", 1 - share[track], text
+
+
+def mislabels(rows: pd.DataFrame) -> pd.DataFrame:
+    """Find tracks whose label systems that never heard the artist agree to doubt.
+
+    Probabilities are averaged over systems and repeats. As in confident learning (Northcutt, Jiang
+    & Chuang 2021), a track is suspected when another genre is as probable as it usually is for
+    tracks that bear its label; and when its own is less probable than by chance.
+
+    `rows` are the predictions of the systems that are trusted, under one artist-disjoint protocol:
+    where artists are shared, systems have learnt the labels. Findings are of the fault `mislabel`;
+    `score` is how much more probable the other genre is. They are suspicions, to be listened to:
+    most are odd music under a right label.
+    """
+    protocols = sorted(rows["protocol"].unique())
+    if len(protocols) != 1:
+        raise GenrelibError(
+            f"predictions under the protocols {protocols}; give those of one, such as "
+            "artist_grouped."
+        )
+    rows = rows[rows["genre_trained"]]  # a genre that was not trained is improbable for everyone
+    columns = [column for column in rows if column.startswith("p_")]
+    mean = rows.groupby("track_id")[columns].mean()
+    genres = np.array([column.removeprefix("p_") for column in columns])
+    own = np.searchsorted(genres, rows.groupby("track_id")["genre"].first()[mean.index])
+    p = mean.to_numpy()
+    at_home = p[np.arange(len(p)), own]
+    # genres without a track can't be usual
+    usual = [at_home[own == k].mean() if (own == k).any() else np.inf for k in range(len(genres))]
+    usual = np.array(usual)
+    away = p.copy()
+    away[np.arange(len(p)), own] = -1
+    other = away.argmax(axis=1)
+    likely = away.max(axis=1)
+    suspected = (likely >= usual[other]) & (at_home < 1 / len(genres))
+    return table(
+        (
+            *(mean.index[k], "", "mislabel", likely[k] - at_home[k]),
+            f"{genres[other[k]]} at {likely[k]:.2f}, {genres[own[k]]} at {at_home[k]:.2f}",
+        )
+        for k in np.flatnonzero(suspected)
+    )
