@@ -10,21 +10,3 @@ from .attributions import METHODS, Explainer, why_not
 from .causes import CHANGES, Renditions, effects, renditions
 from .faithfulness import areas, cascade, deletion, findings
 from .shuffling import importance, octaves, stack_families, statistics_families
-
-__all__ = [
-    "CHANGES",
-    "METHODS",
-    "Explainer",
-    "Renditions",
-    "areas",
-    "cascade",
-    "deletion",
-    "effects",
-    "findings",
-    "importance",
-    "octaves",
-    "renditions",
-    "stack_families",
-    "statistics_families",
-    "why_not",
-]

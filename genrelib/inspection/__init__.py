@@ -29,37 +29,3 @@ from .rows import (
 )
 from .search import copies, features_of, pairs, recordings
 from .tracks import facts, mislabels, signals, silences
-
-__all__ = [
-    "ACTIONS",
-    "FALSE_DISCOVERY_RATE",
-    "FAULTS",
-    "PAIRED",
-    "SIGNAL",
-    "STATISTICS",
-    "Folds",
-    "against_titles",
-    "alone_and_without",
-    "contrasting",
-    "copies",
-    "evaluate",
-    "facts",
-    "feature_table",
-    "features_of",
-    "findings",
-    "fitted_folds",
-    "gathered",
-    "genre_means",
-    "genre_pairs",
-    "leak",
-    "manifest",
-    "mislabels",
-    "pairs",
-    "probe",
-    "probe_scores",
-    "recordings",
-    "row_tests",
-    "signals",
-    "silences",
-    "summaries",
-]

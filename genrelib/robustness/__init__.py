@@ -10,18 +10,3 @@ and the manner of another genre (:func:`rerecorded`). Tables (:func:`by_strength
 from .interventions import INTERVENTIONS, Intervention
 from .tables import by_kind, by_strength, findings, swaps
 from .trials import UNCHANGED, answers, chosen_tracks, rerecorded, strengths, unavailable
-
-__all__ = [
-    "INTERVENTIONS",
-    "UNCHANGED",
-    "Intervention",
-    "answers",
-    "by_kind",
-    "by_strength",
-    "chosen_tracks",
-    "findings",
-    "rerecorded",
-    "strengths",
-    "swaps",
-    "unavailable",
-]

@@ -169,7 +169,7 @@ def test_a_quantity_does_not_depend_on_what_else_is_in_the_table():
 
 
 def test_examples():
-    for name in ("wording", "intervals", "means"):
+    for name in ("wording", "intervals"):
         result = doctest.testmod(sys.modules[f"genrelib.inference.{name}"])
         assert result.attempted > 0
         assert result.failed == 0
