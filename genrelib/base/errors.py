@@ -1,4 +1,12 @@
-"""The one exception root of the package."""
+"""Errors for people: one exception root, unknown names, and parameters out of their limits.
+
+The runner checks a whole study by the limits before anything runs; the functions that take such a
+number check it again, for those who call them from elsewhere.
+"""
+
+import math
+from collections.abc import Callable
+from numbers import Integral, Real
 
 
 class GenrelibError(ValueError):
@@ -18,3 +26,52 @@ def unknown(kind: str, name: object, known) -> GenrelibError:
     """
     listed = ", ".join(sorted(map(str, known))) or "none"
     return GenrelibError(f"unknown {kind} {name!r}; known: {listed}. Check the spelling.")
+
+
+def _is_whole(value: object, low: int, high: float = math.inf) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high
+
+
+def _is_above_0(value: object, high: float = math.inf) -> bool:
+    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return is_number and 0 < value <= high
+
+
+def _is_size(value: object) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and all(_is_whole(n, 16) for n in value)
+    )
+
+
+LIMITS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "corpus_options": ("names and values, {} for none", lambda v: isinstance(v, dict)),
+    "clip_s": ("a number of seconds above 0", _is_above_0),
+    # with more folds a genre's few artists no longer fill them
+    "n_folds": ("a whole number from 2 to 5", lambda v: _is_whole(v, 2, 5)),
+    "n_repeats": ("a whole number, 1 or more", lambda v: _is_whole(v, 1)),
+    "epoch_share": ("a number above 0, at most 1", lambda v: _is_above_0(v, 1)),
+    "image_size": ("two whole numbers, of bands and frames, 16 or more", _is_size),
+    "probed_tracks": ("a whole number, 1 or more", lambda v: _is_whole(v, 1)),
+    "probed_strengths": ("a whole number, 1 or more", lambda v: _is_whole(v, 1)),
+    "seed": ("a whole number, 0 or more", lambda v: _is_whole(v, 0)),
+}
+"""What each parameter that names nothing may be."""
+
+
+def check_limits(**values: object) -> None:
+    """Raise :class:`GenrelibError` for the first value that :data:`LIMITS` does not allow.
+
+    Examples
+    --------
+    >>> check_limits(n_folds=5, seed=0)
+    """
+    for name, value in values.items():
+        allowed, holds = LIMITS[name]
+        if not holds(value):
+            shown = list(value) if isinstance(value, tuple) else value
+            raise GenrelibError(
+                f"{name}={shown!r}; allowed is {allowed}. Change it in the study's file, or in "
+                "the call."
+            )

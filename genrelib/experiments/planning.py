@@ -15,13 +15,12 @@ from sklearn.base import BaseEstimator
 
 from .. import protocols, systems
 from ..base.codetrace import FIT_LIBRARIES, code_of, versions
+from ..base.errors import check_limits
 from ..base.files import Workspace
-from ..base.limits import check_limits
 from ..base.seeds import derive
 from ..corpora import Corpus
 from ..features import segments
-from ..protocols import Fold, Protocol
-from ..protocols.registry import DECOMPOSITION
+from ..protocols import DECOMPOSITION, Fold, Protocol
 from ..store import Store
 from ..systems.row import Recipe, System
 from . import predictions, streaming

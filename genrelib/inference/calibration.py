@@ -12,19 +12,20 @@ from scipy.special import log_softmax
 
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
-from .frames import (
+from .intervals import FLOOR, ClusterBootstrap
+from .scores import (
     FIT,
     answerable,
+    bins_of,
     by_system,
     checked,
     codes_of,
+    estimate,
     genres_of,
     groups_of,
     is_right,
     probabilities,
 )
-from .intervals import FLOOR, ClusterBootstrap
-from .scores import bins_of, estimate
 
 HOTTEST = 20.0
 COMPARED = ("log_loss", "brier", "ece")

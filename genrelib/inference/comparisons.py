@@ -18,8 +18,8 @@ from statsmodels.stats.multitest import multipletests
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
 from ..systems import SYSTEMS
-from .frames import FIT, checked, codes_of, genres_of, groups_of, is_right, ordered, tracks_of
 from .intervals import ALPHA, DIFFERENCE, ClusterBootstrap, minimum_detectable_difference
+from .scores import FIT, checked, codes_of, genres_of, groups_of, is_right, ordered, tracks_of
 
 PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "mdd_holm", "p_cluster"]
 PAIR += ["p_cluster_holm", "n_only_a", "n_only_b", "p_mcnemar", "p_mcnemar_mid", "p_mcnemar_holm"]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
-from ..protocols.registry import PROTOCOLS
+from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .claims import EXCEEDED, NOT_CONTRADICTED, NOT_REACHED
 from .intervals import ALPHA

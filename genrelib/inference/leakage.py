@@ -16,8 +16,8 @@ from ..corpora.joined import collections
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .comparisons import holm
-from .frames import accuracy_by_track, groups_at, ordered
 from .intervals import DIFFERENCE, ClusterBootstrap
+from .scores import accuracy_by_track, groups_at, ordered
 from .wording import title
 
 CHAIN = (

@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 
 from ..inference.wording import title
-from ..protocols.registry import PROTOCOLS
+from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 
 _ORDER = dict.fromkeys(["track_random", "artist_grouped", *PROTOCOLS])  # the main two first

@@ -14,7 +14,7 @@ from ..explain.attributions import METHODS
 from ..explain.causes import CHANGES
 from ..explain.faithfulness import LIMIT, RANDOM
 from ..inference.leakage import SIDES
-from ..protocols.registry import DECOMPOSITION
+from ..protocols import DECOMPOSITION
 from ..robustness import INTERVENTIONS
 from ..robustness.variants import KINDS
 from ..systems import SYSTEMS

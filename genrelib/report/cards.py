@@ -19,7 +19,7 @@ from ..base.errors import unknown
 from ..base.files import Workspace, write_text
 from ..corpora import CORPORA
 from ..inference.wording import title
-from ..protocols.registry import PROTOCOLS
+from ..protocols import PROTOCOLS
 from ..robustness import INTERVENTIONS
 from ..robustness.variants import KINDS
 from ..systems import SYSTEMS

@@ -15,7 +15,7 @@ from pygments.formatters import HtmlFormatter
 
 from ..base.codetrace import versions
 from ..base.files import Workspace, digest, write_text
-from ..protocols.registry import PROTOCOLS
+from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS, chosen
 from .tables import lacking_systems, read_table
 

@@ -6,11 +6,10 @@ from pathlib import Path
 import papermill
 import yaml
 
-from ..base.errors import GenrelibError, unknown
+from ..base.errors import LIMITS, GenrelibError, check_limits, unknown
 from ..base.files import Workspace
-from ..base.limits import LIMITS, check_limits
 from ..corpora import CORPORA
-from ..protocols.registry import PROTOCOLS
+from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS, chosen
 
 FOR_THE_PAGE = ("title", "about")

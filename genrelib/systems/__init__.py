@@ -14,13 +14,12 @@ from collections.abc import Iterable
 import pandas as pd
 from sklearn.base import ClassifierMixin
 
-from ..base.errors import GenrelibError, unknown
-from ..base.limits import check_limits
+from ..base.errors import GenrelibError, check_limits, unknown
 from ..features import FEATURES
-from . import classical, convolutional, recurrent, residual, stacked, transformer
+from . import classical, convolutional, recurrent, residual, transformer
 from .row import Recipe, System
 
-_FAMILIES = (classical, convolutional, stacked, recurrent, residual, transformer)
+_FAMILIES = (classical, convolutional, recurrent, residual, transformer)
 
 SYSTEMS: dict[str, System] = {
     row.name: row for rows in (*(f.ROWS for f in _FAMILIES), classical.FMA_ROWS) for row in rows

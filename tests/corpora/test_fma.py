@@ -14,10 +14,10 @@ from helpers.builders import ROOT
 from helpers.local_server import serving
 
 from genrelib import corpora, protocols, store, systems
+from genrelib import protocols as splits
 from genrelib.base.errors import GenrelibError
 from genrelib.corpora import archives, fetching, fma, tracks
 from genrelib.corpora import fma as fma_metadata
-from genrelib.protocols import registry as splits
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from genrelib.synthesis import GENRES as CONTROLLED
 from genrelib.synthesis.composition import arrange
 from genrelib.synthesis.recordings import plan
 from genrelib.systems import training
-from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn
+from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn, StackCnn, VolumeCnn
 from genrelib.systems.estimators import (
     AvailableNeighbors,
     BandScaler,
@@ -40,7 +40,6 @@ from genrelib.systems.estimators import (
 )
 from genrelib.systems.recurrent import CnnLstm
 from genrelib.systems.residual import ResNet18
-from genrelib.systems.stacked import StackCnn, VolumeCnn
 from genrelib.systems.training import GenreNet, NetworkPipeline
 from genrelib.systems.transformer import VisionTransformer
 

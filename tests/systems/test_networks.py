@@ -16,11 +16,10 @@ from genrelib.base.errors import GenrelibError
 from genrelib.systems import residual as colour
 from genrelib.systems import row as shapes
 from genrelib.systems.classical import Perceptron
-from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn
+from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn, StackCnn, VolumeCnn
 from genrelib.systems.recurrent import CnnLstm
 from genrelib.systems.residual import ColourMap, ResNet18
 from genrelib.systems.row import count_multiply_adds, count_parameters, layers
-from genrelib.systems.stacked import StackCnn, VolumeCnn
 from genrelib.systems.transformer import VisionTransformer
 
 N_CLASSES = 4
