@@ -317,7 +317,10 @@ def folds(
     seed: int,
     clip_s: float = 30.0,
 ) -> list[Fold]:
-    """Apply a protocol to the usable rows of a tracks table.
+    """Apply a protocol to the usable rows of a tracks table, repeat by repeat.
+
+    Each unit is tested once per repeat, or at most once by single draws, published splits and
+    across collections. Validation is empty where each genre has one unit left.
 
     Parameters
     ----------
@@ -328,13 +331,6 @@ def folds(
         ``n_folds * n_repeats`` times, so that all have as many fits; a published split is one.
     clip_s : float
         Seconds of each track, which tell how many segments it has.
-
-    Returns
-    -------
-    list of Fold
-        Repeat by repeat. Each unit is tested once per repeat, or at most once by single draws,
-        published splits and across collections. Validation is empty where each genre has one unit
-        left.
 
     Raises
     ------

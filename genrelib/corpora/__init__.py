@@ -119,16 +119,10 @@ def load_synthetic(
 class Collection:
     """What is known of a corpus before it is loaded: a row of :data:`CORPORA`.
 
-    Parameters
-    ----------
-    loader : callable
-        ``loader(data, *, n_jobs, **options)`` returns what :class:`~.tracks.Loaded` holds. It keeps
-        downloads and audio below ``data/raw/``, with `n_jobs` worker processes.
-    origins : tuple of str
-        Where the music comes from: names of passages in ``report/templates/origins.md``, which say
-        what there is to say of consent and licences.
-    of_gtzan : {"whole", "part", ""}
-        How much of GTZAN it holds, which most claims are about.
+    ``loader(data, *, n_jobs, **options)`` returns what :class:`~.tracks.Loaded` holds; it keeps
+    downloads and audio below ``data/raw/``. `origins` name passages of
+    ``report/templates/origins.md``, on consent and licences. `of_gtzan` is "whole" or "part" where
+    the music is GTZAN's, which most claims are about.
     """
 
     loader: Callable
@@ -159,18 +153,10 @@ CORPORA: dict[str, Collection] = {
 def load(
     name: str, data: Path, *, n_jobs: int = 1, manifest: str | Path | None = None, **options
 ) -> Corpus:
-    """Load a corpus: download, extract, render and verify what is not there yet.
+    """Load a corpus of :data:`CORPORA`: download, extract, render and verify what is not there yet.
 
-    Parameters
-    ----------
-    name : str
-        A key of :data:`CORPORA`.
-    data : Path
-        The study's data folder.
-    manifest : str or Path, optional
-        A CSV of tracks to leave out and to keep together, of any corpus; see :mod:`.manifest`.
-    **options
-        The loader's keywords, such as ``source``.
+    `data` is the study's data folder; `manifest`, a CSV of tracks to leave out and to keep
+    together, see :mod:`.manifest`; `options` are the loader's keywords, such as ``source``.
 
     Raises
     ------

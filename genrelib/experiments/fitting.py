@@ -175,15 +175,8 @@ def predicted(
 ) -> pd.DataFrame:
     """Lay out an estimator's predictions: ``genre, predicted, p_<genre>...``, index track_id.
 
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Fitted; its classes are positions in `genres`, of which some may be absent.
-    X : np.ndarray, shape (n, n_bands, n_frames)
-    genre : pd.Series, index track_id
-        True genres of the rows of `X`.
-    genres : tuple of str
-        In the corpus's order.
+    The estimator's classes are positions in `genres`, of which some may be absent; `X` has the
+    shape ``(n, n_bands, n_frames)``, `genre` holds the true genres of its rows.
     """
     probabilities = np.zeros((len(X), len(genres)))
     probabilities[:, estimator.classes_] = estimator.predict_proba(X)

@@ -20,17 +20,11 @@ TEXT = {"track_id": str, "genre": str, "predicted": str, "majority": str}
 
 
 def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: dict) -> None:
-    """Write the predictions of one fit.
+    """Write the predictions of one fit; `record`, what was fitted, holds ``key``.
 
-    Parameters
-    ----------
-    path : Path
-        The CSV of the test part; that of the validation part is ``<stem>.valid.csv`` beside it.
-    test, valid : pd.DataFrame, index track_id
-        ``genre, predicted, p_<genre>...``, and ``majority`` where segments vote; probabilities in
-        ``[0, 1]``, each row with sum 1. `valid` is None where there is no validation part.
-    record : dict
-        What was fitted; holds ``key``.
+    The CSV at `path` is of the test part; that of the validation part, where there is one, is
+    ``<stem>.valid.csv`` beside it. Tables have ``genre, predicted, p_<genre>...``, and ``majority``
+    where segments vote; probabilities in ``[0, 1]``, each row with sum 1.
     """
     path.with_suffix(".json").unlink(missing_ok=True)  # the old one must not vouch for the new
     for part, table in ((path, test), (valid_path(path), valid)):

@@ -146,13 +146,10 @@ def effects(
     The classes of the fitted `estimator` are positions in `genres`, which are in the corpus's
     order. `X` is ``segments.averaged(renditions.X, *fit.size)``, the system's size.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per changed rendition: ``track_id, change``; ``drop`` of the probability of the
-        track's own genre; ``accuracy_drop``, 1 where a right answer became wrong and -1 where a
-        wrong one became right; ``toward``, the rise of the probability of the donor's genre, NaN
-        without a donor. For :func:`genrelib.inference.means`.
+    One row per changed rendition: ``track_id, change``; ``drop`` of the probability of the track's
+    own genre; ``accuracy_drop``, 1 where a right answer became wrong and -1 where a wrong one
+    became right; ``toward``, the rise of the probability of the donor's genre, NaN without a donor.
+    For :func:`genrelib.inference.means`.
     """
     rows = renditions.rows.reset_index(drop=True)
     probabilities = np.zeros((len(rows), len(genres)))

@@ -48,12 +48,9 @@ def deletion(
     its cells, such as from :meth:`Explainer.attribute`; they are added up over each patch, and high
     ones go first. There are :data:`N_RANDOM` random deletions per track.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per track, ranking (those given, ``"distance from the baseline"``, ``"random"``)
-        and share: ``track_id, ranking, share`` of the patches deleted, in ``[0, 1]``, and the
-        ``probability`` of the genre that is predicted for the whole track.
+    One row per track, ranking (those given, ``"distance from the baseline"``, ``"random"``) and
+    share: ``track_id, ranking, share`` of the patches deleted, in ``[0, 1]``, and the
+    ``probability`` of the genre that is predicted for the whole track.
     """
     patches = explainer.patches()
     numbers, n_frames, n_patches = patches.ravel(), patches.shape[1], patches.max() + 1
@@ -91,14 +88,11 @@ def areas(curves: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame
 
     `curves` are from :func:`deletion`; groups of tracks stay together when they are resampled.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per ranking and other: ``ranking, other`` (``"random"`` or the control),
-        ``n_tracks``; ``gain``, by how much the probability is lower than under the other order, the
-        mean over all shares and tracks, with its 95 % interval ``low, high``; and ``lower``,
-        whether the interval lies above zero. An explanation is faithful where it is lower than
-        random, and tells more than its input does where it is lower than the control.
+    One row per ranking and other: ``ranking, other`` (``"random"`` or the control), ``n_tracks``;
+    ``gain``, by how much the probability is lower than under the other order, the mean over all
+    shares and tracks, with its 95 % interval ``low, high``; and ``lower``, whether the interval
+    lies above zero. An explanation is faithful where it is lower than random, and tells more than
+    its input does where it is lower than the control.
     """
     by_track = curves.pivot_table(
         index="track_id",
@@ -134,14 +128,11 @@ def cascade(
     Parameters are those of :func:`deletion` and :func:`areas`; `method` is a key of
     :data:`METHODS`.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per stage, at most :data:`N_STAGES` after the first: ``method``; ``n_layers``
-        randomised of ``n_all``, the earliest named ``first``; ``n_tracks``; ``correlation``,
-        Spearman's, of the amounts before and after, with its 95 % interval ``low, high``;
-        ``signed``, that of the attributions with their signs; and ``distance``, that of the amounts
-        before with the distance from the baseline, which needs no network.
+    One row per stage, at most :data:`N_STAGES` after the first: ``method``; ``n_layers`` randomised
+    of ``n_all``, the earliest named ``first``; ``n_tracks``; ``correlation``, Spearman's, of the
+    amounts before and after, with its 95 % interval ``low, high``; ``signed``, that of the
+    attributions with their signs; and ``distance``, that of the amounts before with the distance
+    from the baseline, which needs no network.
     """
     targets = explainer.predicted(X)
     before, distance = explainer.attribute(method, X, targets), explainer.distance(X)

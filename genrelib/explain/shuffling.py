@@ -38,12 +38,9 @@ def importance(
     two tracks at least; `y` holds their integer labels; `families` are rows by name, such as from
     :func:`octaves`.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per track and family: ``track_id, family, n_rows``, and ``drop``: 1 where a right
-        answer always becomes wrong, -1 where a wrong one always becomes right, the mean of
-        :data:`N_REPEATS` shufflings. For :func:`genrelib.inference.means`.
+    One row per track and family: ``track_id, family, n_rows``, and ``drop``: 1 where a right answer
+    always becomes wrong, -1 where a wrong one always becomes right, the mean of :data:`N_REPEATS`
+    shufflings. For :func:`genrelib.inference.means`.
     """
     rows = [np.asarray(members) for members in families.values()]
     if not len(X) == len(y) == len(track_ids) or len(X) < 2:

@@ -176,14 +176,11 @@ def abstention(
     measurement, not a promise. With calibrated `rows` and `valid`, thresholds of different fits
     mean the same.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per system and protocol, over answerable tests of fits that have a validation
-        part: ``risk`` aimed at; ``n_tests``; ``n_left_out``, tests of fits without validation;
-        ``n_answered``; ``coverage``, their share, with ``coverage_low`` and ``coverage_high``;
-        ``reached``, the share of errors among them (NaN if none), with ``reached_low`` and
-        ``reached_high``, 95 % intervals over groups; ``error_rate`` without abstention; ``aurc``.
+    One row per system and protocol, over answerable tests of fits that have a validation part:
+    ``risk`` aimed at; ``n_tests``; ``n_left_out``, tests of fits without validation;
+    ``n_answered``; ``coverage``, their share, with ``coverage_low`` and ``coverage_high``;
+    ``reached``, the share of errors among them (NaN if none), with ``reached_low`` and
+    ``reached_high``, 95 % intervals over groups; ``error_rate`` without abstention; ``aurc``.
     """
     if not 0 < risk < 1:
         raise GenrelibError(f"risk={risk}; a share of errors between 0 and 1 is needed, like 0.1.")

@@ -40,17 +40,14 @@ def claims(
     :func:`genrelib.inference.scores` and :func:`genrelib.inference.leakage`; `reasons` say why
     systems are not available here.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per system: ``system, title, source``; ``claimed`` with the exact binomial interval
-        of ``claim_n`` tests, ``claimed_low`` and ``claimed_high``, NaN if not stated; ``split``; of
-        the scores under it and under ``artist_grouped`` (``..._split``, ``..._artist``) ``n``
-        tracks, ``accuracy``, ``low`` and ``high``, over all tests; of the latter tests,
-        ``n_unanswerable``, whose genre is not in the training data, and ``accuracy_answerable``,
-        without them; of `lost`, on its ``n_both`` tracks, ``loss`` with ``loss_low``,
-        ``loss_high``, ``loss_p`` and ``loss_p_holm``; ``outcome``, one of ``exceeded``, ``not
-        reached``, ``not contradicted`` or empty; and the ``verdict``. Accuracies are fractions.
+    One row per system: ``system, title, source``; ``claimed`` with the exact binomial interval of
+    ``claim_n`` tests, ``claimed_low`` and ``claimed_high``, NaN if not stated; ``split``; of the
+    scores under it and under ``artist_grouped`` (``..._split``, ``..._artist``) ``n`` tracks,
+    ``accuracy``, ``low`` and ``high``, over all tests; of the latter tests, ``n_unanswerable``,
+    whose genre is not in the training data, and ``accuracy_answerable``, without them; of `lost`,
+    on its ``n_both`` tracks, ``loss`` with ``loss_low``, ``loss_high``, ``loss_p`` and
+    ``loss_p_holm``; ``outcome``, one of ``exceeded``, ``not reached``, ``not contradicted`` or
+    empty; and the ``verdict``. Accuracies are fractions.
     """
     rerun = {(row["system"], row["protocol"]): row for row in scores.to_dict("records")}
     losses = {row["system"]: row for row in lost.to_dict("records")}

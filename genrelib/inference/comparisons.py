@@ -56,19 +56,15 @@ def comparisons(
 ) -> pd.DataFrame:
     """Compare all pairs of systems under one protocol.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per pair, in registry order: systems ``a`` and ``b``; ``n`` tracks; ``difference``
-        of their accuracies over all tests with its 95 % interval over groups, ``low`` and
-        ``high``; ``mdd``, the difference that a test of this pair alone would find 4 times in 5,
-        and ``mdd_holm``, that Holm's first step over all pairs would; ``p_cluster`` of no
-        difference, from the same resamples; ``n_only_a`` and ``n_only_b``, tracks that only one got
-        right, with one decision per track, from its probabilities averaged over repeats and
-        segments, and from them ``p_mcnemar`` (exact) and ``p_mcnemar_mid``; ``p_corrected_t`` over
-        folds and repeats, NaN where there is a single fit. Columns ``..._holm`` are adjusted over
-        all pairs of the table (McNemar's from the mid-p). ``distinguishable`` tells whether
-        ``p_cluster_holm`` is below 0.05.
+    One row per pair, in registry order: systems ``a`` and ``b``; ``n`` tracks; ``difference`` of
+    their accuracies over all tests with its 95 % interval over groups, ``low`` and ``high``;
+    ``mdd``, the difference that a test of this pair alone would find 4 times in 5, and
+    ``mdd_holm``, that Holm's first step over all pairs would; ``p_cluster`` of no difference, from
+    the same resamples; ``n_only_a`` and ``n_only_b``, tracks that only one got right, with one
+    decision per track, from its probabilities averaged over repeats and segments, and from them
+    ``p_mcnemar`` (exact) and ``p_mcnemar_mid``; ``p_corrected_t`` over folds and repeats, NaN where
+    there is a single fit. Columns ``..._holm`` are adjusted over all pairs of the table (McNemar's
+    from the mid-p). ``distinguishable`` tells whether ``p_cluster_holm`` is below 0.05.
 
     Raises
     ------

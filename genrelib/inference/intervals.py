@@ -40,19 +40,11 @@ def ratio(totals: np.ndarray) -> np.ndarray:
 class Estimate:
     """A number with its bootstrap draws.
 
-    Parameters
-    ----------
-    value, draws : float, and np.ndarray of shape (n_resamples,)
-        The estimate itself, and what it would be in each resample of the clusters.
-    n_clusters : int
-        Clusters that hold a test.
-    effective, df : float
-        From :func:`effective_clusters`; `df` is 0 when all tests are one cluster.
-    span : (float, float)
-        The range that `value` cannot leave: :data:`SHARE`, :data:`DIFFERENCE`, :data:`LOSS`.
-    is_biased : bool
-        Whether `value` is too large with few tests, as a mean of absolute gaps is. Its interval is
-        then centred on the value less the bias, which also widens it.
+    `draws` are what `value` would be in each resample of the `n_clusters` that hold a test; for
+    `effective` and `df` see :func:`effective_clusters`, `df` is 0 when all tests are one cluster.
+    The value cannot leave `span`: :data:`SHARE`, :data:`DIFFERENCE` or :data:`LOSS`. Where it is
+    too large with few tests, as a mean of absolute gaps is (`is_biased`), its interval is centred
+    on the value less the bias, which also widens it.
     """
 
     value: float
@@ -141,8 +133,6 @@ class Estimate:
 
 class ClusterBootstrap:
     """Resamples of clusters, used for as many estimates as wanted, which are thereby paired.
-
-    `clusters`, shape ``(n_tests,)``, tells which cluster each test belongs to.
 
     Examples
     --------

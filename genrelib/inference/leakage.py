@@ -116,14 +116,11 @@ def decomposition(
     makes answerable. The loss from ``track_random`` to ``artist_grouped`` is the one of `lost`;
     the steps between them add up to it where these are the tracks of `lost` too.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per system and step, in the order of :data:`CHAIN`: ``step``, ``"1"`` and so on;
-        protocols ``before`` and ``after``; ``taken_away``, in words; the columns of
-        :func:`between`, and ``p_holm``, corrected for the number of systems that take the same
-        step. The last row of a system, step ``"total"``, is its row of `lost`; it is the only row
-        where no other protocol of the chain was run. Empty when a system has fewer than two.
+    One row per system and step, in the order of :data:`CHAIN`: ``step``, ``"1"`` and so on;
+    protocols ``before`` and ``after``; ``taken_away``, in words; the columns of :func:`between`,
+    and ``p_holm``, corrected for the number of systems that take the same step. The last row of a
+    system, step ``"total"``, is its row of `lost`; it is the only row where no other protocol of
+    the chain was run. Empty when a system has fewer than two.
     """
     predictions = predictions[predictions["protocol"].isin(CHAIN)]
     known = lost.rename(columns={f"{n}_both": e for n, e in zip(BOTH, LOSS[1:3], strict=True)})
@@ -160,14 +157,11 @@ def cross_collection(
     once with its mean over repeats. They differ in what is trained on, and in how much. Empty when
     one of the protocols was not run, as with a corpus of one collection.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per system and direction: collections ``trained_on`` and ``tested_on``; ``n_tracks``
-        compared; ``n_left_out``, tracks that are neither trained on nor tested, since the tested
-        collection has their artist or recording; ``n_trained_within`` and ``n_trained_cross``,
-        tracks of the training and validation part, the mean over folds; ``accuracy_within``,
-        ``accuracy_cross`` and their ``difference``, the loss, each with its interval.
+    One row per system and direction: collections ``trained_on`` and ``tested_on``; ``n_tracks``
+    compared; ``n_left_out``, tracks that are neither trained on nor tested, since the tested
+    collection has their artist or recording; ``n_trained_within`` and ``n_trained_cross``, tracks
+    of the training and validation part, the mean over folds; ``accuracy_within``,
+    ``accuracy_cross`` and their ``difference``, the loss, each with its interval.
     """
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):

@@ -26,14 +26,7 @@ NEEDED = (*FIT, "track_id", "genre", "predicted")
 
 
 def checked(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `rows` unchanged if they are predictions.
-
-    Raises
-    ------
-    GenrelibError
-        When there is no row, a column is missing, a genre has no column of probabilities, or a
-        probability is not in ``[0, 1]``.
-    """
+    """Return `rows` unchanged if they are predictions, with probabilities in ``[0, 1]``."""
     missing = [name for name in NEEDED if name not in rows]
     if missing:
         raise GenrelibError(
@@ -218,20 +211,17 @@ def estimate(name: str, rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> Esti
 def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Score each system under each protocol, one row each.
 
-    Returns
-    -------
-    pd.DataFrame
-        In registry order: ``n_tracks``; ``n_tests`` (tracks x repeats, or segments); ``accuracy``
-        over all tests with its 95 % interval over groups of artists, ``low`` and ``high``, and over
-        tracks, ``track_low`` and ``track_high``; ``mdd``, the difference from the best other system
-        of this table with the same tests that would be found 4 times in 5, as in
-        :func:`genrelib.inference.comparisons`, NaN without one; ``accuracy_majority``, where
-        segments vote by heads (column ``majority``), else NaN; ``macro_f1``; ``n_answerable``, the
-        tests whose genre was in the training data, without which no system can be right, and over
-        these ``accuracy_answerable``, ``log_loss`` (nats), ``brier``, ``ece`` and
-        ``ece_calibrated``, the ECE that a perfectly calibrated system would show with as many
-        tests: ECE is never zero, and only what lies above that tells. What is taken over no test is
-        NaN. The four metrics have intervals over groups, ``<metric>_low`` and ``<metric>_high``.
+    In registry order: ``n_tracks``; ``n_tests`` (tracks x repeats, or segments); ``accuracy`` over
+    all tests with its 95 % interval over groups of artists, ``low`` and ``high``, and over tracks,
+    ``track_low`` and ``track_high``; ``mdd``, the difference from the best other system of this
+    table with the same tests that would be found 4 times in 5, as in
+    :func:`genrelib.inference.comparisons`, NaN without one; ``accuracy_majority``, where segments
+    vote by heads (column ``majority``), else NaN; ``macro_f1``; ``n_answerable``, the tests whose
+    genre was in the training data, without which no system can be right, and over these
+    ``accuracy_answerable``, ``log_loss`` (nats), ``brier``, ``ece`` and ``ece_calibrated``, the ECE
+    that a perfectly calibrated system would show with as many tests: ECE is never zero, and only
+    what lies above that tells. What is taken over no test is NaN. The four metrics have intervals
+    over groups, ``<metric>_low`` and ``<metric>_high``.
     """
     lines = [
         line

@@ -89,12 +89,9 @@ def evaluate(
 
     `tracks` has the columns `fault` and `fault_of`; `faults` are the kinds searched for.
 
-    Returns
-    -------
-    pd.DataFrame, index fault
-        ``planted``, ``found``, ``hits``; ``recall`` and ``precision`` in ``[0, 1]``, each with its
-        exact 95 % interval (Clopper & Pearson 1934); NaN where there is nothing to divide by. One
-        row per fault that is planted or found; empty when the corpus has no list of its faults.
+    ``planted``, ``found``, ``hits``; ``recall`` and ``precision`` in ``[0, 1]``, each with its
+    exact 95 % interval (Clopper & Pearson 1934); NaN where there is nothing to divide by. One row
+    per fault that is planted or found; empty when the corpus has no list of its faults.
     """
     rows = {}
     for fault in faults if "fault" in tracks else ():
@@ -125,11 +122,8 @@ def against_titles(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     Two tracks of one title need not be one recording, nor overlap; and whoever wrote the titles
     could err. So this shows agreement, not precision.
 
-    Returns
-    -------
-    pd.DataFrame, index relation
-        ``same artist and title``, ``same artist``, ``other artists``: all ``pairs`` of the corpus,
-        and how many of them were found as `duplicate`, `excerpt`, `version`.
+    ``same artist and title``, ``same artist``, ``other artists``: all ``pairs`` of the corpus, and
+    how many of them were found as `duplicate`, `excerpt`, `version`.
     """
     pairs = found[found["fault"].isin(PAIRED)]
     one, two = (tracks.loc[pairs[end]].reset_index() for end in ("track", "other"))

@@ -99,12 +99,9 @@ def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:
 
     `X` is from :func:`~genrelib.inspection.summaries`, or some of its columns, all values finite.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per protocol and track: ``protocol``, ``fold``, ``track_id``, ``genre``,
-        ``predicted``, ``genre_trained`` (whether the genre was in the training data), and
-        ``log_p_<genre>``, minus infinity for a genre that was not.
+    One row per protocol and track: ``protocol``, ``fold``, ``track_id``, ``genre``, ``predicted``,
+    ``genre_trained`` (whether the genre was in the training data), and ``log_p_<genre>``, minus
+    infinity for a genre that was not.
     """
     checked(X, tracks)
     genres = tracks.loc[X.index, "genre"]
@@ -148,12 +145,8 @@ def probe_scores(
 
     `probes` holds results of :func:`probe` by name, of the same folds.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per name and protocol: ``feature``, ``protocol``, ``n_tracks``, ``accuracy`` and
-        its 95 % interval ``low``, ``high`` over groups of artists, as fractions; NaN where no
-        track counts.
+    One row per name and protocol: ``feature``, ``protocol``, ``n_tracks``, ``accuracy`` and its 95
+    % interval ``low``, ``high`` over groups of artists, as fractions; NaN where no track counts.
     """
     rows = []
     for name, rows_of in probes.items():
@@ -249,13 +242,10 @@ def alone_and_without(
 
     `X` has at least two families.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per protocol and family: ``protocol``, ``family``, ``n_rows``, ``n_tracks``; the
-        accuracy ``alone``, with its 95 % interval ``alone_low``, ``alone_high``; ``lost``, the
-        accuracy of the whole feature less the one without the family, with ``lost_low``,
-        ``lost_high``. As fractions; intervals resample groups of artists.
+    One row per protocol and family: ``protocol``, ``family``, ``n_rows``, ``n_tracks``; the
+    accuracy ``alone``, with its 95 % interval ``alone_low``, ``alone_high``; ``lost``, the accuracy
+    of the whole feature less the one without the family, with ``lost_low``, ``lost_high``. As
+    fractions; intervals resample groups of artists.
     """
     whole = _correct(probe(X, tracks, folds))
     families = X.columns.get_level_values("family")

@@ -43,13 +43,10 @@ def summaries(store: Store, feature: str, track_ids: Sequence[str]) -> pd.DataFr
 
     Rows of some features are averaged first, see :data:`MOST_ROWS`. At least one track is needed.
 
-    Returns
-    -------
-    pd.DataFrame, shape (n_tracks, 2 * n_rows), float32
-        Index `track_id`. Columns have three levels: ``family``, ``row``, a label such as
-        ``"440 Hz"``, and ``statistic``, one of :data:`STATISTICS`. The families of the stack, and
-        of a feature of packs only, are its own; those of another feature are blocks of neighbouring
-        rows. A feature of a single frame has ``n_rows`` columns, of the statistic :data:`VALUE`.
+    Index `track_id`. Columns have three levels: ``family``, ``row``, a label such as ``"440 Hz"``,
+    and ``statistic``, one of :data:`STATISTICS`. The families of the stack, and of a feature of
+    packs only, are its own; those of another feature are blocks of neighbouring rows. A feature of
+    a single frame has ``n_rows`` columns, of the statistic :data:`VALUE`.
     """
     track_ids = list(track_ids)
     if not track_ids:
@@ -221,16 +218,13 @@ def row_tests(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     (1995): of the rows called separating, at most :data:`FALSE_DISCOVERY_RATE` are false on
     average. That holds under the positive dependence of neighbouring bands.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per column of `X`: ``n_artists``, each in each of their genres; ``H``, ``p`` and
-        ``p_adjusted``; ``separates``; ``eta_squared``, the share of the ranks' variance that lies
-        between genres, adjusted to be 0 on average where there is no difference (Tomczak &
-        Tomczak 2014), so that it may be negative; the genres where the row is ``highest`` and
-        ``lowest``, the pair that it separates best, and the ``distance`` of their means in
-        deviations between artists of one genre. Where nothing can be tested, since the row is
-        constant or each genre is one artist's, statistics are NaN and ``separates`` is False.
+    One row per column of `X`: ``n_artists``, each in each of their genres; ``H``, ``p`` and
+    ``p_adjusted``; ``separates``; ``eta_squared``, the share of the ranks' variance that lies
+    between genres, adjusted to be 0 on average where there is no difference (Tomczak & Tomczak
+    2014), so that it may be negative; the genres where the row is ``highest`` and ``lowest``, the
+    pair that it separates best, and the ``distance`` of their means in deviations between artists
+    of one genre. Where nothing can be tested, since the row is constant or each genre is one
+    artist's, statistics are NaN and ``separates`` is False.
     """
     artists = _artists(checked(X, tracks), tracks)
     genres = artists.index.get_level_values("genre")

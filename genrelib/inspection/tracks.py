@@ -46,14 +46,11 @@ def facts(corpus: Corpus, *, n_jobs: int) -> pd.DataFrame:
     Tracks without a readable file are left out, the corpus says why already. Of a feature pack
     there is nothing to measure.
 
-    Returns
-    -------
-    pd.DataFrame, index track_id
-        ``duration_s``; ``sr`` (Hz) and ``channels`` as stored; ``head_s`` and ``tail_s``, digital
-        silence at the ends, seconds; ``clipped``, the share of samples on flat tops: three or more
-        equal ones in a row, at half the track's peak or above; ``bandwidth_hz``, up to where the
-        spectrum is within 75 dB of its maximum; ``nyquist_hz``, up to where it could be. Channels
-        are averaged first.
+    ``duration_s``; ``sr`` (Hz) and ``channels`` as stored; ``head_s`` and ``tail_s``, digital
+    silence at the ends, seconds; ``clipped``, the share of samples on flat tops: three or more
+    equal ones in a row, at half the track's peak or above; ``bandwidth_hz``, up to where the
+    spectrum is within 75 dB of its maximum; ``nyquist_hz``, up to where it could be. Channels are
+    averaged first.
     """
     readable = corpus.tracks["path"].map(os.path.isfile) & (corpus.tracks["duration_s"] > 0)
     items = list(corpus.tracks.loc[readable, "path"].items()) if corpus.pack is None else []

@@ -38,18 +38,11 @@ _MIN_FRAMES = 1 + N_FFT // HOP_LENGTH  # what one window of sound has
 class Intervention:
     """One way to change a recording without changing its genre.
 
-    Parameters
-    ----------
-    name, title, unit, description : str
-        Key in the registry; name in words; unit of the strength; what is done.
-    strengths : tuple of float
-        Those studied: from the neutral or mildest one up, or from one side of it to the other.
-    neutral : float or None
-        The strength that changes nothing; codecs have none.
-    bounds : (float, float)
-        Lowest and highest possible strength beside the neutral one.
-    on_audio, on_mel : callable
-        As in :mod:`.audio` and :mod:`.mel`, unchecked; `no_mel` says why there is no `on_mel`.
+    `name` is its key in the registry, `title` the name in words, `unit` that of the strength;
+    `description` says what is done. `strengths` are those studied: from the neutral or mildest one
+    up, or from one side of it to the other; `neutral` changes nothing (codecs have none), `bounds`
+    are the lowest and highest possible beside it. `on_audio` and `on_mel` are as in :mod:`.audio`
+    and :mod:`.mel`, unchecked; `no_mel` says why there is no `on_mel`.
     """
 
     name: str

@@ -26,14 +26,11 @@ def by_strength(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
     `rows` are from :func:`genrelib.robustness.answers`; groups of tracks stay together when they
     are resampled.
 
-    Returns
-    -------
-    pd.DataFrame
-        One row per system, intervention and strength, the neutral one included: ``system,
-        intervention, strength, n, n_groups``; ``accuracy, low, high``; ``difference`` from the
-        accuracy without a change; ``flip_rate``, the share of answers that differ from those
-        without a change; ``p_own_change``, the mean rise of the probability of the track's own
-        genre. Each with the ends of its 95 % interval.
+    One row per system, intervention and strength, the neutral one included: ``system, intervention,
+    strength, n, n_groups``; ``accuracy, low, high``; ``difference`` from the accuracy without a
+    change; ``flip_rate``, the share of answers that differ from those without a change;
+    ``p_own_change``, the mean rise of the probability of the track's own genre. Each with the ends
+    of its 95 % interval.
     """
     found = []
     for name, part in rows.groupby("system", sort=False):
@@ -73,15 +70,10 @@ def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame
 def swaps(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Measure which of the two a system follows in a genre swap: the manner, or what has stayed.
 
-    Parameters are those of :func:`by_kind`.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row per system: ``system, n, n_groups``; the shares of answers that name the genre of
-        the ``manner``, the song's ``own``, and ``neither``; ``difference``, of the first less the
-        second; ``p_manner_change``, the mean rise of the probability of the manner's genre. Each
-        but ``neither`` with the ends of its 95 % interval.
+    One row per system: ``system, n, n_groups``; the shares of answers that name the genre of the
+    ``manner``, the song's ``own``, and ``neither``; ``difference``, of the first less the second;
+    ``p_manner_change``, the mean rise of the probability of the manner's genre. Each but
+    ``neither`` with the ends of its 95 % interval.
     """
     found = []
     for name, part in rows.groupby("system", sort=False):

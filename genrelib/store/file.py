@@ -239,24 +239,12 @@ class Store:
         *,
         size: tuple[int | None, int | None] = (None, None),
     ) -> np.ndarray:
-        """Read one feature of many tracks, in small if so asked.
+        """Read one feature of many tracks, in any order, in small if so asked.
 
         Each track is averaged as it is read: no more than one is in memory at full size. They are
-        read in the order in which they lie on the disk.
-
-        Parameters
-        ----------
-        feature : str
-            One of :attr:`features`.
-        track_ids : sequence of str
-            In any order, repeated ones too.
-        size : tuple of (int or None)
-            Most bands and most frames of a matrix, see :func:`~.segments.averaged`.
-
-        Returns
-        -------
-        np.ndarray [shape=(n_tracks, n_bands, n_frames), dtype=float32]
-            In the order of `track_ids`.
+        read in the order in which they lie on the disk. `size` is the most bands and frames of a
+        matrix, see :func:`~.segments.averaged`. The result has the shape ``(n_tracks, n_bands,
+        n_frames)``, float32.
 
         Raises
         ------
@@ -336,24 +324,7 @@ def open_store(path: Path) -> Store:
 def size_bytes(
     n_tracks: int, names: Iterable[str], clip_s: float, *, pack: Pack | None = None
 ) -> int:
-    """Return the size that a store will have.
-
-    Parameters
-    ----------
-    n_tracks : int
-        Rows.
-    names : iterable of str
-        Features.
-    clip_s : float
-        Seconds kept of each track.
-    pack : Pack, optional
-        Where the values come from, ``corpus.pack``; audio without.
-
-    Examples
-    --------
-    >>> round(size_bytes(1000, ["log_mel"], clip_s=30.0) / 1e6)  # megabytes
-    331
-    """
+    """Return the size that a store of so many tracks will have, from a pack or from audio."""
     return size_of(n_tracks, names, n_frames(clip_s) if pack is None else pack.frames(clip_s))
 
 

@@ -90,13 +90,7 @@ def lacking_in_audio(feature: str) -> str:
 
 
 def find(file: str) -> Path:
-    """Return the absolute path of a pack in the folder that :data:`FOLDER` names.
-
-    Raises
-    ------
-    GenrelibError
-        When the variable is not set, or the folder does not hold the file.
-    """
+    """Return the absolute path of a pack in the folder that :data:`FOLDER` names; else raise."""
     folder = os.environ.get(FOLDER, "").strip()
     if not folder:
         raise GenrelibError(
@@ -115,21 +109,21 @@ def find(file: str) -> Path:
 
 @dataclass(frozen=True)
 class Pack:
-    """What stands in for the audio of a corpus.
+    """What stands in for the audio of a corpus: a file, called `name` in reasons.
 
     Parameters
     ----------
-    name, content : str
-        What it is called in reasons, and what it holds, in words.
     path : Path
-        Its file, absolute; a raised `revision` says that the same file comes to mean other values.
+        Absolute; a raised `revision` says that the same file comes to mean other values.
     duration_s, n_frames : float, int
         Seconds of each track, and frames spread evenly over them; 1 where values sum up a track.
+    content : str
+        What it holds, in words.
     read : callable
         ``read(path)`` returns, by track id, what is held of each track.
     makers : mapping of str to callable
-        By feature, a name that :func:`described` knows: ``maker(held)`` returns the matrix
-        of shape ``(n_bands, n_frames)``, float32, from what is held of a track.
+        By feature, ``maker(held)`` returns the matrix of shape ``(n_bands, n_frames)``, float32,
+        from what is held of a track.
     """
 
     name: str

@@ -27,9 +27,7 @@ PARAMETERS = (*LIMITS, *REGISTRIES)
 
 
 def parameters_of(workspace: Workspace) -> dict:
-    """Read ``studies/<study>.yaml`` and check every name against the notebooks.
-
-    Returns ``title`` and ``about`` for the page, and the parameters of the notebooks.
+    """Read ``studies/<study>.yaml``: what the page shows, and the parameters of the notebooks.
 
     Raises
     ------

@@ -36,14 +36,9 @@ START_TIMEOUT_S = 600
 def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print) -> Path:
     """Run a study and write its report; return the page's path.
 
-    Parameters
-    ----------
-    only : list of str, optional
-        Numbers of the notebooks to run, whether they need it or not; by default all that need it.
-    n_jobs : int
-        Processes for extraction and fits; -1 takes every core.
-    say : callable
-        Takes each line of progress.
+    `only` holds numbers of notebooks to run, whether they need it or not; by default all that need
+    it run. `n_jobs` processes extract and fit, -1 takes every core; `say` takes each line of
+    progress.
 
     Raises
     ------

@@ -95,14 +95,8 @@ class Song:
 def compose(genre: str, seed: int, *, tempo: float | None = None, key: int | None = None) -> Song:
     """Compose a song from the habits of a genre; the same arguments give the same song.
 
-    Parameters
-    ----------
-    genre : str
-        One of :data:`~genrelib.synthesis.styles.GENRES`.
-    tempo : float, optional
-        Position in the genre's tempo range, in [0, 1]; drawn by default.
-    key : int, optional
-        Pitch class of the tonic, in [0, 12); drawn by default.
+    `tempo`, the position in the genre's range, in [0, 1], and `key`, the pitch class of the tonic,
+    in [0, 12), are drawn by default.
 
     Examples
     --------

@@ -45,14 +45,10 @@ def write_corpus(
     ``tracks.csv``, ``artists.csv`` (each artist's fingerprint) and ``corpus.json`` (what the folder
     was made from). Files of the same configuration and code are kept; others are rendered anew. The
     audio does not depend on `n_jobs`; for the other parameters see
-    :func:`~genrelib.synthesis.recordings.plan`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Beside the columns of :mod:`genrelib.corpora.tracks`, what is planted: ``song``, ``fault``,
-        ``fault_of``, ``true_genre``; and causes: ``take``, ``start_s``, ``tempo_bpm``, ``metre``,
-        ``key``.
+    :func:`~genrelib.synthesis.recordings.plan`. Beside the columns of
+    :mod:`genrelib.corpora.tracks`, the table has what is planted: ``song``, ``fault``,
+    ``fault_of``, ``true_genre``; and causes: ``take``, ``start_s``, ``tempo_bpm``, ``metre``,
+    ``key``.
 
     Raises
     ------

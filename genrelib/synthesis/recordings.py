@@ -66,14 +66,8 @@ def plan(
 ) -> dict[str, Recording]:
     """Plan the corpus without rendering it: recordings by track id (``blues.00007``), sorted.
 
-    Parameters
-    ----------
-    artists_per_genre, songs_per_artist : int
-        At least 2 each, or faults would have no partners.
-    duration_s : float
-        Length of a track in seconds, in [1, 120].
-    seed : int
-        Of everything, >= 0.
+    There are at least 2 artists and songs each, or faults would have no partners; `duration_s` is
+    in [1, 120] seconds.
 
     Examples
     --------

@@ -37,20 +37,10 @@ class GenreNet(NeuralNetClassifier):
     as soon as a network grows too sure of itself.) The global random state of torch is left as it
     was.
 
-    Parameters
-    ----------
-    module : type
-        A class of :mod:`genrelib.systems`.
-    n_classes : int
-        Labels are ``0 .. n_classes - 1``, of which some may be absent.
-    seed : int
-        For initial weights, dropout and the order of batches.
-    patience : int
-        Epochs without a better validation accuracy before training stops.
-    schedule : {None, "cosine"}
-        How the learning rate falls over ``max_epochs``; None keeps it.
-    mixed_precision : bool
-        Multiply in 16-bit floats where that is faster, see :func:`half_precision`.
+    Labels are ``0 .. n_classes - 1``, of which some may be absent. `seed` is for initial weights,
+    dropout and the order of batches; `patience`, epochs without a better validation accuracy before
+    training stops; `schedule`, how the learning rate falls, None or "cosine"; for `mixed_precision`
+    see :func:`half_precision`.
     """
 
     def __init__(
