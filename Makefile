@@ -4,18 +4,31 @@
 # make notebooks                     run them once more and store the outputs that tests check
 # make bench                         speed, as ratios to named references; the demo twice among it
 # make lab                           JupyterLab on the notebooks
-# make lock                          write requirements.lock from the installed versions
+# make lock                          renew requirements.lock for all systems and Pythons
 # make clean                         remove the environment, caches and the smoke study
 
+# TORCH=cuda takes PyTorch's build for GPUs (2.2 GB more), TORCH=cpu the one for the CPU; by itself
+# make looks for an NVIDIA GPU. uv installs where it is found, else pip.
+
 STUDY ?= demo
+TORCH ?= auto
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+SUPPORTED := import sys; sys.exit(not (3, 11, 5) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: study test notebooks bench lab lock clean
+UV := $(shell command -v uv 2>/dev/null)
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install \
+	--quiet --disable-pip-version-check) --constraint requirements.lock
+# what PyTorch's own index does not answer within 5 s comes from the ordinary one
+BRIEFLY := $(if $(UV),UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0,PIP_DEFAULT_TIMEOUT=5 PIP_RETRIES=0)
+WANTS_CPU := $(if $(filter auto,$(TORCH)),$(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 \
+	&& echo yes),$(filter cpu,$(TORCH)))
+
+.PHONY: study test notebooks bench lab lock clean torch
 
 study: $(READY)
 	@$(BIN)/python -m genrelib run $(STUDY) $(if $(JOBS),--n-jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
@@ -38,9 +51,16 @@ lab: $(READY)
 	$(BIN)/python -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 lock: $(READY)
-	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/freeze
-	@{ head -n 2 requirements.lock; sed 's/+cpu$$//' $(VENV)/freeze; } > $(VENV)/lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@head -n 3 requirements.lock > $(VENV)/lock
+	@$(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --upgrade --extra dev pyproject.toml >> $(VENV)/lock
 	@cp $(VENV)/lock requirements.lock
+
+# PyTorch's build for the CPU, where no GPU is found
+torch:
+	$(if $(filter $(TORCH),auto cpu cuda),,$(error TORCH=$(TORCH); allowed are auto, cpu and cuda))
+	@$(if $(WANTS_CPU),$(BRIEFLY) $(INSTALL) --no-deps --index-url $(TORCH_CPU_INDEX) torch \
+		|| echo "$(TORCH_CPU_INDEX) does not answer; taking PyTorch's ordinary build (larger).",true)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis reports/smoke
@@ -52,12 +72,12 @@ ifneq ($(shell $(BIN)/python -c 'print("runs")' 2>/dev/null),runs)
 endif
 
 $(READY): pyproject.toml requirements.lock
-	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed and was not found; \
+	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "Python 3.11.5 to 3.13 is needed and was not found; \
 	install one, or name it: make PYTHON=/path/to/python"; exit 1; }
 	@echo "Setting up $(VENV) (once; a few minutes, mostly PyTorch) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint requirements.lock --editable '.[dev]'
+	@$(MAKE) --no-print-directory torch
+	@$(INSTALL) --editable '.[dev]'
 	@$(BIN)/python -c "import genrelib.features.compiled"
 	@$(BIN)/python -m ipykernel install --sys-prefix --name genrelib --display-name "Python (genrelib)" >/dev/null
 	@touch $(READY)

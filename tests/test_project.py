@@ -1,27 +1,70 @@
 """The project itself: pins that agree, metadata, and nothing that must not be committed."""
 
+import http.server
+import os
 import re
 import subprocess
+import sys
+import threading
 import tomllib
-from importlib.metadata import version
+import zipfile
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import genrelib
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCK = dict(
-    line.split("==")
+PINS = [
+    Requirement(line)
     for line in (ROOT / "requirements.lock").read_text().splitlines()
-    if line and not line.startswith("#")
-)
-LOCKED = {name.lower().replace("_", "-"): pin for name, pin in LOCK.items()}
+    if not line.startswith("#")
+]
+SYSTEMS = {
+    "Linux": {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"},
+    "macOS": {"sys_platform": "darwin", "os_name": "posix", "platform_system": "Darwin"},
+    "Windows": {"sys_platform": "win32", "os_name": "nt", "platform_system": "Windows"},
+}
+MACHINES = {"Linux": "x86_64", "macOS": "arm64", "Windows": "AMD64"}
+
+
+def environment(system: str, python: str) -> dict[str, str]:
+    """Return what markers of requirements ask of a system."""
+    return {
+        **SYSTEMS[system],
+        "platform_machine": MACHINES[system],
+        "python_version": python.rpartition(".")[0],
+        "python_full_version": python,
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "extra": "",
+    }
+
+
+def applies(requirement: Requirement, where: dict[str, str]) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate(where)
+
+
+def locked(where: dict[str, str]) -> dict[str, str]:
+    """Return the version of each package that the lock holds for a system."""
+    return {
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==")
+        for pin in PINS
+        if applies(pin, where)
+    }
+
+
+LOCKED = locked(default_environment())
 
 
 def tracked() -> list[Path]:
@@ -34,15 +77,94 @@ def tracked() -> list[Path]:
     return [path for path in paths if path.exists()]  # a study run again may have removed some
 
 
-def test_the_lock_satisfies_every_requirement():
-    for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]:
-        requirement = Requirement(text)
-        assert LOCKED[requirement.name] in requirement.specifier, text
+@pytest.mark.parametrize("python", ["3.11.5", "3.12.0", "3.13.0"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_nothing_is_installed_unpinned(system, python):
+    """Follow every requirement that holds there, as far as packages are installed here."""
+    where = environment(system, python)
+    pins = locked(where)
+    seen, waiting = set(), [("genrelib", "dev")]
+    while waiting:
+        name, extra = waiting.pop()
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        try:
+            required = map(Requirement, requires(name) or ())
+        except PackageNotFoundError:  # of another system
+            continue
+        for requirement in required:
+            if not applies(requirement, {**where, "extra": extra}):
+                continue
+            needed = canonicalize_name(requirement.name)
+            if needed != "genrelib":
+                assert needed in pins, f"{name} needs {requirement}"
+                assert pins[needed] in requirement.specifier, f"{name} needs {requirement}"
+            waiting += [(needed, e) for e in ("", *requirement.extras)]
+    assert len(seen) > 100
+
+
+def test_a_light_install_holds_no_notebook_server_and_no_cluster():
+    needed = {Requirement(text).name for text in PROJECT["dependencies"]}
+    assert not needed & {"jupyterlab", "dask", "distributed", "pytest"}
+
+
+@contextmanager
+def index_with_torch(folder: Path):
+    """Serve a package index that holds nothing but an empty PyTorch for the CPU."""
+    wheel = folder / "torch" / "torch-2.13.0+cpu-py3-none-any.whl"
+    wheel.parent.mkdir(parents=True)
+    about = "torch-2.13.0+cpu.dist-info"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0+cpu\n"
+        )
+        file.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        file.writestr(f"{about}/RECORD", "")
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def make_torch(folder: Path, *variables: str) -> tuple[str, str]:
+    """Run make's step for PyTorch in an environment of its own; return what it says and has."""
+    venv = folder / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    settings = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_", "MAKE"))}
+    done = subprocess.run(
+        ["make", "torch", f"VENV={venv}", "UV=", *variables],
+        cwd=ROOT,
+        env={**settings, "PIP_CONFIG_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout, " ".join(p.name for p in venv.glob("lib/*/site-packages/torch*"))
+
+
+def test_pytorch_for_the_cpu_is_taken_from_its_own_index(tmp_path):
+    with index_with_torch(tmp_path / "index") as address:
+        _, found = make_torch(tmp_path, "TORCH=cpu", f"TORCH_CPU_INDEX={address}")
+    assert found == "torch-2.13.0+cpu.dist-info"
+
+
+def test_without_that_index_the_ordinary_one_serves(tmp_path):
+    said, found = make_torch(tmp_path, "TORCH=cpu", "TORCH_CPU_INDEX=http://127.0.0.1:9/")
+    assert "does not answer" in said
+    assert found == ""
+
+
+def test_pytorch_for_a_gpu_is_left_to_the_ordinary_index(tmp_path):
+    assert make_torch(tmp_path, "TORCH=cuda") == ("", "")
 
 
 def test_torch_is_pinned_to_the_one_version():
     assert "torch==2.13.0" in PROJECT["dependencies"]
-    assert LOCK["torch"] == "2.13.0"
+    assert LOCKED["torch"] == "2.13.0"
 
 
 @pytest.mark.parametrize(
