@@ -7,8 +7,8 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Corpus:
 
     Tracks that are dropped are among them; `genres`, in alphabetical order, have usable tracks;
     `notes` are what a reader of the results should know, in sentences; a `pack` stands in for the
-    audio.
+    audio. `options` are those of the loader, defaults among them.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Corpus:
     genres: tuple[str, ...]
     notes: tuple[str, ...]
     pack: Pack | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def usable(self) -> pd.DataFrame:
@@ -63,7 +64,7 @@ class Corpus:
         lost = reasons[reasons.index.isin(self.usable.index)]
         tracks = self.tracks.copy()
         tracks.loc[lost.index, "exclude"] = lost
-        return _corpus(self.name, Loaded(tracks, self.notes, self.pack))
+        return _corpus(self.name, Loaded(tracks, self.notes, self.pack), self.options)
 
     def lacks(self, feature: str) -> str:
         """Reason a feature is unavailable in this corpus, or an empty string."""
@@ -166,11 +167,11 @@ def load(
     """
     if name not in CORPORA:
         raise unknown("corpus", name, CORPORA)
-    allowed = [
-        parameter.name
+    allowed = {
+        parameter.name: parameter.default
         for parameter in inspect.signature(CORPORA[name].loader).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "n_jobs"
-    ]
+    }
     for option in options:
         if option not in allowed:
             raise unknown(f"option of the corpus {name!r}", option, allowed)
@@ -179,10 +180,10 @@ def load(
     if manifest is not None:
         tracks, done = applied(loaded.tracks, Path(manifest))
         loaded = loaded._replace(tracks=tracks, notes=[*loaded.notes, done])
-    return _corpus(name, loaded)
+    return _corpus(name, loaded, allowed | options)
 
 
-def _corpus(name: str, loaded: Loaded) -> Corpus:
+def _corpus(name: str, loaded: Loaded, options: Mapping[str, object]) -> Corpus:
     """Name the genres that have usable tracks, of which there must be two."""
     tracks, notes, pack = loaded
     usable = tracks[tracks["exclude"] == ""]
@@ -204,7 +205,8 @@ def _corpus(name: str, loaded: Loaded) -> Corpus:
             f"the tracks of {', '.join(groups.index[groups == 1])} are one group each: a split by "
             "artist has such a genre either in training or in test, never in both."
         )
-    return Corpus(name, tracks, genres, tuple(dict.fromkeys([*notes, *said])), pack)
+    notes = tuple(dict.fromkeys([*notes, *said]))
+    return Corpus(name, tracks, genres, notes, pack, options)
 
 
 def summary(corpus: Corpus) -> pd.DataFrame:

@@ -5,4 +5,4 @@
 """
 
 from .fitting import architecture, fitted, predicted, run
-from .planning import KEPT, Fit, Settings, first_of_each, kept, plan
+from .planning import KEPT, Fit, Settings, first_of_each, kept, plan, splits

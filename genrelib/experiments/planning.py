@@ -169,18 +169,17 @@ def plan(
     features that the systems need; predictions go to the workspace.
     """
     names, asked = list(names), list(protocol_names)
-    met = {name: _protocols_of(name, asked, settings) for name in names}
-    folds = {
-        protocol: protocols.folds(
-            protocol,
-            corpus.usable,
-            n_folds=settings.n_folds,
-            n_repeats=settings.n_repeats,
-            seed=settings.seed,
-            clip_s=store.configuration["clip_s"],
-        )
-        for protocol in dict.fromkeys(p for ps in met.values() for p in ps)
-    }
+    met = {name: _protocols_of(name, asked, settings.decomposed) for name in names}
+    folds = splits(
+        names,
+        asked,
+        corpus,
+        decomposed=settings.decomposed,
+        n_folds=settings.n_folds,
+        n_repeats=settings.n_repeats,
+        seed=settings.seed,
+        clip_s=store.configuration["clip_s"],
+    )
     data = {
         feature: _data_fingerprint(corpus, store, feature) for feature in systems.features_of(names)
     }
@@ -192,9 +191,26 @@ def plan(
     ]
 
 
-def _protocols_of(name: str, asked: list[str], settings: Settings) -> list[str]:
+def splits(
+    names: Iterable[str],
+    protocol_names: Iterable[str],
+    corpus: Corpus,
+    *,
+    decomposed: Collection[str] = (),
+    **numbers,
+) -> dict[str, list[Fold]]:
+    """Split the usable tracks by every protocol that the systems meet, see :func:`plan`.
+
+    `numbers` are those of :func:`genrelib.protocols.folds`, which refuses what can't be split.
+    """
+    asked = list(protocol_names)
+    met = [p for name in names for p in _protocols_of(name, asked, decomposed)]
+    return {p: protocols.folds(p, corpus.usable, **numbers) for p in dict.fromkeys(met)}
+
+
+def _protocols_of(name: str, asked: list[str], decomposed: Collection[str]) -> list[str]:
     """List the protocols that a system meets, each once."""
-    more = DECOMPOSITION if name in settings.decomposed else ()
+    more = DECOMPOSITION if name in decomposed else ()
     return list(dict.fromkeys([*asked, systems.system(name).split, *more]))
 
 

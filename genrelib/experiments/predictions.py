@@ -128,6 +128,8 @@ def _read(workspace, names, *, is_valid):
             if is_valid and "valid_sha256" not in record:
                 continue
             tables.append(_table(valid_path(source) if is_valid else source, record))
+    if not tables:  # no fit has a validation part
+        tables = [_table(source, record).iloc[:0]]
     return pd.concat(tables, ignore_index=True), pd.DataFrame(records)
 
 

@@ -51,7 +51,7 @@ def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
         means = (confidence[inside].mean(), found.value, *found.interval)
         lines.append((int(number), int(inside.sum()), *means))
     names = ["bin", "n_tests", "confidence", "accuracy", "low", "high"]
-    return pd.DataFrame(lines, columns=names)
+    return pd.DataFrame(lines, columns=names, dtype=float).astype({"bin": int, "n_tests": int})
 
 
 def temperatures(valid: pd.DataFrame) -> pd.DataFrame:
@@ -82,6 +82,8 @@ def calibrated(rows: pd.DataFrame, valid: pd.DataFrame) -> pd.DataFrame:
     where a fit has no validation part, whose probabilities stay as they were. The predicted genre
     is the same.
     """
+    if rows.empty:  # no fit has a validation part
+        return rows.assign(temperature=1.0, n_valid=0)
     found = checked(rows)[FIT].join(temperatures(valid).astype(float), on=FIT)
     temperature = found["temperature"].fillna(1).to_numpy()
     n_valid = found["n_valid"].fillna(0).to_numpy(int)

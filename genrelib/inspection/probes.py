@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import log_softmax
 from scipy.stats import mannwhitneyu
 from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -24,6 +25,7 @@ from ..inference.intervals import DIFFERENCE, SHARE, cluster_interval
 from .rows import FALSE_DISCOVERY_RATE, VALUE, checked
 
 PROTOCOLS = ("track_random", "artist_grouped")
+_FEWEST = 3  # training tracks of a genre with which its covariance is measured
 
 _FAMILIES = {family for family, _ in STACK_ROWS}  # other features' are only spans of their rows
 _NAMED = 3  # genre pairs that a sentence names
@@ -81,17 +83,25 @@ def _fitted(X: np.ndarray, genres: np.ndarray) -> Pipeline:
     """Fit the probe: standardise, then linear discriminant analysis.
 
     Its covariance is shrunk by the amount of Ledoit and Wolf (2004), which the data gives: nothing
-    is tuned, and more columns than tracks are no obstacle. But there must be more tracks than
-    genres, or no deviation within a genre can be measured.
+    is tuned, and more columns than tracks are no obstacle. Genres of one or two tracks are too few
+    to measure a covariance: all columns then count alike, and the nearest mean of a genre decides.
     """
-    n_genres = len(np.unique(genres))
-    if len(X) <= n_genres:
-        raise GenrelibError(
-            f"{len(X)} training tracks of {n_genres} genres; a linear probe needs more tracks than "
-            "genres. Add tracks, or leave small genres out."
-        )
-    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-    return make_pipeline(StandardScaler(), lda).fit(X, genres)
+    probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    if np.unique(genres, return_counts=True)[1].min() < _FEWEST:
+        probe = _NearestMean()
+    return make_pipeline(StandardScaler(), probe).fit(X, genres)
+
+
+class _NearestMean(ClassifierMixin, BaseEstimator):
+    """Linear discriminant analysis of columns that are independent, each of variance one."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.means_ = np.stack([X[y == genre].mean(axis=0) for genre in self.classes_])
+        return self
+
+    def decision_function(self, X):
+        return X @ self.means_.T - np.square(self.means_).sum(axis=1) / 2
 
 
 def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:

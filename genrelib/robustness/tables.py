@@ -17,6 +17,13 @@ from .variants import KINDS
 SWAP = "genre_swap"
 
 _NAMED = 3  # interventions that a sentence names
+MEASURES = (
+    *("n", "n_groups", "accuracy", "low", "high"),
+    *("difference", "difference_low", "difference_high"),
+    *("flip_rate", "flip_low", "flip_high", "p_own_change", "p_own_low", "p_own_high"),
+)
+"""What is measured after a change: numbers of tests and groups; values with their intervals."""
+
 _TAIL = 0.025  # of intervals of 95 % that lie below a true zero
 
 
@@ -44,7 +51,7 @@ def by_strength(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
                 if len(now):
                     where = {"system": name, "intervention": intervention, "strength": strength}
                     found.append(where | answered.measured(now, now["genre"]))
-    return pd.DataFrame(found)
+    return pd.DataFrame(found, columns=["system", "intervention", "strength", *MEASURES])
 
 
 def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
@@ -64,7 +71,7 @@ def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame
                 ends = ("difference_low", "difference_high")
                 measured |= dict.fromkeys(("difference", *ends), np.nan)
             found.append({"system": name, "kind": kind} | measured)
-    return pd.DataFrame(found)
+    return pd.DataFrame(found, columns=["system", "kind", *MEASURES])
 
 
 def swaps(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:

@@ -74,6 +74,24 @@ class Study:
         """Return the systems that a parameter names, ``"all"`` spelt out."""
         return systems.chosen(self.parameters.get(parameter, []))
 
+    def splits(self) -> pd.DataFrame:
+        """Split the tracks as the systems will meet them; what can't be split is refused now.
+
+        One row per protocol: ``n_fits`` of a system; the mean numbers of tracks or segments in each
+        part, and the shares of tests whose artist and genre are known from training.
+        """
+        names, _ = systems.available(self.chosen(), self.corpus)
+        numbers = {name: self.parameters[name] for name in ("n_folds", "n_repeats", "clip_s")}
+        decomposed = self.chosen("decomposed")
+        asked = names, self.protocols, self.corpus
+        folds = experiments.splits(*asked, decomposed=decomposed, seed=self.seed, **numbers)
+        columns = ["n_train", "n_valid", "n_test", "known_artist", "known_genre"]
+        rows = {}
+        for protocol, own in folds.items():
+            shares = pd.DataFrame([protocols.overlap(fold, self.corpus.usable) for fold in own])
+            rows[protocol] = {"n_fits": len(own), **shares[columns].mean().round(3)}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("protocol")
+
     def chapter(self, number: str, names: list[str] | None = None) -> "Chapter":
         """Return the chapter of a notebook, with its systems or with those named."""
         return Chapter(

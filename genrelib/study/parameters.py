@@ -75,6 +75,11 @@ def check_values(parameters: dict) -> None:
     if "systems" not in parameters:  # in a notebook that names only those it probes
         return
     strange = set(chosen(parameters.get("probed", []))) - set(chosen(parameters["systems"]))
+    if parameters.get("probed") and "artist_grouped" not in parameters.get("protocols", []):
+        raise GenrelibError(
+            "probed asks the fits under artist_grouped, which protocols does not name; add it "
+            "there, or leave probed empty."
+        )
     if strange:
         raise GenrelibError(
             f"probed names {', '.join(sorted(strange))}, which systems does not; add them there, "
