@@ -26,7 +26,9 @@ for variable, folder in (("GENRELIB_MIRROR", "mirror"), ("GENRELIB_PACKS", "gtza
 
 LONGEST = (
     "test_whole_studies.py",
+    "test_interrupted_studies.py",
     "test_fma_studies.py",
+    "test_small_studies.py",
     "test_inference_simulations.py",
     "test_systems.py",
     "test_listed.py",

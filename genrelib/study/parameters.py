@@ -3,7 +3,6 @@
 from functools import cache
 from pathlib import Path
 
-import papermill
 import yaml
 
 from ..base.errors import LIMITS, GenrelibError, check_limits, unknown
@@ -95,6 +94,8 @@ def source_notebooks(workspace: Workspace) -> list[Path]:
 @cache
 def declared_in(path: Path) -> frozenset[str]:
     """Return the names in a notebook's ``parameters`` cell."""
+    import papermill  # takes as long to import as torch, and notebooks need none
+
     return frozenset(papermill.inspect_notebook(str(path)))
 
 

@@ -88,3 +88,10 @@ def write_music(folder: Path, n_artists=4, n_songs=2, seconds=1.2, genres=GENRES
                 y = np.convolve(noise, np.ones(1 + 3 * number), mode="same")
                 soundfile.write(path, 0.2 * y / np.abs(y).max(), SR)
     return folder
+
+
+def results(root: Path, name: str) -> dict[str, bytes]:
+    """Return the bytes of all tables, figures and executed notebooks, and of the page."""
+    report = root / "reports" / name
+    paths = [*report.glob("[tfn]*s/*"), *report.glob("predictions/**/*.csv"), report / "index.html"]
+    return {str(path.relative_to(report)): path.read_bytes() for path in sorted(paths)}

@@ -1,27 +1,19 @@
-"""Whole studies by the command that people use: undisturbed, again, killed, and on own music."""
+"""The smoke study by the command that people use: whole, once more, and read by nbval."""
 
 import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
-from helpers.builders import ROOT, copied_project, run, small_project, write_music
+from helpers.builders import ROOT, copied_project, results, run
 from helpers.page import contradictions, quantities, read, strange_intervals
 
 from genrelib.systems import chosen
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-
-def results(root: Path, name: str) -> dict[str, bytes]:
-    """Return the bytes of all tables, figures and executed notebooks, and of the page."""
-    report = root / "reports" / name
-    paths = [*report.glob("[tfn]*s/*"), *report.glob("predictions/**/*.csv"), report / "index.html"]
-    return {str(path.relative_to(report)): path.read_bytes() for path in sorted(paths)}
 
 
 @pytest.fixture(scope="module")
@@ -96,42 +88,9 @@ def test_nbval_refuses_a_wrong_stored_output(smoke):
     assert "1 failed" in done.stdout
 
 
-def test_a_study_killed_during_a_fit_goes_on_to_the_same_bytes(tmp_path):
-    undisturbed, root = (small_project(tmp_path / name) for name in ("undisturbed", "killed"))
-    only = ["--only", "01,03"]
-    run(undisturbed, "small", *only)
-    command = [sys.executable, "-m", "genrelib", "run", "small", *only]
-    process = subprocess.Popen(
-        command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    predictions = root / "reports" / "small" / "predictions"
-    while len(list(predictions.rglob("repeat*.json"))) < 5:
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    assert not (root / "reports" / "small" / "index.html").exists()
-    run(root, "small", *only)
-    assert results(root, "small") == results(undisturbed, "small")
-
-
 def test_a_second_run_fits_nothing_and_changes_no_byte(smoke):
     before, fitted = results(smoke, "smoke"), smoke / "reports" / "smoke" / "predictions"
     times = {path: path.stat().st_mtime_ns for path in fitted.rglob("*")}
     run(smoke, "smoke", "--n-jobs", "1")
     assert results(smoke, "smoke") == before
     assert {path: path.stat().st_mtime_ns for path in fitted.rglob("*")} == times
-
-
-def test_a_folder_of_ones_own_with_odd_names_and_a_broken_file(tmp_path):
-    own = {"corpus": "folder", "corpus_options": {"source": "data/mine"}, "clip_s": 1.0}
-    root = small_project(tmp_path, **own)
-    genres = ("1980", "None", "_pop, été")
-    music = write_music(root / "data" / "mine", n_artists=3, genres=genres)
-    (music / "1980" / "1980 artist 0" / "007.wav").write_text("not audio")
-    run(root, "small", "--n-jobs", "1")
-    found = results(root, "small")
-    assert b"007,1980," in found["tables/02_exclusions.csv"]
-    assert found["tables/02_counts.csv"].splitlines()[-1].startswith(b"(all),19,1,18,9,9")
-    assert found["tables/09_scores.csv"].count(b"\n") == 1 + 2 * 2
-    assert not (root / "reports" / "small" / "audio").exists()
