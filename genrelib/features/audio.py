@@ -1,6 +1,7 @@
 """Audio files as mono float32 arrays, and errors that name what is wrong with a file."""
 
 import contextlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,19 @@ SR = 22050
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".au")
 """File endings that count as audio when a folder is searched."""
+
+RATES = (4_000, 768_000)
+"""Lowest and highest sample rate, in Hz, of a file that is read."""
+
+MOST_CHANNELS = 32
+
+LONG_S = 600.0
+"""Seconds from which on a file is not decoded whole for the sake of its middle."""
+
+MOST_SAMPLES = 2**31
+"""Samples of all channels that one call decodes: 3 h of stereo at 96 kHz."""
+
+_BLOCK = 2**18  # frames that are decoded at a time
 
 
 @dataclass(frozen=True)
@@ -65,17 +79,90 @@ def read(
                 "an offset below the duration."
             )
         sound.seek(start)
-        count = -1 if duration_s is None else max(1, round(duration_s * stored_sr))
-        channels = sound.read(frames=count, dtype="float32", always_2d=True)
-    if not len(channels):
-        raise GenrelibError(f"{path} holds no sample that can be decoded; replace the file.")
-    bad = np.count_nonzero(~np.isfinite(channels))
-    if bad:
+        y = _mixed_down(path, sound, duration_s and max(1, round(duration_s * stored_sr)))
+    return _resampled(y, stored_sr, sr)
+
+
+def read_middle(path: Path, clip_s: float) -> np.ndarray:
+    """Decode the middle `clip_s` seconds of a file at :data:`SR`, see :func:`excerpt`.
+
+    Of a file longer than :data:`LONG_S` only these are kept in memory, and equal those of the whole
+    file to within 1e-4 of full scale: a resampler hears beyond the ends of what it is given.
+
+    Raises
+    ------
+    GenrelibError
+        As :func:`read`, and for a file that lacks so much of what its header states that silence
+        would have to fill the clip.
+    """
+    with _opened(path) as sound:
+        stated, stored_sr = sound.frames, sound.samplerate
+    if stated > LONG_S * stored_sr:
+        y = _window(path, stated, stored_sr, clip_s)
+        if len(y) == round(clip_s * SR):
+            return y
+        n_frames = _count(path)  # a header is a claim
+        if n_frames > LONG_S * stored_sr:
+            return _window(path, n_frames, stored_sr, clip_s)
+    y = read(path)
+    n_frames = len(y) * stored_sr / SR
+    if n_frames < min(0.99 * stated, clip_s * stored_sr - 1):
         raise GenrelibError(
-            f"{path} holds {bad} samples that are NaN or infinite, of {channels.size}; "
+            f"{path} states {stated / stored_sr:.1f} s, but {n_frames / stored_sr:.1f} s can be "
+            "decoded: it is cut or damaged; download it again."
+        )
+    return excerpt(y, SR, clip_s)
+
+
+def _window(path: Path, n_frames: int, stored_sr: int, clip_s: float) -> np.ndarray:
+    """Decode the middle of a file of `n_frames`, on the grid of the whole file resampled."""
+    common = math.gcd(stored_sr, SR)
+    wanted = round(clip_s * SR)
+    first = (n_frames * SR // stored_sr - wanted) // 2
+    begin = max(0, first - SR) // (SR // common) * (SR // common)  # falls on a stored sample
+    with _opened(path) as sound:
+        try:
+            sound.seek(begin * stored_sr // SR)
+        except soundfile.SoundFileError:  # beyond what there is
+            return np.zeros(0, dtype=np.float32)
+        count = (wanted + first - begin + SR) * stored_sr // SR
+        y = _resampled(_mixed_down(path, sound, count), stored_sr, SR)
+    return y[first - begin : first - begin + wanted]
+
+
+def _count(path: Path) -> int:
+    """Return how many frames of a file can be decoded."""
+    with _opened(path) as sound:
+        return sum(len(block) for block in sound.blocks(_BLOCK, dtype="float32", always_2d=True))
+
+
+def _mixed_down(path: Path, sound: soundfile.SoundFile, count: int | None) -> np.ndarray:
+    """Decode `count` frames from where the file stands, or all, to the mean of the channels."""
+    left, mono, n_bad, n_samples = count, [], 0, 0
+    while left is None or left > 0:
+        n = _BLOCK if left is None else min(_BLOCK, left)
+        block = sound.read(frames=n, dtype="float32", always_2d=True)
+        n_bad += np.count_nonzero(~np.isfinite(block))
+        n_samples += block.size
+        mono.append(np.mean(block, axis=1, dtype=np.float32))
+        left = None if left is None else left - len(block)
+        if len(block) < n:
+            break
+        if n_samples > MOST_SAMPLES:
+            raise GenrelibError(
+                f"{path} holds more than {MOST_SAMPLES} samples; cut it into shorter files."
+            )
+    if not n_samples:
+        raise GenrelibError(f"{path} holds no sample that can be decoded; replace the file.")
+    if n_bad:
+        raise GenrelibError(
+            f"{path} holds {n_bad} samples that are NaN or infinite, of {n_samples}; "
             "audio must be finite: export the file again."
         )
-    y = np.mean(channels, axis=1, dtype=np.float32)
+    return np.concatenate(mono)
+
+
+def _resampled(y: np.ndarray, stored_sr: int, sr: int) -> np.ndarray:
     if stored_sr == sr:
         return y
     resampled = librosa.resample(y=y, orig_sr=stored_sr, target_sr=sr, res_type="soxr_hq")
@@ -117,6 +204,11 @@ def _opened(path: Path):
         with open(path, "rb") as file, soundfile.SoundFile(file) as sound:
             if sound.frames < 1:
                 raise GenrelibError(f"{path} has a header but no samples; replace the file.")
+            if not RATES[0] <= sound.samplerate <= RATES[1] or sound.channels > MOST_CHANNELS:
+                raise GenrelibError(
+                    f"{path} states {sound.samplerate} Hz and {sound.channels} channels; read are "
+                    f"{RATES[0]} to {RATES[1]} Hz and up to {MOST_CHANNELS} channels: convert it."
+                )
             yield sound
     # TypeError: soundfile's answer to headerless formats (.raw), whose layout it can't guess
     except (soundfile.SoundFileError, TypeError) as error:

@@ -15,7 +15,7 @@ from ..base.seeds import rng
 from ..corpora import Corpus
 from ..experiments import KEPT, Fit, kept
 from ..features import SR, extract
-from ..features.audio import excerpt, read
+from ..features.audio import excerpt, read_middle
 from ..features.compiled import librosa
 from ..features.segments import averaged
 from ..store import Store, stored
@@ -58,7 +58,7 @@ def of_audio(
     track_id: str, path: str, clip_s: float, changes: list[Change], asked: list[Asked], seed: int
 ) -> Made:
     """Decode the middle of a track, change it, and extract what is asked, once per change."""
-    clip = excerpt(read(Path(path)), SR, clip_s)
+    clip = read_middle(Path(path), clip_s)
 
     def matrices(change: Change) -> dict[str, np.ndarray]:
         if change.name == UNCHANGED:

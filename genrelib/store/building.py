@@ -17,7 +17,7 @@ from ..base.errors import GenrelibError
 from ..base.files import await_files, check_room, digest, locked, replacing
 from ..base.parallel import spread
 from ..features import FEATURES, SR, configuration, extract
-from ..features.audio import excerpt, read
+from ..features.audio import read_middle
 from .file import STATE, opened, size_of, stored, write
 from .packs import Pack, lacking_in_audio
 
@@ -75,7 +75,7 @@ def load_part(part: Path) -> dict[str, np.ndarray] | None:
 def _extracted(request: Request, path: str) -> dict[str, np.ndarray]:
     """Return the content of a part."""
     try:
-        clip = excerpt(read(Path(path)), SR, request.clip_s)
+        clip = read_middle(Path(path), request.clip_s)
         features = extract(clip, SR, request.names)
         return {name: stored(name, matrix) for name, matrix in features.items()}
     except (GenrelibError, OSError) as error:

@@ -1,5 +1,7 @@
 """Audio in: what is read is what was written, and a bad file is an error that says why."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile
@@ -131,3 +133,65 @@ def test_an_excerpt_is_the_middle_and_exactly_as_long_as_asked(n_samples, clip):
 def test_an_excerpt_of_nothing_is_an_error():
     with pytest.raises(GenrelibError, match="longer clip"):
         audio.excerpt(np.ones(10), sr=10, clip_s=0.01)
+
+
+# -- long files, and headers that claim what is not there ------------------------------------------
+
+
+@pytest.mark.parametrize(("sr", "seconds"), [(44100, 130), (22050, 131.3), (48000, 129.9)])
+def test_the_middle_of_a_long_file_is_that_of_the_whole(tmp_path, monkeypatch, sr, seconds):
+    monkeypatch.setattr(audio, "LONG_S", 60.0)
+    path = tmp_path / "long.flac"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (round(sr * seconds), 2))
+    soundfile.write(path, noise, sr)
+    whole = audio.excerpt(audio.read(path), audio.SR, 10.0)
+    np.testing.assert_allclose(audio.read_middle(path, 10.0), whole, atol=1e-4)
+
+
+def test_of_a_long_file_only_the_clip_is_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "LONG_S", 60.0)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.zeros(22050 * 600, dtype=np.int16), 22050)
+    tracemalloc.start()
+    audio.read_middle(path, 3.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 22050 * 60
+
+
+def claiming(path, seconds):
+    """Make a WAV's header state more seconds of 16-bit mono at 22050 Hz than there are."""
+    content = bytearray(path.read_bytes())
+    size = round(seconds * 22050) * 2
+    content[4:8] = (size + 36).to_bytes(4, "little")
+    content[40:44] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("seconds", [40, 20_000])
+def test_a_header_that_claims_too_much_is_no_reason_for_silence(tmp_path, seconds):
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, sine(440, 22050, 10.0), 22050, subtype="PCM_16")
+    known = audio.read(path)
+    claiming(path, seconds)
+    np.testing.assert_array_equal(audio.read_middle(path, 3.0), audio.excerpt(known, 22050, 3))
+
+
+def test_a_clip_that_its_header_promises_and_the_file_lacks_is_an_error(tmp_path, monkeypatch):
+    path = tmp_path / "cut.flac"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 22050 * 40), 22050)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 4])
+    with pytest.raises(GenrelibError, match=r"cut or damaged|can't be decoded"):
+        audio.read_middle(path, 30.0)
+    monkeypatch.setattr(audio, "LONG_S", 20.0)
+    with pytest.raises(GenrelibError, match=r"cut or damaged|can't be decoded"):
+        audio.read_middle(path, 30.0)
+
+
+@pytest.mark.parametrize(("sr", "channels"), [(1, 1), (3999, 1), (1_000_000, 1), (22050, 33)])
+def test_rates_and_channels_that_no_music_has_are_refused(tmp_path, sr, channels):
+    path = tmp_path / "odd.wav"
+    soundfile.write(path, np.zeros((100, channels)), sr)
+    with pytest.raises(GenrelibError, match=f"states {sr} Hz and {channels} channels; read are"):
+        audio.inspect(path)
