@@ -14,7 +14,7 @@ from ..base.errors import GenrelibError
 from ..features.audio import SUFFIXES
 from . import credits
 from .archives import is_stray
-from .manifest import read_sheet
+from .credits import read_sheet
 from .tracks import alike, measure
 
 LIST = "tracks.csv"
