@@ -89,6 +89,12 @@ def one_spelling(artists: Iterable[str]) -> dict[str, str]:
     return changes
 
 
+def respelled(changes: Mapping[str, str]) -> list[str]:
+    """Say in a note what :func:`one_spelling` changes; nothing when that is nothing."""
+    shown = "; ".join(f"{raw} -> {used}" for raw, used in sorted(changes.items()))
+    return [f"artists whose spellings differ are one: {shown}."] if changes else []
+
+
 def joined(labels: Mapping[str, Collection[str]], names: Mapping[str, str]) -> dict[str, str]:
     """Put tracks that share a label, directly or through others, into one group.
 
