@@ -11,7 +11,7 @@ from . import corpora, store, systems
 from .base import parallel
 from .base.errors import GenrelibError
 from .base.files import Workspace
-from .corpora import Corpus, shared
+from .corpora import Corpus, packed
 from .corpora.fetching import MIRROR
 from .inspection.search import features_of
 from .store import sharing
@@ -80,7 +80,7 @@ def _unpack(options: argparse.Namespace) -> str:
 
 def _summary(contents: sharing.Contents) -> str:
     size = contents.path.stat().st_size / 1e6
-    return "\n".join([f"{contents.path} ({size:.1f} MB)", *shared.about(contents)])
+    return "\n".join([f"{contents.path} ({size:.1f} MB)", *packed.about(contents)])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,13 +18,12 @@ from ..base.errors import GenrelibError, unknown
 from ..store import Pack
 from ..store.packs import lacking_in_audio
 from . import fma
+from .credits import applied
 from .folders import load_folder
 from .gtzan import load_gtzan, load_gtzan_mini
-from .gtzan_mel import load_gtzan_mel_dev
 from .joined import load_gtzan_fma
 from .listed import load_list
-from .manifest import applied
-from .shared import load_pack
+from .packed import load_gtzan_mel_dev, load_pack
 from .tracks import Loaded, checked, measure
 
 
@@ -157,7 +156,7 @@ def load(
     """Load a corpus of :data:`CORPORA`: download, extract, render and verify what is not there yet.
 
     `data` is the study's data folder; `manifest`, a CSV of tracks to leave out and to keep
-    together, see :mod:`.manifest`; `options` are the loader's keywords, such as ``source``.
+    together, see :mod:`.credits`; `options` are the loader's keywords, such as ``source``.
 
     Raises
     ------

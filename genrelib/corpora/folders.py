@@ -14,7 +14,6 @@ from ..base.errors import GenrelibError
 from ..features.audio import SUFFIXES
 from . import credits
 from .archives import is_stray
-from .manifest import read_sheet
 from .tracks import alike, measure
 
 LIST = "tracks.csv"
@@ -68,7 +67,9 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     rows = {track: _row(track, f, facts.loc[track], listed) for track, f in ids.items()}
     rows |= _missing(listed, {str(f.place) for f in found}, set(rows), notes)
     table = pd.DataFrame.from_dict(rows, orient="index")
-    table["artist"] = table["artist"].replace(_spellings(table, notes))
+    changes = credits.one_spelling(table["artist"])
+    table["artist"] = table["artist"].replace(changes)
+    notes += credits.respelled(changes)
     table["group"] = pd.Series(_groups(table))
     usable = table[table["exclude"] == ""]
     twins = usable[usable["md5"].duplicated(keep=False)]
@@ -145,7 +146,7 @@ def _listed(path: Path) -> pd.DataFrame:
     """Read ``tracks.csv``: index `file`, columns `artist`, `title`; empty when there is none."""
     if not path.exists():
         return pd.DataFrame(columns=["artist", "title"])
-    names, lines = read_sheet(path)
+    names, lines = credits.read_sheet(path)
     if not {"file", "artist"} <= set(names) <= {"file", "artist", "title"}:
         raise GenrelibError(
             f"{path} has the columns {names}; needed are file and artist, title may "
@@ -228,15 +229,6 @@ def _missing(listed: pd.DataFrame, there: set[str], taken: set[str], notes: list
     if strange:
         notes.append(f"{LIST} lists {_some(strange)}, no place below a genre's folder; not used.")
     return rows
-
-
-def _spellings(table: pd.DataFrame, notes: list[str]) -> dict[str, str]:
-    """Return the artists to respell, and note them."""
-    changes = credits.one_spelling(table["artist"])
-    if changes:
-        shown = "; ".join(f"{raw} -> {used}" for raw, used in sorted(changes.items()))
-        notes.append(f"artists whose spellings differ are one: {shown}.")
-    return changes
 
 
 def _groups(table: pd.DataFrame) -> dict[str, str]:

@@ -19,7 +19,7 @@ from ..base.parallel import spread
 from ..features import SR
 from ..features.audio import SUFFIXES, inspect, read
 from . import credits, fetching
-from .manifest import read_sheet
+from .credits import read_sheet
 from .tracks import SHORTEST_S, alike, quiet
 
 SEGMENT_S = 30.0

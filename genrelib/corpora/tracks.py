@@ -24,6 +24,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +99,7 @@ def measure(paths: Mapping[str, Path], *, n_jobs: int, label: str) -> pd.DataFra
     Only headers are decoded: samples that are damaged or not finite are found when features are
     extracted.
     """
-    rows = _spread(_measure, paths, n_jobs=n_jobs, label=label)
+    rows = _spread(_facts, paths, n_jobs=n_jobs, label=label)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["md5", "duration_s", "exclude"])
     return table.reindex(list(paths))
 
@@ -137,11 +138,15 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     return tracks[[*COLUMNS, *extra]].astype({"duration_s": float})
 
 
-def _spread(read: Callable, paths: Mapping[str, Path], *, n_jobs: int, label: str) -> dict:
+def _spread(
+    read: Callable[[Path], tuple], paths: Mapping[str, Path], *, n_jobs: int, label: str
+) -> dict:
     """Return what `read` finds of each file, many of them to a task."""
     items = [(track, os.fspath(path)) for track, path in paths.items()]
     chunks = [(items[start : start + _CHUNK],) for start in range(0, len(items), _CHUNK)]
-    found = spread(read, chunks, n_jobs=n_jobs if len(chunks) > 1 else 1, label=label)
+    found = spread(
+        partial(_each, read), chunks, n_jobs=n_jobs if len(chunks) > 1 else 1, label=label
+    )
     return {track: facts for chunk in found for track, facts in chunk}
 
 
@@ -153,8 +158,8 @@ def _refuse(bad: pd.Series, fault: str) -> None:
         )
 
 
-def _measure(items: list[tuple[str, str]]) -> list[tuple[str, tuple]]:
-    return [(track, _facts(Path(path))) for track, path in items]
+def _each(read: Callable[[Path], tuple], items: list[tuple[str, str]]) -> list[tuple[str, tuple]]:
+    return [(track, read(Path(path))) for track, path in items]
 
 
 def _facts(path: Path) -> tuple[str, float, str]:
@@ -222,7 +227,7 @@ def verified(paths: Mapping[str, Path], record: Path, *, n_jobs: int, label: str
     for start in range(0, len(todo), _BATCH):
         batch = todo[start : start + _BATCH]
         said = f"{label}, {start + len(batch)} of {len(todo)}"
-        rows = _spread(_decode_files, {t: paths[t] for t in batch}, n_jobs=n_jobs, label=said)
+        rows = _spread(_decode_file, {t: paths[t] for t in batch}, n_jobs=n_jobs, label=said)
         new = pd.DataFrame.from_dict(rows, orient="index", columns=_FACTS).join(state)
         found = pd.concat([found, new[[*_STATE, *_FACTS]]]).sort_index()
         with replacing(record) as temporary:
@@ -242,12 +247,8 @@ def _seen_before(record: Path) -> pd.DataFrame:
     return table.set_index("track_id")
 
 
-def _decode_files(items: list[tuple[str, str]]) -> list[tuple[str, tuple]]:
-    """Read and decode some clips: sha1, md5, seconds, and what is wrong."""
-    return [(track, _decode_file(Path(path))) for track, path in items]
-
-
 def _decode_file(path: Path) -> tuple[str, str, float, str]:
+    """Read and decode a clip: sha1, md5, seconds, and what is wrong."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from ..base.errors import GenrelibError, unknown
-from ..corpora.manifest import COLUMNS as MANIFEST_COLUMNS
+from ..corpora.credits import COLUMNS as MANIFEST_COLUMNS
 
 COLUMNS = ("track", "other", "fault", "score", "evidence")
 """Of a table of findings: track ids (`other` is empty for a fault of one track), kind, strength,
@@ -147,7 +147,7 @@ def manifest(found: pd.DataFrame) -> pd.DataFrame:
 
     Of a set of duplicates all but the alphabetically first are excluded; excerpts and versions are
     grouped, as nothing is wrong with either of them; see :data:`ACTIONS`. A track is excluded once,
-    for its first fault. :mod:`genrelib.corpora.manifest` describes the columns.
+    for its first fault. :mod:`genrelib.corpora.credits` describes the columns.
     """
     rows, excluded = [], set()
     for row in found.itertuples():

@@ -12,7 +12,7 @@ from helpers.gtzan_copy import ARTIST, MINI, TRACKS, TWINS, Fake, noise
 
 from genrelib import store
 from genrelib.base.errors import GenrelibError
-from genrelib.corpora import credits, fetching, gtzan, gtzan_mel, load, summary
+from genrelib.corpora import credits, fetching, gtzan, load, packed, summary
 from genrelib.corpora import gtzan as gtzan_index
 from genrelib.corpora.gtzan import GENRES
 from genrelib.features import HOP_LENGTH, SR, extract
@@ -214,7 +214,7 @@ OPEN = [track for number, track in enumerate(TRACKS) if number % 4 != 2]  # 2: t
 
 def write_pack(folder, tracks=OPEN, **arrays):
     """Write a pack of random levels, or of the given arrays."""
-    shape = (len(tracks), *gtzan_mel.SHAPE)
+    shape = (len(tracks), *packed.SHAPE)
     levels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     arrays = {"track_id": np.array(tracks, dtype="<U15"), "log_mel_u8": levels} | arrays
     folder.mkdir(exist_ok=True)
@@ -276,8 +276,8 @@ def test_features_of_the_pack_are_decibels_and_their_cosine_transform(fake, pack
 
 def test_levels_are_the_whole_range():
     levels = np.array([[0, 255]], dtype=np.uint8)
-    assert gtzan_mel.log_mel(levels).tolist() == [[-80.0, 0.0]]
-    assert gtzan_mel.log_mel(levels).dtype == np.float32
+    assert packed.log_mel(levels).tolist() == [[-80.0, 0.0]]
+    assert packed.log_mel(levels).dtype == np.float32
 
 
 def test_a_pack_with_a_sealed_track_is_refused(fake, pack_folder):
@@ -453,12 +453,12 @@ def test_real_pack_is_the_log_mel_of_the_audio(real, real_pack):
     archive = real / fetching.layout(gtzan.ARCHIVES["gtzan_mini"][0][0])
     if not archive.is_file():
         pytest.skip("the mirror lacks gtzan_mini's archive; see docs/layouts.md")
-    levels = gtzan_mel.read_levels(real_pack.pack.path)["blues.00000"]
+    levels = packed.read_levels(real_pack.pack.path)["blues.00000"]
     with zipfile.ZipFile(archive) as members:
         (name,) = [name for name in members.namelist() if name.endswith("/blues.00000.wav")]
         y, sr = soundfile.read(io.BytesIO(members.read(name)))
     whole = extract(y, sr, ["log_mel"])["log_mel"]
-    for position, frame in enumerate(gtzan_mel.log_mel(levels).T):
+    for position, frame in enumerate(packed.log_mel(levels).T):
         distance = np.abs(whole - frame[:, None]).mean(axis=0)  # dB, per frame of the audio
         assert distance.min() < 0.2
         second = distance.argmin() * HOP_LENGTH / SR

@@ -6,7 +6,7 @@ from helpers.builders import make_tracks, write_music
 
 from genrelib import corpora
 from genrelib.base.errors import GenrelibError
-from genrelib.corpora import manifest
+from genrelib.corpora import credits
 
 HEADER = "track,action,with,reason,evidence\n"
 GOOD = (
@@ -28,7 +28,7 @@ def write(tmp_path):
 
 def test_it_excludes_with_the_reason_and_joins_groups_with_all_their_tracks(write):
     tracks = make_tracks()
-    changed, done = manifest.applied(tracks, write(GOOD))
+    changed, done = credits.applied(tracks, write(GOOD))
     assert changed["exclude"]["blues.00001"] == "duplicate of blues.00000"
     assert (changed["exclude"] != "").sum() == 1
     joined = {tracks["group"]["blues.00003"], tracks["group"]["jazz.00004"]}
@@ -44,7 +44,7 @@ def test_the_table_given_is_not_changed_and_a_first_reason_stays(write):
     tracks = make_tracks()
     tracks.loc["blues.00001", "exclude"] = "missing"
     before = tracks.copy()
-    changed, done = manifest.applied(tracks, write(GOOD))
+    changed, done = credits.applied(tracks, write(GOOD))
     pd.testing.assert_frame_equal(tracks, before)
     assert changed["exclude"]["blues.00001"] == "missing"
     assert "0 tracks excluded" in done
@@ -54,7 +54,7 @@ def test_groups_join_through_others_in_any_order(write):
     lines = ["blues.00000,group,jazz.00000,excerpt,", "jazz.00000,group,rock.00000,version,"]
     tracks = make_tracks()
     for order in (lines, lines[::-1]):
-        changed, _ = manifest.applied(tracks, write(HEADER + "\n".join(order) + "\n"))
+        changed, _ = credits.applied(tracks, write(HEADER + "\n".join(order) + "\n"))
         together = changed.loc[["blues.00000", "jazz.00000", "rock.00000"], "group"]
         assert len(set(together)) == 1
         assert changed["group"].nunique() == tracks["group"].nunique() - 2
@@ -62,7 +62,7 @@ def test_groups_join_through_others_in_any_order(write):
 
 def test_a_manifest_without_lines_changes_nothing(write):
     tracks = make_tracks()
-    changed, _ = manifest.applied(tracks, write(HEADER))
+    changed, _ = credits.applied(tracks, write(HEADER))
     pd.testing.assert_frame_equal(changed, tracks)
 
 
@@ -85,23 +85,23 @@ def test_a_bad_line_is_refused_with_its_number(write, line, trouble):
     # a blank line and a cell of two lines must not shift the numbers
     text = HEADER + '\nblues.00002,exclude,,silent,"two\nlines"\n' + line + "\n"
     with pytest.raises(GenrelibError, match="line 5 of the manifest") as caught:
-        manifest.applied(make_tracks(), write(text))
+        credits.applied(make_tracks(), write(text))
     assert trouble in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "track,reason\n", "track,action,reason,with,evidence\n"])
 def test_other_columns_are_refused(write, text):
     with pytest.raises(GenrelibError, match="first line must be track,action,with,reason,evid"):
-        manifest.read(write(text))
+        credits.read(write(text))
 
 
 def test_a_missing_file_and_one_of_another_encoding_are_refused(tmp_path):
     with pytest.raises(GenrelibError, match="can't be read"):
-        manifest.read(tmp_path / "none.csv")
+        credits.read(tmp_path / "none.csv")
     path = tmp_path / "latin.csv"
     path.write_bytes((HEADER + "blues.00000,exclude,,café,\n").encode("latin-1"))
     with pytest.raises(GenrelibError, match="UTF-8"):
-        manifest.read(path)
+        credits.read(path)
 
 
 def test_every_corpus_can_be_loaded_with_one(tmp_path, write):

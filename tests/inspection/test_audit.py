@@ -13,7 +13,7 @@ from genrelib import corpora, features, store
 from genrelib import inspection as audit
 from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
-from genrelib.corpora import manifest
+from genrelib.corpora import credits
 from genrelib.features import SR
 from genrelib.features.audio import excerpt
 from genrelib.inspection import audit as findings
@@ -366,7 +366,7 @@ def test_a_manifest_of_findings_is_obeyed(known, tmp_path):
     listed = audit.manifest(found)
     path = tmp_path / "manifest.csv"
     listed.to_csv(path, index=False)
-    tracks, _ = manifest.applied(known, path)
+    tracks, _ = credits.applied(known, path)
     reasons = tracks.loc[tracks["exclude"] != "", "exclude"]
     assert reasons.to_dict() == {
         "blues.00001": "duplicate of blues.00000",
@@ -376,7 +376,7 @@ def test_a_manifest_of_findings_is_obeyed(known, tmp_path):
     assert tracks["group"]["blues.00002"] == tracks["group"]["blues.00004"]
     assert audit.manifest(findings.table([])).empty
     pd.testing.assert_frame_equal(
-        manifest.read(path).reset_index(drop=True), listed.astype(str), check_dtype=False
+        credits.read(path).reset_index(drop=True), listed.astype(str), check_dtype=False
     )
 
 

@@ -18,7 +18,8 @@ from genrelib.base import parallel
 from genrelib.base.errors import GenrelibError
 from genrelib.base.files import Workspace
 from genrelib.base.seeds import rng
-from genrelib.corpora import Corpus, gtzan_mel
+from genrelib.corpora import Corpus
+from genrelib.corpora.packed import log_mel, mfcc
 from genrelib.experiments import planning as fits
 from genrelib.experiments import predictions
 from genrelib.robustness import INTERVENTIONS, UNCHANGED
@@ -249,7 +250,7 @@ def packed(tmp_path, makers) -> tuple[Corpus, store.Store]:
     return corpus, store.open_store(path)
 
 
-MAKERS = {"log_mel": gtzan_mel.log_mel, "mfcc": gtzan_mel.mfcc}
+MAKERS = {"log_mel": log_mel, "mfcc": mfcc}
 
 
 def test_packs_are_asked_by_their_mel(tmp_path):
@@ -286,7 +287,7 @@ def test_what_a_corpus_does_not_allow_has_a_reason(tmp_path, music):
     found = robustness.unavailable(corpus)["reason"]
     assert list(found.index) == ["clipping", "mp3", "vorbis", "opus"]
     assert found["mp3"] == INTERVENTIONS["mp3"].no_mel != ""
-    without = dataclasses.replace(corpus.pack, makers={"mfcc": gtzan_mel.mfcc})
+    without = dataclasses.replace(corpus.pack, makers={"mfcc": mfcc})
     found = robustness.unavailable(dataclasses.replace(corpus, pack=without))["reason"]
     assert list(found.index) == list(INTERVENTIONS)
     assert found.str.startswith("log_mel needs audio").all()
