@@ -17,7 +17,7 @@ import pandas as pd
 from ..base.errors import GenrelibError, unknown
 from ..store import Pack
 from ..store.packs import lacking_in_audio
-from . import fma
+from . import credits, fma
 from .credits import applied
 from .folders import load_folder
 from .gtzan import load_gtzan, load_gtzan_mini
@@ -175,11 +175,22 @@ def load(
         if option not in allowed:
             raise unknown(f"option of the corpus {name!r}", option, allowed)
     loaded = Loaded(*CORPORA[name].loader(Path(data), n_jobs=n_jobs, **options))
-    loaded = loaded._replace(tracks=checked(loaded.tracks))
+    loaded = _with_one_spelling(loaded._replace(tracks=checked(loaded.tracks)))
     if manifest is not None:
         tracks, done = applied(loaded.tracks, Path(manifest))
         loaded = loaded._replace(tracks=tracks, notes=[*loaded.notes, done])
     return _corpus(name, loaded, allowed | options)
+
+
+def _with_one_spelling(loaded: Loaded) -> Loaded:
+    """Make genres that differ only in their spelling one, and note it."""
+    given = loaded.tracks["genre"]
+    plain = given.map(credits.plain)
+    chosen = credits.commonest(plain[loaded.tracks["exclude"] == ""])
+    genre = plain.map(lambda name: chosen.get(credits.spelling_key(name), name))
+    changes = dict(zip(given[genre != given], genre[genre != given], strict=True))
+    notes = [*loaded.notes, *credits.respelled(changes, "genres")]
+    return loaded._replace(tracks=loaded.tracks.assign(genre=genre), notes=notes)
 
 
 def _corpus(name: str, loaded: Loaded, options: Mapping[str, object]) -> Corpus:

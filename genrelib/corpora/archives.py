@@ -164,7 +164,13 @@ def _tar_members(opened: tarfile.TarFile) -> Iterator[_Member]:
 def _safe(name: str, archive: str, plain: bool) -> str:
     """Return a member's path in normal form, or refuse the archive that holds it."""
     parts = PurePosixPath(name).parts
-    leads_out = name.startswith("/") or ".." in parts or "\\" in name or ":" in name.split("/")[0]
+    if "\\" in name:
+        raise GenrelibError(
+            f"{archive} holds the member {name!r}: backslashes, which some programs write in place "
+            "of slashes, mean another file on each system; nothing was extracted. Extract it with "
+            "the program that made it, and name the folder, or pack it again."
+        )
+    leads_out = name.startswith("/") or ".." in parts or ":" in name.split("/")[0]
     if leads_out or not plain:
         fault = "leads out of its folder" if leads_out else "is neither a file nor a folder"
         raise GenrelibError(

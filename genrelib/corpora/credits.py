@@ -6,6 +6,7 @@ empty; `reason`, in words, which becomes the reason of the exclusion; `evidence`
 """
 
 import csv
+import io
 import re
 import unicodedata
 from collections import Counter
@@ -22,6 +23,14 @@ from ..base.errors import GenrelibError
 UNKNOWN = "(unknown)"
 """How the artist of a track begins when nobody knows who it is; the rest makes it its own."""
 
+NOBODY = frozenset(
+    " unknown,unknown artist,various,various artists,va,n a,na,none,null,nan,no artist,untitled,"
+    "unbekannt,unbekannter k\u00fcnstler,verschiedene interpreten,artiste inconnu,"
+    "artistes divers,artista desconocido,varios artistas,artista sconosciuto,artisti vari,"
+    "artista desconhecido".strip().split(",")
+) | {""}
+"""Words that stand where an artist's name is not known, in lower case without punctuation."""
+
 
 def unknown(track_id: str) -> str:
     """Return the flagged artist of a track whose artist is not known: ``(unknown) jazz.00047``."""
@@ -31,6 +40,27 @@ def unknown(track_id: str) -> str:
 def is_unknown(artist: str) -> bool:
     """Whether an artist is one that :func:`unknown` made."""
     return artist.startswith(UNKNOWN)
+
+
+def known(artist: str) -> str:
+    """Return an artist's name in its plain form; nothing for one of :data:`NOBODY`."""
+    name = plain(artist)
+    return "" if re.sub(r"[\W_]+", " ", name.casefold()).strip() in NOBODY else name
+
+
+def plain(text: str) -> str:
+    """Return text in one Unicode form, spaces of all kinds as one, what is no text escaped.
+
+    >>> plain("mu\u0301sica \u00a0 popular ") == "m\u00fasica popular"
+    True
+    """
+    whole = text if is_utf8(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return " ".join(unicodedata.normalize("NFC", whole).split())
+
+
+def is_utf8(text: str) -> bool:
+    """Whether text can be written as UTF-8; names of files need not be."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def credited(artist: str) -> list[str]:
@@ -77,10 +107,7 @@ def one_spelling(artists: Iterable[str]) -> dict[str, str]:
     {'ABBA': 'Abba'}
     """
     artists = [artist for artist in artists if not is_unknown(artist)]
-    names = Counter(name for artist in artists for name in credited(artist))
-    chosen: dict[str, str] = {}
-    for name, _ in sorted(names.items(), key=lambda item: (-item[1], item[0])):
-        chosen.setdefault(spelling_key(name), name)
+    chosen = commonest(name for artist in artists for name in credited(artist))
     changes = {}
     for artist in sorted(set(artists)):
         used = [chosen[spelling_key(name)] for name in credited(artist)]
@@ -89,10 +116,18 @@ def one_spelling(artists: Iterable[str]) -> dict[str, str]:
     return changes
 
 
-def respelled(changes: Mapping[str, str]) -> list[str]:
-    """Say in a note what :func:`one_spelling` changes; nothing when that is nothing."""
+def commonest(names: Iterable[str]) -> dict[str, str]:
+    """Return the commonest spelling, then the first in the alphabet, by :func:`spelling_key`."""
+    chosen: dict[str, str] = {}
+    for name, _ in sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])):
+        chosen.setdefault(spelling_key(name), name)
+    return chosen
+
+
+def respelled(changes: Mapping[str, str], what: str = "artists") -> list[str]:
+    """Say in a note which spellings are changed; nothing when none are."""
     shown = "; ".join(f"{raw} -> {used}" for raw, used in sorted(changes.items()))
-    return [f"artists whose spellings differ are one: {shown}."] if changes else []
+    return [f"{what} whose spellings differ are one: {shown}."] if changes else []
 
 
 def joined(labels: Mapping[str, Collection[str]], names: Mapping[str, str]) -> dict[str, str]:
@@ -126,14 +161,20 @@ ACTION_NAMES = ("exclude", "group")
 
 
 def read_sheet(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Read a CSV in UTF-8, with a byte-order mark or without."""
+    """Read a CSV in UTF-8: the header, and each line that is not empty with its number.
+
+    Quotation marks within a cell stay. A line whose last one is not closed has no cells.
+    """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = list(_filled(csv.reader(file, strict=True)))
-    except (OSError, ValueError, csv.Error) as error:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         raise GenrelibError(
             f"{path} can't be read as a CSV in UTF-8 ({error}); save it as one."
         ) from error
+    try:
+        lines = list(_filled(csv.reader(io.StringIO(text, newline=""), strict=True)))
+    except csv.Error:  # a line of its own is at fault: then none goes over several
+        lines = [*_one_by_one(text)]
     names = _shortened(lines[0][1], 0) if lines else []
     return names, [(number, _shortened(cells, len(names))) for number, cells in lines[1:]]
 
@@ -143,6 +184,25 @@ def _filled(lines) -> Iterator[tuple[int, list[str]]]:
         cells = [cell.strip() for cell in cells]
         if any(cells):
             yield lines.line_num, cells
+
+
+def _one_by_one(text: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            cells = next(csv.reader([line], strict=True), [])
+        except csv.Error:
+            if line.count('"') % 2:
+                yield number, []
+                continue
+            cells = [c.strip().replace("\0", ",") for c in _unquoted(line).split(",")]
+        if any(cell.strip() for cell in cells):
+            yield number, [cell.strip() for cell in cells]
+
+
+def _unquoted(line: str) -> str:
+    """Hide the commas of whole quoted cells, and take the marks off these."""
+    quoted = re.compile(r'(?:(?<=^)|(?<=,))\s*"((?:[^"]|"")*)"\s*(?=,|$)')
+    return quoted.sub(lambda m: m[1].replace('""', '"').replace(",", "\0"), line)
 
 
 def _shortened(cells: list[str], n: int) -> list[str]:

@@ -1,7 +1,6 @@
 """Anyone's own collection: ``root/<genre>/...`` with wav, flac, mp3, ogg or au files."""
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +13,23 @@ from ..base.errors import GenrelibError
 from ..features.audio import SUFFIXES
 from . import credits
 from .archives import is_stray
-from .tracks import alike, measure
+from .tracks import measure
 
 LIST = "tracks.csv"
 """Optional file in the root: columns `file` (below the root, with slashes), `artist`, `title`."""
 
-UNREAD = (".m4a", ".mp4", ".aac", ".wma", ".opus", ".aif", ".aiff", ".ape", ".wv")
-"""Endings of audio that is not read: such a file is a row with that reason."""
+UNREAD = (
+    *(".m4a", ".m4b", ".mp4", ".aac", ".ac3", ".mp2", ".mpga", ".wma", ".opus", ".oga", ".spx"),
+    *(".aif", ".aiff", ".aifc", ".caf", ".w64", ".rf64", ".amr", ".ape", ".wv", ".tta", ".alac"),
+    *(".mka", ".webm", ".weba", ".ra", ".dsf", ".dff", ".mpc"),
+)
+"""Endings of audio of a kind that is not read: such a file is a row with that reason."""
+
+PARTS = {"train", "training", "test", "testing", "valid", "validation", "val", "dev", "eval"}
+"""Names of folders that hold the parts of a split, not genres."""
+
+MANY_GENRES = 25
+"""More folders than these are asked about: they may be artists."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,12 @@ class _Found:
 
     @property
     def genre(self) -> str:
-        return _plain(self.place.parts[0])
+        return credits.plain(self.place.parts[0])
 
     @property
     def artist(self) -> str:
         """Name of the folder below the genre's, or nothing when there is none."""
-        return _plain(self.place.parts[1]) if len(self.place.parts) > 2 else ""
+        return credits.plain(self.place.parts[1]) if len(self.place.parts) > 2 else ""
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -59,7 +68,7 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     """
     root = _root(source)
     found, notes = _search(root)
-    listed = _listed(root / LIST)
+    listed = _listed(root / LIST, notes)
     ids = _ids(found)
     facts = measure(
         {track: f.path for track, f in ids.items()}, n_jobs=n_jobs, label=f"reading {root.name}"
@@ -134,15 +143,30 @@ def _search(root: Path) -> tuple[list[_Found], list[str]]:
             f"{root} holds audio for {len(genres)} genres {sorted(genres)}; at least 2 are needed. "
             f"Put {', '.join(SUFFIXES)} files into one folder per genre, as {root.name}/<genre>/."
         )
+    if {genre.casefold() for genre in genres} <= PARTS:
+        raise GenrelibError(
+            f"{root} holds {', '.join(sorted(genres))}, which are parts of a split and no genres; "
+            f"give source={root / min(genres)}, or put the files of all parts into one folder per "
+            "genre: a study makes splits of its own."
+        )
     notes = []
+    if len(genres) > MANY_GENRES:
+        notes.append(
+            f"{len(genres)} folders are read as genres. Are they artists, with albums below? A "
+            "genre's folder comes first: <genre>/<artist>/."
+        )
+    kinds = Counter(f.path.suffix.lower() for f in found if f.path.suffix.lower() in UNREAD)
+    if kinds:
+        shown = ", ".join(f"{count} {suffix}" for suffix, count in sorted(kinds.items()))
+        notes.append(f"{kinds.total()} files are audio of a kind that is not read: {shown}.")
     if loose:
         notes.append(f"{_some(loose)} lie outside a genre's folder and have no genre; not used.")
     if others:
         notes.append(f"{_some(others)} are no audio; not used.")
-    return found, notes + alike(genres)
+    return found, notes
 
 
-def _listed(path: Path) -> pd.DataFrame:
+def _listed(path: Path, notes: list[str]) -> pd.DataFrame:
     """Read ``tracks.csv``: index `file`, columns `artist`, `title`; empty when there is none."""
     if not path.exists():
         return pd.DataFrame(columns=["artist", "title"])
@@ -153,15 +177,16 @@ def _listed(path: Path) -> pd.DataFrame:
             "be added, others not. A file is written as genre/name.wav, below that folder."
         )
     file = names.index("file")
-    strange = [f"line {n}" for n, cells in lines if len(cells) != len(names) or not cells[file]]
-    if strange:
-        raise GenrelibError(
-            f"{path} has lines without a file, or with more or fewer cells than its columns "
-            f"{', '.join(names)}: {_some(strange)}. Put text that holds a comma into quotes."
+    bad = [n for n, cells in lines if len(cells) != len(names) or not cells[file]]
+    if bad:
+        notes.append(
+            f"{LIST}, {_some([f'line {n}' for n in bad])}: no file, more or fewer cells than its "
+            f"columns {', '.join(names)}, or a quotation mark that is not closed; not used."
         )
+    lines = [(n, cells) for n, cells in lines if n not in bad]
     table = pd.DataFrame([cells for _, cells in lines], columns=names, dtype=str)
     table = table.reindex(columns=["file", "artist", "title"], fill_value="")
-    table = table.apply(lambda column: column.map(_plain))
+    table = table.apply(lambda column: column.map(credits.plain))
     table["file"] = table["file"].str.replace("\\", "/").map(lambda f: str(PurePosixPath(f)))
     twice = table["file"][table["file"].duplicated()]
     if len(twice):
@@ -171,30 +196,31 @@ def _listed(path: Path) -> pd.DataFrame:
 
 def _ids(found: list[_Found]) -> dict[str, _Found]:
     """Name each file by its place, without the ending where that is enough to tell it apart."""
-    short = {f: ".".join(map(_plain, f.place.with_suffix("").parts)) for f in found}
+    short = {f: ".".join(map(credits.plain, f.place.with_suffix("").parts)) for f in found}
     uses = Counter(short.values())
     ids: dict[str, _Found] = {}
     for f in found:
-        name = short[f] if uses[short[f]] == 1 else ".".join(map(_plain, f.place.parts))
+        name = short[f] if uses[short[f]] == 1 else ".".join(map(credits.plain, f.place.parts))
         numbered = (f"{name}~{number}" for number in count(2))
         ids[name if name not in ids else next(n for n in numbered if n not in ids)] = f
     return ids
 
 
 def _row(track: str, found: _Found, facts: pd.Series, listed: pd.DataFrame) -> dict:
-    key = _plain(str(found.place))
+    key = credits.plain(str(found.place))
     artist, title = listed.loc[key] if key in listed.index else ("", "")
     reason = facts["exclude"]
     if found.path.suffix.lower() in UNREAD:
-        reason = f"{found.path.suffix} is not read; convert it to one of {', '.join(SUFFIXES)}"
+        kind = f"{found.path.suffix} is audio of a kind that is not read"
+        reason = f"{kind}; convert it to one of {', '.join(SUFFIXES)}"
     path = str(found.path)
-    if not _is_utf8(path):
+    if not credits.is_utf8(path):
         reason = "the file's name is not valid UTF-8; rename it"
         path = path.encode("utf-8", "backslashreplace").decode("utf-8")
     return {
         "genre": found.genre,
-        "artist": artist or found.artist or credits.unknown(track),
-        "title": title or _plain(found.path.stem),
+        "artist": credits.known(artist) or credits.known(found.artist) or credits.unknown(track),
+        "title": title or credits.plain(found.path.stem),
         "path": path,
         "duration_s": facts["duration_s"],
         "exclude": reason,
@@ -206,7 +232,7 @@ def _row(track: str, found: _Found, facts: pd.Series, listed: pd.DataFrame) -> d
 def _missing(listed: pd.DataFrame, there: set[str], taken: set[str], notes: list[str]) -> dict:
     """Make a row for each file that ``tracks.csv`` lists and the folder lacks."""
     rows, strange = {}, []
-    there = {_plain(place) for place in there}
+    there = {credits.plain(place) for place in there}
     for file, artist, title in listed.itertuples():
         place = PurePosixPath(file)
         if file in there:
@@ -218,7 +244,7 @@ def _missing(listed: pd.DataFrame, there: set[str], taken: set[str], notes: list
         track = track if track not in taken else f"{track} (listed)"
         rows[track] = {
             "genre": place.parts[0],
-            "artist": artist or credits.unknown(track),
+            "artist": credits.known(artist) or credits.unknown(track),
             "title": title or place.stem,
             "path": "",
             "duration_s": 0.0,
@@ -240,17 +266,7 @@ def _groups(table: pd.DataFrame) -> dict[str, str]:
     return credits.joined(labels, table["artist"].to_dict())
 
 
-def _plain(text: str) -> str:
-    """Return text in one Unicode form on every system, with what is no text escaped."""
-    whole = text if _is_utf8(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return unicodedata.normalize("NFC", whole)
-
-
-def _is_utf8(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def _some(names: list[str], limit: int = 5) -> str:
     """Return how many there are and the first few by name."""
-    shown = ", ".join(map(_plain, names[:limit])) + (", ..." if len(names) > limit else "")
+    shown = ", ".join(map(credits.plain, names[:limit])) + (", ..." if len(names) > limit else "")
     return f"{len(names)} ({shown})"

@@ -19,8 +19,7 @@ from ..base.parallel import spread
 from ..features import SR
 from ..features.audio import SUFFIXES, inspect, read
 from . import credits, fetching
-from .credits import read_sheet
-from .tracks import SHORTEST_S, alike, quiet
+from .tracks import SHORTEST_S, found_at, quiet
 
 SEGMENT_S = 30.0
 """Seconds of a segment; what is left over at the end of a song is not used."""
@@ -216,16 +215,14 @@ def load_list(data: Path, *, source: str | Path | None = None, pause_s: float = 
     notes = _about(rows, table)
     changes = credits.one_spelling(rows.loc[rows["trouble"] == "", "artist"])
     table["artist"] = table["artist"].replace(changes)
-    if changes:
-        shown = "; ".join(f"{raw} -> {used}" for raw, used in sorted(changes.items()))
-        notes.append(f"artists whose spellings differ are one: {shown}.")
+    notes += credits.respelled(changes)
     table["group"] = _groups(table, rows["md5"])
     return table.drop(columns="line"), notes
 
 
 def read_list(path: Path) -> pd.DataFrame:
     """Read a list."""
-    names, lines = read_sheet(path)
+    names, lines = credits.read_sheet(path)
     if sorted(names) != sorted(COLUMNS):
         raise GenrelibError(
             f"{path} has the columns {names}; needed are {', '.join(COLUMNS)}, in any order."
@@ -237,7 +234,10 @@ def read_list(path: Path) -> pd.DataFrame:
         fits = len(cells) == len(names)
         row = dict(zip(names, cells, strict=True)) if fits else {}
         row = dict.fromkeys(COLUMNS, "") | row
-        trouble = _trouble(row, seen) if fits else f"{len(cells)} cells instead of {len(names)}"
+        row |= {"genre": credits.plain(row["genre"]), "artist": credits.known(row["artist"])}
+        trouble = f"{len(cells)} cells instead of {len(names)}"
+        if fits or not cells:
+            trouble = _trouble(row, seen) if fits else "a quotation mark is not closed"
         if not trouble:
             seen[row["url_or_path"]] = number
         rows[number] = {**row, "trouble": trouble}
@@ -288,21 +288,17 @@ def _songs(wanted: pd.DataFrame, fetched: dict, base: Path) -> tuple[pd.DataFram
     rows, troubles = {}, {}
     for line, place in wanted["url_or_path"].items():
         try:
-            path = fetched[place] if _is_link(place) else base / Path(place).expanduser()
+            path = fetched[place] if _is_link(place) else found_at(base, place)
             if isinstance(path, str):
                 troubles[line] = path
             elif not path.is_file():
                 troubles[line] = f"{_shown(place)} is no file"
             else:
-                rows[line] = (path, _md5(place, path))
+                rows[line] = (path, md5_of(path) if _is_link(place) else digest(path, "md5"))
         except (OSError, RuntimeError, ValueError) as error:  # no such user, too long, not allowed
             reason = getattr(error, "strerror", None) or error
             troubles[line] = f"{_shown(place)} can't be read ({reason})"
     return pd.DataFrame.from_dict(rows, orient="index", columns=["path", "md5"]), troubles
-
-
-def _md5(place: str, path: Path) -> str:
-    return md5_of(path) if _is_link(place) else digest(path, "md5")
 
 
 def _shown(place: str) -> str:
@@ -373,7 +369,6 @@ def _about(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         if len(same):
             shown = "; ".join("lines " + ", ".join(map(str, twins.index)) for _, twins in same)
             notes.append(f"{what}, and kept in one group: {shown}.")
-    notes += alike(good["genre"])
     unknown = (good["artist"] == "").sum()
     if unknown:
         notes.append(

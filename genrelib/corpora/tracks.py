@@ -22,8 +22,8 @@ import hashlib
 import io
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -84,13 +84,12 @@ class Loaded(NamedTuple):
     pack: Pack | None = None
 
 
-def alike(genres: Iterable[str]) -> list[str]:
-    """Say in a note which genres differ only in capitals; nothing when none do."""
-    genres = sorted(set(genres))
-    uses = Counter(genre.casefold() for genre in genres)
-    same = [genre for genre in genres if uses[genre.casefold()] > 1]
-    said = f"genres differ only in capitals and count as different: {', '.join(same)}."
-    return [said] if same else []
+def found_at(base: Path, place: str) -> Path:
+    """Return the file that a person's table names: slashes and Unicode form may be another's."""
+    slashed = place.replace("\\", "/")
+    forms = [place, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    paths = [base / Path(form).expanduser() for form in dict.fromkeys(forms)]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def measure(paths: Mapping[str, Path], *, n_jobs: int, label: str) -> pd.DataFrame:

@@ -55,7 +55,16 @@ def test_files_come_out_and_strays_stay(write, tmp_path):
     assert not archives.is_extracted(folder, "b")
 
 
-EVIL = ["../x.txt", "/x.txt", "a/../../x.txt", "..", "a\\..\\x.txt", "C:/x.txt"]
+EVIL = ["../x.txt", "/x.txt", "a/../../x.txt", "..", "C:/x.txt"]
+
+
+@pytest.mark.parametrize("name", ["a\\b.txt", "a\\..\\x.txt"])
+@pytest.mark.parametrize("write", [write_zip, write_tar])
+def test_backslashes_are_refused_for_what_they_are(write, name, tmp_path):
+    archive = write(tmp_path / "a", FILES | {name: b"x"})
+    with pytest.raises(GenrelibError, match="backslashes, which some programs write in place"):
+        archives.extract(archive, tmp_path / "out", identity="a")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", EVIL)

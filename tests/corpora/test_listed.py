@@ -161,7 +161,7 @@ def test_what_belongs_together_is_one_group(corpus):
     notes = " ".join(corpus.notes)
     assert "byte for byte the same, and kept in one group: lines 26, 30." in notes
     assert "the same artist and title, and kept in one group: lines 15, 35." in notes
-    assert "The  ROCK artist 1 -> rock artist 1" in notes
+    assert "The ROCK artist 1 -> rock artist 1" in notes
 
 
 def test_no_song_is_on_both_sides_of_a_split(corpus, tmp_path):
@@ -408,7 +408,6 @@ def test_lines_are_those_of_the_file(tmp_path):
         (b"url,genre\n", r"has the columns \['url', 'genre'\]"),
         (b"url_or_path,genre,artist,title,more\n", "has the columns"),
         (b"\xff\xfe", "CSV in UTF-8"),
-        (HEADER.encode() + b'"a.wav,rock,A,T\n', "CSV in UTF-8"),
     ],
 )
 def test_what_is_no_list_is_an_error(tmp_path, content, said):
@@ -446,3 +445,25 @@ def test_without_room_nothing_is_cut(tmp_path, monkeypatch):
     monkeypatch.setattr("genrelib.base.files.shutil.disk_usage", lambda _: usage)
     with pytest.raises(GenrelibError, match="segments of the list need"):
         corpora.load("list", tmp_path / "data", source=source)
+
+
+def test_one_bad_line_is_one_row(tmp_path):
+    for name in ("one", "two", "three"):
+        (tmp_path / f"{name}.wav").write_bytes(song("x"))
+    path = tmp_path / "l.csv"
+    lines = ['one.wav,rock,"Weird Al" Yankovic,One', '"two.wav,rock,B,Two', "three.wav,jazz,C,T"]
+    path.write_text(HEADER + "\n".join(lines) + "\n")
+    table = corpora.load("list", tmp_path / "data", source=path).tracks
+    assert table.loc["00002.000", "artist"] == '"Weird Al" Yankovic'
+    assert table.loc["00003", "exclude"] == "line 3: a quotation mark is not closed"
+    assert table.loc["00004.000", "exclude"] == ""
+
+
+def test_a_path_is_found_in_another_form(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "s0.wav").write_bytes(song("x"))
+    (tmp_path / "sub" / "mu\u0301sica.wav").write_bytes(song("x"))
+    path = tmp_path / "l.csv"
+    path.write_text(HEADER + "sub\\s0.wav,rock,A,1\nsub/m\u00fasica.wav,jazz,B,2\n", "utf-8")
+    table = corpora.load("list", tmp_path / "data", source=path).tracks
+    assert (table["exclude"] == "").all()
