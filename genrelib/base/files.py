@@ -163,6 +163,12 @@ class Workspace:
         """Folder of fitted estimators that later notebooks use again."""
         return self.data / "models" / self.study
 
+    def placed(self, options: dict[str, object]) -> dict[str, object]:
+        """Return a corpus's options, files named from the project's root."""
+        given = {name: options[name] for name in ("source", "manifest") if options.get(name)}
+        places = {n: str(self.root / Path(str(file)).expanduser()) for n, file in given.items()}
+        return options | places
+
     def feature_store(self, corpus: str, options: dict, clip_s: float) -> Path:
         """Name the feature store of a corpus and a clip length in seconds."""
         text = json.dumps(options, sort_keys=True)

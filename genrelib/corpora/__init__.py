@@ -8,7 +8,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -64,6 +64,20 @@ class Corpus:
         tracks = self.tracks.copy()
         tracks.loc[lost.index, "exclude"] = lost
         return _corpus(self.name, Loaded(tracks, self.notes, self.pack), self.options)
+
+    def noting_short_clips(self, clip_s: float) -> "Corpus":
+        """Note which tracks are so much shorter than a clip that silence fills it up."""
+        if self.pack is not None:
+            return self
+        short = self.usable.index[self.usable["duration_s"] < 0.95 * clip_s]
+        if not len(short):
+            return self
+        shown = ", ".join(short[:5]) + (", ..." if len(short) > 5 else "")
+        note = (
+            f"{len(short)} tracks are shorter than clips of {clip_s:g} s and are filled up with "
+            f"silence: {shown}."
+        )
+        return replace(self, notes=(*self.notes, note))
 
     def lacks(self, feature: str) -> str:
         """Reason a feature is unavailable in this corpus, or an empty string."""

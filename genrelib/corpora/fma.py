@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..base.errors import GenrelibError, unknown
-from ..base.files import check_room, replacing
+from ..base.files import check_room, digest, replacing
 from ..store import DTYPE, packs
 from . import archives, credits, fetching
 from .tracks import SHORTEST_S, Loaded, verified
@@ -51,19 +51,70 @@ _COLUMNS = {
 _ROWS = 4000  # of features.csv that are parsed at once: 40 MB of text
 
 
-def folder(raw: Path) -> Path:
-    """Return the folder of the extracted metadata, which is fetched when it is not there."""
-    url, checksum = METADATA
-    target = raw / "fma_metadata" / checksum.partition(":")[2][:8]
-    if not archives.is_extracted(target, checksum):
-        what, remedy = "FMA's metadata", "choose another data folder"
-        archived, content = METADATA_BYTES
-        fetched = fetching.wanting_bytes(url, raw / "downloads", archived)
-        there = archives.extracted_bytes(target, checksum)
-        check_room(raw, fetched + max(0, content - there), what=what, remedy=remedy)
-        archive = fetching.fetch(url, checksum, raw / "downloads")
-        archives.extract(archive, target, identity=checksum)
-    return target / "fma_metadata"
+def folder(raw: Path, source: str | Path | None = None) -> Path:
+    """Return the folder of the extracted metadata: the user's own, or fetched once."""
+    target = raw / "fma_metadata" / _short(METADATA[1])
+    remedy = "choose another data folder"
+    where = _Where("fma_metadata", *METADATA, target, raw, source)
+    where.check_room(*METADATA_BYTES, what="FMA's metadata", remedy=remedy)
+    return where.obtained()
+
+
+def _short(checksum: str) -> str:
+    return checksum.partition(":")[2][:8]
+
+
+@dataclass(frozen=True)
+class _Where:
+    """A folder of FMA's, `name`: where the user may have it, is it fetched from, extracted to."""
+
+    name: str
+    url: str
+    checksum: str
+    target: Path
+    raw: Path
+    source: str | Path | None = None
+
+    @property
+    def given(self) -> Path | None:
+        """The user's own folder or archive."""
+        return None if self.source is None else _given(self.source, self.name)
+
+    def check_room(self, archived: int, content: int, **words: str) -> None:
+        """Refuse, before anything is fetched, what the disk can't take."""
+        given = self.given
+        if archives.is_extracted(self.target, self.checksum) or (given and given.is_dir()):
+            return
+        fetched = given or fetching.wanting_bytes(self.url, self.raw / "downloads", archived)
+        there = archives.extracted_bytes(self.target, self.checksum)
+        check_room(self.raw, max(0, content - there) + (0 if given else fetched), **words)
+
+    def obtained(self) -> Path:
+        """Return the user's folder, or the one extracted from the user's or a fetched archive."""
+        given = self.given
+        if given and given.is_dir():
+            return given
+        if not archives.is_extracted(self.target, self.checksum):
+            if given and f"sha1:{digest(given, 'sha1')}" != self.checksum:
+                raise GenrelibError(
+                    f"{given} is not the archive that FMA published ({self.checksum}); download "
+                    "it again, or extract it and name the folder."
+                )
+            archive = given or fetching.fetch(self.url, self.checksum, self.raw / "downloads")
+            archives.extract(archive, self.target, identity=self.checksum)
+        return self.target / self.name
+
+
+def _given(source: str | Path, name: str) -> Path | None:
+    """Find a folder ``<name>/`` or an archive ``<name>.zip`` at the place that the user names."""
+    root = Path(os.path.abspath(Path(source).expanduser()))
+    if not root.exists():
+        raise GenrelibError(
+            f"source={str(source)!r} does not exist (looked at {root}); give the folder that holds "
+            f"{name}/ or {name}.zip, or leave source out: then it is fetched."
+        )
+    places = (root, root / name, root / f"{name}.zip", root.parent / name)
+    return next((p for p in places if p.exists() and p.stem == name), None)
 
 
 def annotations(metadata: Path, subset: str) -> pd.DataFrame:
@@ -116,13 +167,13 @@ def about(table: pd.DataFrame) -> list[str]:
     return notes
 
 
-def features(metadata: Path) -> Path:
+def features(metadata: Path, kept: Path) -> Path:
     """Return an HDF5 file of what ``features.csv`` holds, made when it is not there.
 
     It holds ``track_id`` and ``values`` (n, 518), float32, and ``name``, of each column, those of
     :data:`COLUMNS`; rows and columns as in ``features.csv``.
     """
-    path = metadata.parent / "features.h5"
+    path = kept / "features.h5"
     if path.is_file():
         return path
     source = metadata / "features.csv"
@@ -281,12 +332,14 @@ KNOWN = {
 CLIP_S = 30.0
 
 
-def load(name: str, data: Path, *, n_jobs: int = 1):
+def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
     """Load an edition of FMA, with its official split.
 
     The archive is fetched (a download that ends early goes on), extracted, and each clip is held
     against its published sha1 and decoded, once. What fails is a row with the reason, and so are
-    clips without a top genre: more than half of FMA-large.
+    clips without a top genre: more than half of FMA-large. `source` is a folder that holds the
+    edition or its archive already, such as ``fma_small/`` or ``fma_small.zip``; the metadata beside
+    it are taken too.
 
     Raises
     ------
@@ -294,13 +347,20 @@ def load(name: str, data: Path, *, n_jobs: int = 1):
         When there is no room, the download fails, or what comes is not in FMA's format.
     """
     edition, raw = EDITIONS[name], Path(os.path.abspath(data)) / "raw"
-    _check_room(edition, _folder(name, raw), raw)
-    table = annotations(folder(raw), edition.subset)
-    clips = _clips(name, raw)
+    target = raw / name / _short(edition.checksum)
+    where = _Where(name, edition.url, edition.checksum, target, raw, source)
+    where.check_room(
+        edition.n_bytes,
+        edition.n_bytes,
+        what=f"the clips of FMA-{edition.subset} and their archive",
+        remedy="take a smaller edition (fma_features needs no audio) or another data folder",
+    )
+    table = annotations(folder(raw, source), edition.subset)
+    clips = where.obtained()
     paths = {track: clips / track[:3] / f"{track}.mp3" for track in table.index}
     table["exclude"] = _known_reasons(table, paths, name)
     wanted = table.index[table["exclude"] == ""]
-    record = clips.parent / "verified.csv"
+    record = target / "verified.csv"
     present = {track: paths[track] for track in wanted}
     facts = verified(present, record, n_jobs=n_jobs, label=f"verifying {name}")
     table["md5"] = facts["md5"].reindex(table.index, fill_value="")
@@ -316,34 +376,6 @@ def load(name: str, data: Path, *, n_jobs: int = 1):
     unknown_files = len(set(published) - {f"{t[:3]}/{t}.mp3" for t in table.index})
     notes = [*about(table), *_about(table, name, unknown_files)]
     return table.drop(columns="licence"), notes
-
-
-def _folder(name: str, raw: Path) -> Path:
-    """Return where an edition is extracted to."""
-    return raw / name / EDITIONS[name].checksum.partition(":")[2][:8]
-
-
-def _check_room(edition: Edition, target: Path, raw: Path) -> None:
-    """Refuse, before anything is fetched, an edition that the disk can't take."""
-    if archives.is_extracted(target, edition.checksum):
-        return
-    fetched = fetching.wanting_bytes(edition.url, raw / "downloads", edition.n_bytes)
-    there = archives.extracted_bytes(target, edition.checksum)
-    check_room(
-        raw,
-        max(0, edition.n_bytes - there) + fetched,
-        what=f"the clips of FMA-{edition.subset} and their archive",
-        remedy="take a smaller edition (fma_features needs no audio) or another data folder",
-    )
-
-
-def _clips(name: str, raw: Path) -> Path:
-    """Return the folder of the clips, extracted before or fetched now."""
-    edition, target = EDITIONS[name], _folder(name, raw)
-    if not archives.is_extracted(target, edition.checksum):
-        archive = fetching.fetch(edition.url, edition.checksum, raw / "downloads")
-        archives.extract(archive, target, identity=edition.checksum)
-    return target / Path(edition.url).stem
 
 
 def _known_reasons(table: pd.DataFrame, paths: dict[str, Path], name: str) -> pd.Series:
@@ -383,17 +415,10 @@ def _reason(row, published: str) -> str:
 def _about(table: pd.DataFrame, name: str, unknown_files: int) -> list[str]:
     """Say how many clips are used, and which are shorter than they should be."""
     usable = table[table["exclude"] == ""]
-    short = usable.index[usable["duration_s"] < CLIP_S - 1]
     notes = [
         f"{len(usable)} of the {len(table)} clips of {name} are used, decoded whole; the others "
         "are excluded with their reason."
     ]
-    if len(short):
-        shown = ", ".join(short[:5]) + (", ..." if len(short) > 5 else "")
-        notes.append(
-            f"{len(short)} clips last less than {CLIP_S - 1:g} s and are filled up with silence: "
-            f"{shown}."
-        )
     if unknown_files:
         notes.append(f"{unknown_files} clips of the archive are not in the metadata; not used.")
     return notes
@@ -403,22 +428,26 @@ LARGEST = float(np.finfo(DTYPE).max)
 """Values beyond, kurtosis now and then, are cut off at it: a store can't hold more."""
 
 
-def load_fma_features(data: Path, *, subset: str = "small", n_jobs: int = 1) -> Loaded:
+def load_fma_features(
+    data: Path, *, subset: str = "small", source: str | Path | None = None, n_jobs: int = 1
+) -> Loaded:
     """Load the features of FMA's metadata (342 MiB to fetch), with artists and official split.
 
     Each track has 518 values: mean, deviation, skewness, kurtosis, median, least and greatest of
     each of 74 rows of librosa features, over the whole track, not the clip of 30 s. `subset` is
-    "small", "medium" or "large". The pack has the feature ``fma_features``; `md5` is of a track's
-    values, `duration_s` the whole track's in seconds, at least 1.
+    "small", "medium" or "large"; `source`, a folder that holds ``fma_metadata/`` or its archive.
+    The pack has the feature ``fma_features``; `md5` is of a track's values, `duration_s` the whole
+    track's in seconds, at least 1.
 
     Raises
     ------
     GenrelibError
         When there is no room, the download fails, or what comes is not in FMA's format.
     """
-    metadata = folder(Path(os.path.abspath(data)) / "raw")
+    raw = Path(os.path.abspath(data)) / "raw"
+    metadata = folder(raw, source)
     table = annotations(metadata, subset)
-    path = features(metadata)
+    path = features(metadata, raw / "fma_metadata" / _short(METADATA[1]))
     held = read_features(path)
     table["exclude"] = [
         _reason_of_values(held.get(track), genre) for track, genre in table["genre"].items()

@@ -57,8 +57,10 @@ class Study:
     @cached_property
     def corpus(self) -> Corpus:
         """The corpus as its loader gives it; downloaded or rendered when it is not there."""
-        options, data = self.parameters["corpus_options"], self.workspace.data
-        return corpora.load(self.parameters["corpus"], data, n_jobs=self.n_jobs, **options)
+        options = self.workspace.placed(self.parameters["corpus_options"])
+        where = self.parameters["corpus"], self.workspace.data
+        music = corpora.load(*where, n_jobs=self.n_jobs, **options)
+        return music.noting_short_clips(self.parameters.get("clip_s", 0))
 
     def features(self, names: Iterable[str]) -> Store:
         """Compute features of the whole corpus that are not in the store yet, and open it."""

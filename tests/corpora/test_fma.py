@@ -14,7 +14,6 @@ from helpers.builders import ROOT
 from helpers.local_server import serving
 
 from genrelib import corpora, protocols, store, systems
-from genrelib import protocols as splits
 from genrelib.base.errors import GenrelibError
 from genrelib.corpora import archives, fetching, fma, tracks
 from genrelib.corpora import fma as fma_metadata
@@ -107,7 +106,8 @@ def test_the_notes_count_licences_and_what_is_short(small):
     assert "Attribution-NonCommercial-NoDerivatives (aka Music Sharing) 3.0 International" in notes
     assert "(not stated)" in notes
     assert "23 of the 30 clips of fma_small are used" in notes
-    assert "23 clips last less than 29 s" in notes
+    noted = " ".join(small.noting_short_clips(30.0).notes)
+    assert "23 tracks are shorter than clips of 30 s and are filled up with silence" in noted
     assert "Groups on several sides of it: 1 (" in notes
 
 
@@ -119,7 +119,7 @@ def test_licences_are_kept_with_the_metadata(installed, tmp_path):
 
 def test_the_official_split_keeps_artists_apart(small):
     usable = small.usable
-    masks = next(splits.official(usable, 3, 0))
+    masks = next(protocols.official(usable, 3, 0))
     sides = [set(usable["artist"][mask]) for mask in masks]
     assert all(sides)
     assert sum(map(len, sides)) == len(set.union(*sides))
@@ -174,6 +174,38 @@ def test_a_cut_connection_costs_what_was_wanting_only(server, small, tmp_path):
     assert len(server.asked) == asked
 
 
+@pytest.mark.parametrize("form", ["folders", "archives"])
+def test_what_is_there_already_is_not_fetched(server, copy, small, tmp_path, form):
+    own = tmp_path / "own"
+    for name in ("fma_small", "fma_metadata"):
+        archive = copy.mirror / fma_copy.HOST / f"{name}.zip"
+        if form == "archives":
+            own.mkdir(exist_ok=True)
+            shutil.copy(archive, own)
+        else:
+            archives.extract(archive, own / "unpacked", identity=name)
+            (own / "unpacked" / archives.MARKER).unlink()
+    source = own / "unpacked" if form == "folders" else own
+    before = sorted(source.rglob("*"))
+    corpus = corpora.load("fma_small", tmp_path / "data", source=source)
+    assert server.asked == []
+    assert corpus.fingerprint == small.fingerprint
+    assert sorted(source.rglob("*")) == before
+    features = corpora.load("fma_features", tmp_path / "data", source=source)
+    assert len(features.usable)
+
+
+def test_another_archive_of_that_name_is_refused(copy, installed, tmp_path):
+    shutil.copy(copy.mirror / fma_copy.HOST / "fma_medium.zip", tmp_path / "fma_small.zip")
+    with pytest.raises(GenrelibError, match="is not the archive that FMA published"):
+        corpora.load("fma_small", tmp_path / "data", source=tmp_path)
+
+
+def test_a_source_that_is_not_there_is_an_error(installed, tmp_path):
+    with pytest.raises(GenrelibError, match=r"source='nowhere' does not exist .* fma_"):
+        corpora.load("fma_small", tmp_path / "data", source="nowhere")
+
+
 def test_a_wrong_archive_is_refused_before_anything_is_extracted(server, tmp_path):
     place = f"/{fma_copy.HOST}/fma_small.zip"
     server.files[place] = server.files[place][:-1] + b"x"
@@ -198,13 +230,14 @@ def test_room_is_asked_for_what_is_not_there_yet(tmp_path, monkeypatch):
     """An edition that was accepted once can be gone on with on the same disk."""
     edition = dataclasses.replace(fma.EDITIONS["fma_small"], n_bytes=1000)
     target, raw = tmp_path / "clips", tmp_path / "raw"
+    where = fma._Where("fma_small", edition.url, edition.checksum, target, raw)
     kept = raw / "downloads" / fetching.layout(edition.url)
 
     def is_refused(free):
         usage = type("Usage", (), {"free": free})
         monkeypatch.setattr("genrelib.base.files.shutil.disk_usage", lambda _: usage)
         try:
-            fma._check_room(edition, target, raw)
+            where.check_room(1000, 1000, what="the clips", remedy="")
         except GenrelibError:
             return True
         return False

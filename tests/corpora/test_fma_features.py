@@ -75,7 +75,7 @@ def test_a_track_without_features_is_missing(copy, tmp_path):
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:4] + lines[5:]))
     # the archive says another size of it: only its own loader is asked here
-    made = fma_metadata.features(metadata)
+    made = fma_metadata.features(metadata, metadata.parent)
     held = fma_metadata.read_features(made)
     assert len(held) == len(copy.features) - 1
     assert fma_metadata._reason_of_values(held.get("000002"), "Rock").startswith("missing: ")
@@ -118,7 +118,7 @@ def test_another_format_is_refused_and_leaves_nothing(tmp_path, old, new, said):
     path = metadata / "features.csv"
     path.write_text(re.sub(old, new, path.read_text()))
     with pytest.raises(GenrelibError, match=said):
-        fma_metadata.features(metadata)
+        fma_metadata.features(metadata, metadata.parent)
     assert not list(metadata.parent.glob("*.h5"))
 
 

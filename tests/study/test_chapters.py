@@ -126,3 +126,17 @@ def test_code_is_that_of_the_module():
     shown = code(Cnn2d)
     assert shown.data.startswith("class Cnn2d(nn.Module):")
     assert shown.language == "python"
+
+
+def test_files_are_named_from_the_project_wherever_one_stands(study, monkeypatch):
+    monkeypatch.chdir(study.workspace.root / "notebooks")
+    options = {"corpus_options": {"source": "music"}, "study": "trial"}
+    assert len(Study.of({**NAMES, **options}).corpus.usable) == len(study.corpus.usable)
+
+
+def test_clips_that_silence_fills_up_are_noted(study):
+    options = {"corpus_options": study.parameters["corpus_options"], "study": "trial"}
+    long = Study.of({**NAMES, **options, "clip_s": 2.0}).corpus
+    (note,) = [n for n in long.notes if "silence" in n]
+    assert note.startswith("32 tracks are shorter than clips of 2 s and are filled up with silence")
+    assert not any("silence" in note for note in study.corpus.notes)
