@@ -31,6 +31,9 @@ NOBODY = frozenset(
 ) | {""}
 """Words that stand where an artist's name is not known, in lower case without punctuation."""
 
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that steer a terminal, or turn the direction of what follows."""
+
 
 def unknown(track_id: str) -> str:
     """Return the flagged artist of a track whose artist is not known: ``(unknown) jazz.00047``."""
@@ -55,7 +58,10 @@ def plain(text: str) -> str:
     True
     """
     whole = text if is_utf8(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return " ".join(unicodedata.normalize("NFC", whole).split())
+    shown = _UNSEEN.sub(
+        lambda match: match[0].encode("unicode_escape").decode(), " ".join(whole.split())
+    )
+    return unicodedata.normalize("NFC", shown)
 
 
 def is_utf8(text: str) -> bool:

@@ -27,15 +27,22 @@ def style() -> None:
             "figure.dpi": 72,  # in the notebook; the report's own pictures are sharper
             "savefig.dpi": 100,
             "axes.titlesize": "medium",
+            "text.parse_math": False,  # a genre may be called $x$
             "font.family": ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if _has_font(name))],
         }
     )
     warnings.filterwarnings("ignore", message="Glyph .* missing from")  # shown as a box instead
     pd.set_option("display.max_colwidth", None)
+    pd.set_option("display.html.use_mathjax", False)
 
 
 def _has_font(name):
     return name in mpl.font_manager.get_font_names()
+
+
+def label(name: str) -> str:
+    """Return a name as a legend shows it: matplotlib hides those that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def genre_colours(genres: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:

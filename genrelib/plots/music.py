@@ -143,7 +143,7 @@ def band_means(means: pd.DataFrame, name: str) -> Figure:
     fig, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
     place = np.arange(len(means))
     for genre, colour in genre_colours(tuple(means.columns)).items():
-        ax.plot(place, means[genre], color=colour, label=genre)
+        ax.plot(place, means[genre], color=colour, label=look.label(genre))
     ticks = np.linspace(0, len(means) - 1, min(8, len(means))).round().astype(int)
     ax.set_xticks(ticks, means.index[ticks])
     ax.set(xlabel=f"row of {name}", ylabel=f"mean [{FEATURES[name].unit}]")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from ..base.errors import unknown
 from ..explain.attributions import METHODS
@@ -138,6 +139,7 @@ def costs(table: pd.DataFrame) -> Figure:
             color="0.4",
         )
     ax.set(xscale="log", xlabel="multiply-adds of one example", ylabel="accuracy [%]")
+    ax.xaxis.set_major_formatter(EngFormatter())
     return fig
 
 

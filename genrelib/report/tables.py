@@ -30,10 +30,16 @@ def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataF
     """
     whole = table if table.index.name is None else table.reset_index()
     with replacing(workspace.tables / f"{name}.csv") as temporary:
-        whole.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        guarded = whole.map(lambda v: f"'{v}" if _is_formula(v) else v)
+        guarded.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     types = {str(column): _type(values) for column, values in whole.items()}
     _write_schema(workspace, _schema(workspace) | {name: types})
     return table
+
+
+def _is_formula(value: object) -> bool:
+    """Whether a spreadsheet might compute a text; an apostrophe in front keeps it text."""
+    return isinstance(value, str) and value.lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r")
 
 
 def _type(values: pd.Series) -> str:
@@ -71,7 +77,8 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
             f"run notebook {name[:2]} of study {workspace.study!r} first."
         )
     gaps = {column: [""] for column, kind in types.items() if kind == "float64"}
-    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=gaps)
+    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=gaps)
+    return table.map(lambda v: v[1:] if _is_formula(v) and v[0] == "'" else v)
 
 
 def save_figure(

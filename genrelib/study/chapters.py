@@ -5,7 +5,9 @@ systems of one notebook that the corpus allows; :class:`Fits` what they predicte
 loaded or fitted before it is needed.
 """
 
+import html
 import inspect
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +26,8 @@ from ..protocols import PROTOCOLS
 from ..store import Store
 from ..systems import training
 from .parameters import PARAMETERS, check_values
+
+_SPECIAL = re.compile(r"[\\`*\[\]$|~]")
 
 
 class Study:
@@ -147,8 +151,9 @@ def code(*objects: object) -> Code:
 
 
 def listed(sentences: Iterable[str]) -> Markdown:
-    """Show sentences as a list."""
-    return Markdown("\n".join(f"* {sentence}" for sentence in sentences))
+    """Show sentences as a list; what looks like Markdown, HTML or mathematics in them is text."""
+    plain = (_SPECIAL.sub(r"\\\g<0>", html.escape(text, quote=False)) for text in sentences)
+    return Markdown("\n".join(f"* {sentence}" for sentence in plain))
 
 
 class Chapter:

@@ -1,5 +1,6 @@
 """Small studies by the command that people use: killed, and on music of one's own."""
 
+import re
 import subprocess
 import sys
 import time
@@ -29,12 +30,17 @@ def test_a_study_killed_during_a_fit_goes_on_to_the_same_bytes(tmp_path):
 def test_a_folder_of_ones_own_with_odd_names_and_a_broken_file(tmp_path):
     own = {"corpus": "folder", "corpus_options": {"source": "data/mine"}, "clip_s": 1.0}
     root = small_project(tmp_path, **own)
-    genres = ("1980", "None", "_pop, été")
+    genres = ("1980", "None", "_pop, été", "=1+1 $x_1$ <img src=x onerror=alert(1)>")
     music = write_music(root / "data" / "mine", n_artists=3, genres=genres)
     (music / "1980" / "1980 artist 0" / "007.wav").write_text("not audio")
     run(root, "small", "--n-jobs", "1")
     found = results(root, "small")
     assert b"007,1980," in found["tables/02_exclusions.csv"]
-    assert found["tables/02_counts.csv"].splitlines()[-1].startswith(b"(all),19,1,18,9,9")
+    assert found["tables/02_counts.csv"].splitlines()[-1].startswith(b"(all),25,1,24,12,12")
     assert found["tables/09_scores.csv"].count(b"\n") == 1 + 2 * 2
     assert not (root / "reports" / "small" / "audio").exists()
+    for page in (root / "reports" / "small").rglob("*.html"):
+        text = page.read_text("utf-8")
+        assert "<img src=x" not in text, page
+        assert "onerror=alert" not in re.sub(r"&lt;img src=x onerror=alert\(1\)(&gt;|>)", "", text)
+    assert b"'=1+1 $x_1$ <img" in found["tables/02_counts.csv"]
