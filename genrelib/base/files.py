@@ -34,12 +34,17 @@ def replacing(path: Path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # not the process's number: two machines that write the same file may have the same
-    temporary = path.with_name(f".{path.stem}.{uuid4().hex}.tmp{path.suffix}")
+    temporary = path.with_name(f".{_brief(path)}.{uuid4().hex}.tmp{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _brief(path: Path) -> str:
+    """Return what of a file's name leaves room for more: a name has 255 bytes."""
+    return path.stem.encode("utf-8", "surrogateescape")[:120].decode("utf-8", "ignore")
 
 
 def sweep(path: Path) -> None:
@@ -48,7 +53,7 @@ def sweep(path: Path) -> None:
     Only while no other process writes `path`.
     """
     path = Path(path)
-    left = re.compile(rf"\.{re.escape(path.stem)}\.[0-9a-f]+\.tmp{re.escape(path.suffix)}")
+    left = re.compile(rf"\.{re.escape(_brief(path))}\.[0-9a-f]+\.tmp{re.escape(path.suffix)}")
     if path.parent.is_dir():
         for beside in path.parent.iterdir():
             if left.fullmatch(beside.name):

@@ -21,6 +21,11 @@ from ..base.files import check_room, replacing, write_text
 MARKER = ".extracted.json"
 """File in an extracted folder: which archive it came from and the size of each member."""
 
+MOST_MEMBERS = 1_000_000
+MOST_NAME = 1_000  # characters of a member's path
+MOST_RATIO = 200  # bytes of members for each byte of an archive
+_FREELY = 2**28  # bytes that any archive may hold, however small it is
+
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
 
 
@@ -85,6 +90,7 @@ def extract(archive: Path, folder: Path, *, identity: str) -> Path:
     """
     folder = Path(folder)
     with _opened(archive) as members:
+        _refuse_bomb(archive, members)
         sizes = {member.name: member.size for member in members}
         same = _marker(folder).get("identity") == identity
         if not same and (folder / MARKER).exists():
@@ -99,6 +105,17 @@ def extract(archive: Path, folder: Path, *, identity: str) -> Path:
                 _write(member, folder / member.name)
                 bar.update(member.size)
     return folder
+
+
+def _refuse_bomb(archive: Path, members: list[_Member]) -> None:
+    """Refuse what is far larger outside than inside: no recording is."""
+    total, size = sum(member.size for member in members), archive.stat().st_size
+    if total > max(_FREELY, MOST_RATIO * size) or len(members) > MOST_MEMBERS:
+        raise GenrelibError(
+            f"{archive} of {size / 1e6:.1f} MB holds {len(members)} members of {total / 1e6:.0f} "
+            f"MB; allowed are {MOST_MEMBERS} members and {MOST_RATIO} times its size. Nothing was "
+            "extracted: get the archive from its publisher."
+        )
 
 
 def _has(path: Path, size: int) -> bool:
@@ -134,7 +151,7 @@ def _opened(archive: Path) -> Iterator[list[_Member]]:
             with zipfile.ZipFile(archive) as opened:
                 yield list(_zip_members(opened))
         else:
-            with tarfile.open(archive) as opened:
+            with tarfile.open(archive, tarinfo=_TarInfo) as opened:
                 yield list(_tar_members(opened))
     except GenrelibError:
         raise
@@ -154,9 +171,27 @@ def _zip_members(opened: zipfile.ZipFile) -> Iterator[_Member]:
             yield _Member(name, info.file_size, lambda info=info: opened.open(info))
 
 
+_HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+
+
+class _TarInfo(tarfile.TarInfo):
+    """A member whose header may not be longer than a name can be: it is read into memory."""
+
+    def _proc_member(self, opened):
+        is_header = self.type not in tarfile.SUPPORTED_TYPES or self.type in _HEADERS
+        if is_header and self.size > 64 * MOST_NAME:
+            raise tarfile.ReadError(f"a member's header of {self.size} bytes")
+        return super()._proc_member(opened)
+
+
 def _tar_members(opened: tarfile.TarFile) -> Iterator[_Member]:
-    for info in opened.getmembers():
-        name = _safe(info.name, opened.name, info.isfile() or info.isdir())
+    members = opened.getmembers()
+    opened.fileobj.seek(opened.offset)
+    if len(opened.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("it ends without the mark of its end")
+    for info in members:
+        is_plain = (info.isfile() or info.isdir()) and not info.issparse()
+        name = _safe(info.name, opened.name, is_plain)
         if info.isfile() and not is_stray(name):
             yield _Member(name, info.size, lambda info=info: opened.extractfile(info))
 
@@ -164,6 +199,12 @@ def _tar_members(opened: tarfile.TarFile) -> Iterator[_Member]:
 def _safe(name: str, archive: str, plain: bool) -> str:
     """Return a member's path in normal form, or refuse the archive that holds it."""
     parts = PurePosixPath(name).parts
+    if len(name) > MOST_NAME or len(PurePosixPath(name).name.encode()) > 255:
+        raise GenrelibError(
+            f"{archive} holds a member whose path has {len(name)} characters, {name[:60]!r}...; "
+            f"{MOST_NAME} and 255 bytes of each name are allowed. Nothing was extracted: pack it "
+            "again with shorter names."
+        )
     if "\\" in name:
         raise GenrelibError(
             f"{archive} holds the member {name!r}: backslashes, which some programs write in place "

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pooch
 import requests
 from tqdm import tqdm
+from urllib3.exceptions import HTTPError
 
 from .. import __version__
 from ..base.errors import GenrelibError
@@ -25,6 +26,7 @@ RETRIES = 3
 """How often it is tried again in a row without a byte gained, after 1 s, 2 s and 4 s."""
 
 TIMEOUT_S = 30
+PATIENCE_S, SLOWEST = 60.0, 1000  # seconds after which fewer bytes a second end a download
 """Seconds without an answer after which a try counts as failed."""
 
 LONGEST_WAIT_S = 60.0
@@ -160,7 +162,7 @@ def _complete(
             raise
         except ValueError as error:  # of requests and of urllib3, for the address or a redirect
             raise GenrelibError(f"{url} leads to no address ({error}); correct it.") from error
-        except (_TryError, requests.exceptions.RequestException) as error:
+        except (_TryError, requests.exceptions.RequestException, HTTPError) as error:
             failures = 1 if _size(part) > most else failures + 1
             most = max(most, _size(part))
             if failures > RETRIES:
@@ -239,10 +241,17 @@ def _write(url, answer, part: Path, offset, total, most_bytes, shows_progress) -
     size = {"total": total, "initial": offset, "unit": "B", "unit_scale": True}
     bar = tqdm(**size, desc=part.stem, disable=not shows_progress)
     with bar, open(part, "ab" if offset else "wb") as file:
-        for chunk in answer.iter_content(_CHUNK):
+        started, came = time.monotonic(), 0
+        while chunk := answer.raw.read1(_CHUNK):
             file.write(chunk)
             bar.update(len(chunk))
             _refuse_large(url, file.tell(), most_bytes)
+            came, seconds = came + len(chunk), time.monotonic() - started
+            if seconds > PATIENCE_S and came < SLOWEST * seconds:
+                raise PassingError(
+                    f"{url}: {came} bytes came in {seconds:.0f} s, fewer than {SLOWEST} a second; "
+                    "try again later: what has come is kept."
+                )
 
 
 def _begins_at(offset: int, answer: requests.Response) -> bool:

@@ -51,7 +51,7 @@ class _Found:
 
 def files_below(folder: Path) -> Iterator[Path]:
     """Yield everything below a folder that is no folder itself, sorted, stray files left out."""
-    yield from _below(Path(folder), frozenset())
+    yield from _below(Path(folder), os.path.realpath(folder), set())
 
 
 def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
@@ -96,10 +96,7 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     return table, notes
 
 
-def _below(folder: Path, above: frozenset) -> Iterator[Path]:
-    real = os.path.realpath(folder)
-    if real in above:  # a link that leads back up
-        return
+def _below(folder: Path, root: str, followed: set[str]) -> Iterator[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -109,10 +106,18 @@ def _below(folder: Path, above: frozenset) -> Iterator[Path]:
     for entry in entries:
         if is_stray(entry.name):
             continue
-        if os.path.isdir(entry) and entry.suffix.lower() not in SUFFIXES:
-            yield from _below(entry, above | {real})
-        else:
+        if not os.path.isdir(entry) or entry.suffix.lower() in SUFFIXES:
             yield entry
+        elif not entry.is_symlink() or _is_new(os.path.realpath(entry), root, followed):
+            yield from _below(entry, root, followed)
+
+
+def _is_new(real: str, root: str, followed: set[str]) -> bool:
+    """Whether a link leads to what is not in the collection, above it, or followed already."""
+    if os.path.commonpath([real, root]) in (real, root) or real in followed:
+        return False
+    followed.add(real)
+    return True
 
 
 def _root(source: str | Path | None) -> Path:

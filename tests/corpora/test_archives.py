@@ -179,3 +179,54 @@ def test_a_full_disk_is_said_before_it_is_full(tmp_path, monkeypatch):
     with pytest.raises(GenrelibError, match="free"):
         archives.extract(archive, tmp_path / "out", identity="a")
     assert not (tmp_path / "out").exists()
+
+
+# -- archives that would take more than they are worth ---------------------------------------------
+
+
+def test_what_is_far_larger_outside_than_inside_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "_FREELY", 2**20)
+    archive = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("zeros.wav", bytes(2**24))
+    with pytest.raises(GenrelibError, match=r"bomb.zip of 0.0 MB holds 1 members of 17 MB"):
+        archives.extract(archive, tmp_path / "out", identity="a")
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_many_members_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 2)
+    archive = write_zip(tmp_path / "a", {f"{n}.wav": b"x" for n in range(3)})
+    with pytest.raises(GenrelibError, match="holds 3 members"):
+        archives.extract(archive, tmp_path / "out", identity="a")
+
+
+def test_a_name_of_230_bytes_is_extracted_and_a_longer_one_is_refused(tmp_path):
+    name = "n" * 226 + ".wav"
+    archive = write_tar(tmp_path / "a.tar", {name: b"x"})
+    assert contents(archives.extract(archive, tmp_path / "out", identity="a")) == {name: b"x"}
+    for long in ("n" * 256, "d/" * 600 + "x"):
+        archive = write_tar(tmp_path / "b.tar", {long: b"x"})
+        with pytest.raises(GenrelibError, match="255 bytes of each name are allowed"):
+            archives.extract(archive, tmp_path / "other", identity="b")
+
+
+def test_a_header_of_megabytes_is_not_read_into_memory(tmp_path):
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2**30
+    (tmp_path / "a.tar").write_bytes(info.tobuf() + bytes(2048))
+    with pytest.raises(GenrelibError, match="a member's header of 1073741824 bytes"):
+        archives.extract(tmp_path / "a.tar", tmp_path / "out", identity="a")
+
+
+def test_a_tar_that_is_cut_between_members_is_refused(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        for name in ("a.wav", "b.wav"):
+            info = tarfile.TarInfo(name)
+            info.size = 512
+            file.addfile(info, io.BytesIO(bytes(512)))
+    whole = (tmp_path / "a.tar").read_bytes()
+    (tmp_path / "a.tar").write_bytes(whole[:1024])
+    with pytest.raises(GenrelibError, match="it ends without the mark of its end"):
+        archives.extract(tmp_path / "a.tar", tmp_path / "out", identity="a")
+    assert not (tmp_path / "out").exists()

@@ -33,7 +33,9 @@ def test_a_cut_download_goes_on_where_it_ended(server, tmp_path):
     server.faults[PLACE] = [{"cut_after": 20 * CHUNK + 1}, {"cut_after": 1}, {}]
     path = fetching.fetch(server.url + PLACE, SHA1, tmp_path)
     assert path.read_bytes() == CONTENT
-    assert asked_from(server) == [0, 20 * CHUNK, 20 * CHUNK]
+    first, second, third = asked_from(server)
+    assert first == 0
+    assert 20 * CHUNK <= second <= third
     assert fetching.fetch(server.url + PLACE, SHA1, tmp_path) == path
     assert len(server.asked) == 3
     assert {p.name for p in path.parent.iterdir()} == {"large.zip", "large.zip.lock"}

@@ -278,3 +278,16 @@ def test_below_is_sorted_and_free_of_strays(root):
     (root / "._x").touch()
     found = [path.relative_to(root).as_posix() for path in folders.files_below(root)]
     assert found == ["Jazz/b.ogg", "Jazz/três.flac", "rock/Two Words.WAV", "rock/one.wav"]
+
+
+def test_folders_that_link_to_each_other_are_walked_once(root):
+    for number in range(8):
+        (root / f"genre {number}").mkdir()
+        sound(root / f"genre {number}" / "x.wav", number, duration_s=1.0)
+        for other in range(8):
+            (root / f"genre {number}" / f"link {other}").symlink_to(root / f"genre {other}")
+    outside = root.parent / "outside"
+    sound(outside / "y.wav")
+    (outside / "again").symlink_to(outside)
+    (root / "rock" / "more").symlink_to(outside)
+    assert len(loaded(root).tracks) == 4 + 8 + 1
