@@ -126,9 +126,8 @@ def _check_same_tests(parts, protocol):
 def _decisions(part):
     """Tell of each track whether the genre of its highest mean probability is its own."""
     columns = [f"p_{genre}" for genre in genres_of(part)]
-    track = pd.Index(tracks_of(part), name="track_id")
-    means = part[columns].set_axis(track, axis="index").groupby(level=0).mean()
-    genre = part["genre"].set_axis(track, axis="index").groupby(level=0).first()
+    by_track = part.groupby(tracks_of(part))
+    means, genre = by_track[columns].mean(), by_track["genre"].first()
     return means.to_numpy().argmax(axis=1) == codes_of(genre, genres_of(part))
 
 

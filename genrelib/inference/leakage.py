@@ -46,6 +46,8 @@ TAKEN_AWAY = {
 BOTH = LENIENT, STRICT = "track_random", "artist_grouped"
 """The two protocols of the study's first question."""
 
+_RENAMED = {"accuracy_before": f"{LENIENT}_both", "accuracy_after": f"{STRICT}_both"}
+
 LOSS = ["n_tracks", "accuracy_before", "accuracy_after", "difference", "low", "high", "p"]
 
 SIDES = {"within": STRICT, "cross": "cross_collection"}
@@ -102,9 +104,7 @@ def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.Da
         if found["n_tracks"]:
             lines.append({"system": name, **found})
     table = pd.DataFrame(lines, columns=["system", *LOSS])
-    ends = ("accuracy_before", "accuracy_after")
-    table = table.rename(columns={e: f"{n}_both" for e, n in zip(ends, BOTH, strict=True)})
-    return table.assign(p_holm=holm(table["p"]))
+    return table.rename(columns=_RENAMED).assign(p_holm=holm(table["p"]))
 
 
 def decomposition(
@@ -123,7 +123,7 @@ def decomposition(
     the chain was run. Empty when a system has fewer than two.
     """
     predictions = predictions[predictions["protocol"].isin(CHAIN)]
-    known = lost.rename(columns={f"{n}_both": e for n, e in zip(BOTH, LOSS[1:3], strict=True)})
+    known = lost.rename(columns={new: old for old, new in _RENAMED.items()})
     known = {row.pop("system"): row for row in known.to_dict("records")}
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):

@@ -89,6 +89,17 @@ def intervals(ax, place, value, low, high, *, upright=False, fmt="o", capsize=3,
     ax.errorbar(x, y, **{side: error}, fmt=fmt, capsize=capsize, **look)
 
 
+def by_protocol(ax, table, key, columns=("accuracy", "low", "high"), *, step=0.2, **look) -> None:
+    """Draw values with intervals, a line per value of column `key`, a colour per protocol."""
+    names, shown = (list(dict.fromkeys(table[column])) for column in (key, "protocol"))
+    for i, name in enumerate(shown):
+        part = table[table["protocol"] == name].set_index(key).reindex(names)[list(columns)]
+        place = np.arange(len(names)) + step * (i - (len(shown) - 1) / 2)
+        style = {"color": PROTOCOL_COLOURS[name], "label": protocol(name), **look}
+        intervals(ax, place, *part.to_numpy(float).T, **style)
+    name_lines(ax, names)
+
+
 def name_lines(ax, names) -> None:
     """Write names beside lines at 0, 1 and so on."""
     ax.set(yticks=range(len(names)), yticklabels=names)

@@ -11,12 +11,13 @@ from ..features.compiled import librosa
 from ..features.segments import averaged
 from ..features.stack import STACK_ROWS
 from . import look
-from .look import PROTOCOL_COLOURS, genre_colours, intervals, legend, panels
+from .look import genre_colours, legend, panels
 from .results import OVER_GROUPS
 
 MOST_BINS, MOST_FRAMES = 257, 400  # about the pixels that a panel of the gallery has
 AXIS_OF_KIND = {"mel": "mel", "linear": "hz", "chroma": "chroma", "tempo": "tempo"}
 UNIT_OF_KIND = {"mel": "[Hz]", "linear": "[Hz]", "tempo": "[BPM]"}
+_SMALL = {"capsize": 2, "markersize": 5}
 
 
 def corpus_counts(counts: pd.DataFrame, genres: tuple[str, ...]) -> Figure:
@@ -158,9 +159,9 @@ def probe_accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     """
     features = list(dict.fromkeys(scores["feature"]))
     fig, ax = plt.subplots(figsize=(9, 0.5 * len(features) + 1.6), layout="constrained")
-    _by_protocol(ax, scores, "feature", features, ("accuracy", "low", "high"))
+    look.by_protocol(ax, scores, "feature", **_SMALL)
     look.chance(ax, n_genres)
-    ax.set(xlim=(0, 100), xlabel=OVER_GROUPS)
+    ax.set(xlim=(0, 100), ylim=(len(features) - 0.5, -0.5), xlabel=OVER_GROUPS)
     legend(fig, ncols=3, fontsize=None)
     return fig
 
@@ -208,23 +209,12 @@ def family_scores(families: pd.DataFrame) -> Figure:
     n_rows = families.drop_duplicates("family").set_index("family")["n_rows"]
     size = (10, 0.42 * len(names) + 1.6)
     fig, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True, layout="constrained")
-    _by_protocol(left, families, "family", names, ("alone", "alone_low", "alone_high"))
-    _by_protocol(right, families, "family", names, ("lost", "lost_low", "lost_high"))
+    for ax, name in ((left, "alone"), (right, "lost")):
+        columns = (name, f"{name}_low", f"{name}_high")
+        look.by_protocol(ax, families, "family", columns, **_SMALL)
     look.name_lines(left, [f"{name} ({n_rows[name]})" for name in names])
-    left.set(xlabel="accuracy of the family alone [%]")
+    left.set(ylim=(len(names) - 0.5, -0.5), xlabel="accuracy of the family alone [%]")
     right.axvline(0, color="0.5", linewidth=0.8)
     right.set(xlabel="lost when the family is left out [points]")
     legend(fig, left, ncols=2, fontsize=None)
     return fig
-
-
-def _by_protocol(ax, table, key, names, columns):
-    """Draw values with intervals in percent, a line per name and a colour per protocol."""
-    shown = list(dict.fromkeys(table["protocol"]))
-    for i, protocol in enumerate(shown):
-        part = table[table["protocol"] == protocol].set_index(key).loc[names, list(columns)]
-        place = np.arange(len(names)) + 0.2 * (i - (len(shown) - 1) / 2)
-        style = {"color": PROTOCOL_COLOURS[protocol], "label": look.protocol(protocol)}
-        intervals(ax, place, *part.to_numpy(float).T, capsize=2, markersize=5, **style)
-    look.name_lines(ax, names)
-    ax.set_ylim(len(names) - 0.5, -0.5)

@@ -40,15 +40,10 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     `scores` is that of :func:`genrelib.inference.scores`; chance is one over `n_genres`.
     """
     names = list(dict.fromkeys(scores["system"]))
-    protocols = list(dict.fromkeys(scores["protocol"]))
-    step = min(0.24, 0.8 / len(protocols))
-    height = max(0.55, 0.13 * len(protocols)) * len(names) + 1.2 + 0.25 * len(protocols)
+    n_protocols = scores["protocol"].nunique()
+    height = max(0.55, 0.13 * n_protocols) * len(names) + 1.2 + 0.25 * n_protocols
     fig, ax = plt.subplots(figsize=(9, height), layout="constrained")
-    for i, protocol in enumerate(protocols):
-        part = scores[scores["protocol"] == protocol].set_index("system").reindex(names)
-        place = np.arange(len(names)) + step * (i - (len(protocols) - 1) / 2)
-        style = {"color": PROTOCOL_COLOURS[protocol], "label": look.protocol(protocol)}
-        intervals(ax, place, part["accuracy"], part["low"], part["high"], **style)
+    look.by_protocol(ax, scores, "system", step=min(0.24, 0.8 / n_protocols))
     claimed = [(i, SYSTEMS[n].claim) for i, n in enumerate(names) if SYSTEMS[n].claim is not None]
     if claimed:
         place, claims = zip(*claimed, strict=True)

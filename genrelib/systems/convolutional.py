@@ -12,13 +12,12 @@ from ..base.errors import GenrelibError
 from .classical import SOURCE_003, support_vectors
 from .estimators import (
     AvailablePCA,
-    BandScaler,
     ClassifierOnNetwork,
     GaussianClassifier,
     SegmentVoting,
+    scaled_network,
 )
 from .row import System, as_image, checked, image, pool_size, pooled
-from .training import NetworkPipeline, network
 
 SOURCE_000 = {
     "source": "000_f52347def77879f5",
@@ -32,26 +31,14 @@ SOURCE_002 = {
 }
 
 
-def _feature_cnn(recipe):
-    net = network(recipe, FeatureCnn, epochs=60, lr=1e-3, batch_size=16, mixed_precision=True)
-    return NetworkPipeline([("scale", BandScaler()), ("net", net)])
-
-
-def _cnn_2d(recipe):
-    net = network(recipe, Cnn2d, epochs=100, lr=0.00025, batch_size=8, mixed_precision=True)
-    return NetworkPipeline([("scale", BandScaler()), ("net", net)])
-
-
 def _segment_size(recipe):
     """Return 64 bands, as stated, and frames for segments half as wide as a track's picture."""
     return 64, recipe.n_segments * recipe.image_size[1] // 2
 
 
 def _cnn_segments(recipe):
-    net = network(recipe, SegmentCnn, epochs=20, lr=1e-3, batch_size=32, mixed_precision=True)
-    return SegmentVoting(
-        NetworkPipeline([("scale", BandScaler()), ("net", net)]), n_segments=recipe.n_segments
-    )
+    training = {"epochs": 20, "lr": 1e-3, "batch_size": 32, "mixed_precision": True}
+    return SegmentVoting(scaled_network(recipe, SegmentCnn, **training), recipe.n_segments)
 
 
 class Cnn2d(nn.Module):
@@ -171,7 +158,14 @@ _ON_ONE_FEATURE = (
             title=f"CNN on the {feature}",
             notebook="04",
             feature=feature,
-            build=_feature_cnn,
+            build=partial(
+                scaled_network,
+                module=FeatureCnn,
+                epochs=60,
+                lr=1e-3,
+                batch_size=16,
+                mixed_precision=True,
+            ),
             chosen=_ONE_CNN,
             size=image,
             validates=True,
@@ -202,7 +196,9 @@ _ON_ONE_FEATURE = (
         title="2D convolutional network",
         notebook="04",
         feature="log_mel",
-        build=_cnn_2d,
+        build=partial(
+            scaled_network, module=Cnn2d, epochs=100, lr=0.00025, batch_size=8, mixed_precision=True
+        ),
         claim=59.0,
         chosen="Log-mel images, kernels 3 x 3, pooling 2 x 2, dropout 0.15 and 0.3, Adam, batches "
         "of 8; learning rate 0.00025 and 100 epochs as stated, the best on validation.",
@@ -221,22 +217,14 @@ def _stack_size(recipe):
     return None, recipe.image_size[1]
 
 
-def _stack_net(recipe, module):
-    net = network(recipe, module, epochs=60, lr=1e-3, batch_size=16)
-    return NetworkPipeline([("scale", BandScaler()), ("net", net)])
-
-
-def _cnn_stack(recipe):
-    return _stack_net(recipe, StackCnn)
-
-
-def _cnn_3d(recipe):
-    return _stack_net(recipe, VolumeCnn)
+_stack_net = partial(scaled_network, epochs=60, lr=1e-3, batch_size=16)
 
 
 def _on_network(classifier, recipe):
     reduced = [("scale", StandardScaler()), ("pca", AvailablePCA(900))]
-    return ClassifierOnNetwork(_cnn_stack(recipe), Pipeline([*reduced, *classifier(recipe)]))
+    return ClassifierOnNetwork(
+        _stack_net(recipe, StackCnn), Pipeline([*reduced, *classifier(recipe)])
+    )
 
 
 def _svm(_recipe):
@@ -323,7 +311,7 @@ _ON_THE_STACK = (
     System(
         name="cnn_stack",
         title="CNN on the stack",
-        build=_cnn_stack,
+        build=partial(_stack_net, module=StackCnn),
         claim=35.0,
         chosen="Frames averaged to the picture's width; Adam, learning rate 0.001, batches of 16, "
         "at most 60 epochs, the best on validation.",
@@ -349,7 +337,7 @@ _ON_THE_STACK = (
     System(
         name="cnn_3d",
         title="3D convolutional network",
-        build=_cnn_3d,
+        build=partial(_stack_net, module=VolumeCnn),
         chosen="The stack cut in time into consecutive slices, a volume of slice x row x frame; "
         "trained as cnn_stack.",
         **ON_STACK,

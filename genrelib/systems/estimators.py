@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base.errors import GenrelibError
 from ..features.segments import averaged, cut
-from .training import NetworkPipeline
+from .training import NetworkPipeline, network
 
 
 class AvailableNeighbors(KNeighborsClassifier):
@@ -234,11 +234,7 @@ class ClassifierOnNetwork(ClassifierMixin, BaseEstimator):
 
 
 def check_features(X: np.ndarray, *, fitted_shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Return `X` of shape ``(n_tracks, n_bands, n_frames)`` as float32.
-
-    `fitted_shape` is ``(n_bands, n_frames)`` of the training data, if any. Raise
-    :class:`GenrelibError` for a wrong number of axes, another shape, NaN or infinity.
-    """
+    """Return `X`, finite, ``(n_tracks, n_bands, n_frames)``, as float32; raise the error if not."""
     X = np.asarray(X, dtype=np.float32)
     if X.ndim != 3:
         raise GenrelibError(
@@ -305,6 +301,11 @@ class BandScaler(FeatureTransformer):
 
     def _transform(self, X):
         return (X - self.mean_) / self.scale_
+
+
+def scaled_network(recipe, module: type, **kwargs) -> NetworkPipeline:
+    """Build a network on standardised bands; arguments are those of :func:`.training.network`."""
+    return NetworkPipeline([("scale", BandScaler()), ("net", network(recipe, module, **kwargs))])
 
 
 class MelStatistics(FeatureTransformer):

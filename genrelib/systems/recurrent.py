@@ -1,12 +1,13 @@
 """Networks that read a sequence of frames."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
 from .convolutional import SOURCE_002
-from .estimators import BandScaler
+from .estimators import scaled_network
 from .row import System, checked, pool_size
-from .training import NetworkPipeline, network
 
 
 class CnnLstm(nn.Module):
@@ -57,18 +58,13 @@ def _lstm_size(recipe):
     return None, 4 * recipe.image_size[1]
 
 
-def _cnn_lstm(recipe):
-    net = network(recipe, CnnLstm, epochs=100, lr=0.00025, batch_size=8)
-    return NetworkPipeline([("scale", BandScaler()), ("net", net)])
-
-
 ROWS = (
     System(
         name="cnn_lstm",
         title="CNN and LSTM on MFCC",
         notebook="05",
         feature="mfcc",
-        build=_cnn_lstm,
+        build=partial(scaled_network, module=CnnLstm, epochs=100, lr=0.00025, batch_size=8),
         claim=63.0,
         chosen="20 MFCC; kernels of 3, pooling by 2 after each convolution, dropout 0.15 and 0.3, "
         "Adam, batches of 8; frames averaged to four times the picture's width; learning rate "

@@ -196,10 +196,7 @@ def _discard(_message):
 
 
 def network(recipe, module: type, *, epochs: int, **kwargs) -> GenreNet:
-    """Build an untrained network for a :class:`~genrelib.systems.Recipe`.
-
-    `epochs` are those of a full training; `kwargs` go to :class:`GenreNet`.
-    """
+    """Build an untrained network; `epochs` are those of a full training, `kwargs` GenreNet's."""
     return GenreNet(
         module,
         n_classes=recipe.n_classes,
