@@ -1,6 +1,7 @@
 # make study [STUDY=demo] [JOBS=2]   run a study; ends with where its report is
 #   [SCHEDULER=tcp://host:8786]      ... on a dask cluster
 # make test                          lint, unit, contract and notebook tests
+# make torture                       odd files, kills, full disks and hostile packs (15 minutes)
 # make notebooks                     run them once more and store the outputs that tests check
 # make bench                         speed, as ratios to named references; the demo twice among it
 # make lab                           JupyterLab on the notebooks
@@ -28,7 +29,7 @@ BRIEFLY := $(if $(UV),UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0,PIP_DEFAULT_TIMEOUT=5 
 WANTS_CPU := $(if $(filter auto,$(TORCH)),$(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 \
 	&& echo yes),$(filter cpu,$(TORCH)))
 
-.PHONY: study test notebooks bench lab lock clean torch
+.PHONY: study test torture notebooks bench lab lock clean torch
 
 study: $(READY)
 	@$(BIN)/python -m genrelib run $(STUDY) $(if $(JOBS),--n-jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
@@ -37,6 +38,9 @@ test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
+torture: $(READY)
+	@PYTHONPATH=tests $(BIN)/python tests/torture.py
 
 notebooks: $(READY)
 	$(BIN)/python -m jupyter execute --inplace notebooks/*.ipynb

@@ -23,12 +23,13 @@ from ..base.errors import GenrelibError
 UNKNOWN = "(unknown)"
 """How the artist of a track begins when nobody knows who it is; the rest makes it its own."""
 
-NOBODY = frozenset(
-    " unknown,unknown artist,various,various artists,va,n a,na,none,null,nan,no artist,untitled,"
-    "unbekannt,unbekannter k\u00fcnstler,verschiedene interpreten,artiste inconnu,"
-    "artistes divers,artista desconocido,varios artistas,artista sconosciuto,artisti vari,"
-    "artista desconhecido".strip().split(",")
-) | {""}
+NOBODY = {
+    *("unknown", "unknown artist", "no artist", "various", "various artists", "va", "untitled"),
+    *("n a", "na", "none", "null", "nan", "unbekannt", "unbekannter künstler", "diverse"),
+    *("verschiedene interpreten", "artiste inconnu", "artistes divers", "artista desconocido"),
+    *("varios artistas", "artista sconosciuto", "artisti vari", "artista desconhecido"),
+    *("", "-", "?"),
+}
 """Words that stand where an artist's name is not known, in lower case without punctuation."""
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -48,7 +49,8 @@ def is_unknown(artist: str) -> bool:
 def known(artist: str) -> str:
     """Return an artist's name in its plain form; nothing for one of :data:`NOBODY`."""
     name = plain(artist)
-    return "" if re.sub(r"[\W_]+", " ", name.casefold()).strip() in NOBODY else name
+    words = re.sub(r"[\W_]+", " ", name.casefold()).strip()
+    return "" if (words or name) in NOBODY else name
 
 
 def plain(text: str) -> str:

@@ -197,6 +197,9 @@ class Held(Mapping):
 
 def _trouble(file: h5py.File) -> str:
     """Return why an HDF5 file is not taken for an unchanged pack, in words; or nothing."""
+    elsewhere = _links(file)
+    if elsewhere:
+        return f"holds {elsewhere[0]}, which is kept in another file; a pack is one file; {_AGAIN}"
     if file.attrs.get("format") != FORMAT:
         return (
             "is an HDF5 file but no feature pack (a feature store, perhaps); packs are made by "
@@ -226,6 +229,20 @@ def _trouble(file: h5py.File) -> str:
             "form; use the version that made it, or ask for a pack without"
         )
     return ""
+
+
+def _links(group: h5py.Group) -> list[str]:
+    """List what a file names and does not hold itself: links, and values that lie elsewhere."""
+    found = []
+    for name in group:
+        place = f"{group.name.rstrip('/')}/{name}"
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            found.append(place)
+        elif isinstance(group[name], h5py.Group):
+            found += _links(group[name])
+        elif group[name].is_virtual or group[name].external:
+            found.append(place)
+    return found
 
 
 def _contents(path: Path, file: h5py.File) -> Contents:

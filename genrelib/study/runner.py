@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -31,6 +32,13 @@ from .parameters import declared_in, parameters_for, parameters_of, source_noteb
 
 START_TIMEOUT_S = 600
 """How long a notebook's process may take to start, on a machine that is busy with other work."""
+
+_DAY_S = 24 * 3600
+_KILLED = ("TerminatedWorkerError", "BrokenProcessPool", "MemoryError")
+_MEMORY = (
+    "was killed, perhaps for want of memory; run the study again with fewer processes "
+    "(--n-jobs 1): finished fits are not repeated."
+)
 
 
 def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print) -> Path:
@@ -117,9 +125,15 @@ def _state(workspace: Workspace, path: Path, parameters: dict) -> dict:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove what killed processes left half-written."""
+    """Remove what killed processes left half-written.
+
+    Other studies share the data folder: there, only what a day has not touched.
+    """
     for path in workspace.report.rglob(".*.tmp*"):
         path.unlink()
+    for path in workspace.data.rglob(".*.tmp*"):
+        if time.time() - path.stat().st_mtime > _DAY_S:
+            path.unlink(missing_ok=True)
 
 
 def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int = -1) -> float:
@@ -148,9 +162,16 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
         running.replace(output)
         raise GenrelibError(_failure(output, error, workspace)) from error
     except DeadKernelError as error:
+        raise GenrelibError(f"the process that ran {path.stem} {_MEMORY}") from error
+    except (NoSuchKernel, RuntimeError) as error:
         raise GenrelibError(
-            f"the process that ran {path.stem} was killed, perhaps for want of memory; run the "
-            "study again with fewer processes (--n-jobs 1): finished fits are not repeated."
+            f"no process for {path.stem} could be started ({error}); make the environment again: "
+            "make clean, then make study."
+        ) from error
+    except OSError as error:
+        raise GenrelibError(
+            f"{path.stem} could not be written below {workspace.report} ({error.strerror or error})"
+            "; make room or give write permission, and run the study again: nothing is lost."
         ) from error
     with replacing(output) as temporary:
         nbformat.write(_settled(nbformat.read(running, as_version=4)), temporary)
@@ -160,6 +181,8 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
 
 def _failure(output, error, workspace):
     """Name the failing cell by its number, its first line and the error."""
+    if error.ename in _KILLED:
+        return f"a worker of {output.stem} {_MEMORY}"
     first = next((x for x in error.source.splitlines() if x.strip()), "").strip()
     return (
         f"{output.stem} failed in code cell {error.exec_count} ({first!r}): "

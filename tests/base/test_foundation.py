@@ -172,3 +172,14 @@ def test_librosa_is_compiled_by_one_process_once(tmp_path):
     )
     assert (first, second) == ("True\n", "False\n")
     assert len([p for p in tmp_path.iterdir() if p.suffix != ".lock"]) == 1
+
+
+def test_importing_opens_no_connection():
+    code = (
+        "import socket\n"
+        "def refuse(*_, **__): raise AssertionError('a connection')\n"
+        "socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse\n"
+        "import genrelib.__main__, genrelib.study, genrelib.base.cluster\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

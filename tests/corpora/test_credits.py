@@ -72,3 +72,17 @@ def test_groups_do_not_depend_on_order():
     brought = {"a": "B", "b": "A", "c": "C", "d": "D"}
     backwards = credits.joined(dict(reversed(labels.items())), brought)
     assert credits.joined(labels, brought) == backwards == {"a": "A", "b": "A", "c": "A", "d": "D"}
+
+
+@pytest.mark.parametrize("name", ["Unknown Artist", " n/a", "<VARIOUS ARTISTS>", "-", "\u00a0"])
+def test_words_for_nobody_are_no_name(name):
+    assert credits.known(name) == ""
+
+
+@pytest.mark.parametrize("name", ["!!!", "Nana", "The Unknown", "VAST", "+/-"])
+def test_names_that_look_like_it_stay(name):
+    assert credits.known(name) == name
+
+
+def test_what_steers_a_terminal_is_escaped():
+    assert credits.plain("a\x1b[31mb\u202ec") == r"a\x1b[31mb\u202ec"

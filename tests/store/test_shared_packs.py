@@ -218,6 +218,26 @@ def test_a_pack_that_was_cut_short_is_refused(packed, data, kept):
     assert not data.exists()
 
 
+@pytest.mark.parametrize("kind", ["external link", "soft link", "external values"])
+def test_what_is_kept_in_another_file_is_refused(packed, data, tmp_path, kind):
+    """A digest vouches for bytes; whose bytes they are, a link decides."""
+    name = f"features/{NAMES[0]}"
+    with h5py.File(packed, "r+") as file:
+        values, attributes = file[name][:], dict(file[name].attrs)
+        del file[name]
+        if kind == "external link":
+            file[name] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/values")
+        elif kind == "soft link":
+            file[name] = h5py.SoftLink(f"/features/{NAMES[1]}")
+        else:
+            (tmp_path / "raw").write_bytes(values.tobytes())
+            external = [(str(tmp_path / "raw"), 0, h5py.h5f.UNLIMITED)]
+            made = file.create_dataset(name, values.shape, values.dtype, external=external)
+            made.attrs.update(attributes)
+    with pytest.raises(GenrelibError, match=f"holds /{name}, which is kept in another file"):
+        sharing.unpack(packed, data)
+
+
 def test_a_pack_of_another_version_is_refused(packed, data):
     with h5py.File(packed, "r+") as file:
         file.attrs["version"] = "2"

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
 from collections import namedtuple
 from pathlib import Path
@@ -519,14 +518,24 @@ def test_a_killed_extension_leaves_the_store_as_it_was(corpus, make, path, tmp_p
 
 
 @pytest.mark.parametrize(("end", "lost"), [("finished", ""), ("killed", "cde")])
-def test_of_two_builds_at_once_one_waits(corpus, make, path, tmp_path, extracted, end, lost):
+def test_of_two_builds_at_once_one_waits(
+    corpus, make, path, tmp_path, extracted, end, lost, monkeypatch
+):
     undisturbed = build(corpus, NAMES, tmp_path / "undisturbed.h5", clip_s=CLIP_S, n_jobs=1)
     del extracted[:]
     first = start_disturbed(corpus, path, tmp_path, "building", "_extracted", 2, PAUSE)
     assert first.stdout.readline() == b"there\n"
+    asked, locked = threading.Event(), building.locked
+
+    def noted(path):
+        asked.set()
+        return locked(path)
+
+    monkeypatch.setattr(building, "locked", noted)
     second = threading.Thread(target=make, args=[corpus])
     second.start()
-    time.sleep(0.3)
+    assert asked.wait(timeout=60)
+    second.join(timeout=2)  # a build takes less
     assert second.is_alive()
     assert extracted == []
     if end == "killed":

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import nbformat
@@ -193,12 +192,15 @@ def test_a_corpus_is_named_by_a_text():
 
 
 def test_two_runs_of_a_study_take_turns(project, monkeypatch):
-    order = []
+    met, together = threading.Barrier(2), []
 
     def noted(*_):
-        order.append("in")
-        time.sleep(0.3)
-        order.append("out")
+        try:
+            met.wait(timeout=2)
+        except threading.BrokenBarrierError:
+            together.append(False)
+        else:
+            together.append(True)
 
     monkeypatch.setattr(study, "_run", noted)
     threads = [threading.Thread(target=run) for _ in range(2)]
@@ -206,7 +208,7 @@ def test_two_runs_of_a_study_take_turns(project, monkeypatch):
         thread.start()
     for thread in threads:
         thread.join()
-    assert order == ["in", "out", "in", "out"]
+    assert together == [False, False]
 
 
 def test_unknown_studies_and_notebooks_list_the_known(project):
