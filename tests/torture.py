@@ -264,7 +264,7 @@ def pack_cases(folder: Path) -> Iterator[Case]:
     with h5py.File(linked, "r+") as file:
         del file["features/log_mel"]
         file["features/log_mel"] = h5py.ExternalLink(str(whole), "/features/log_mel")
-    yield Case("pack: a link", "kept in another file", refused(sharing.verify, linked))
+    yield Case("pack: a link", "not values of its own", refused(sharing.verify, linked))
 
 
 def whole_of(path: Path) -> tuple:

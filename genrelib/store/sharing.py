@@ -199,7 +199,7 @@ def _trouble(file: h5py.File) -> str:
     """Return why an HDF5 file is not taken for an unchanged pack, in words; or nothing."""
     elsewhere = _links(file)
     if elsewhere:
-        return f"holds {elsewhere[0]}, which is kept in another file; a pack is one file; {_AGAIN}"
+        return f"holds {elsewhere[0]}, which is not values of its own; {_AGAIN}"
     if file.attrs.get("format") != FORMAT:
         return (
             "is an HDF5 file but no feature pack (a feature store, perhaps); packs are made by "
@@ -232,15 +232,15 @@ def _trouble(file: h5py.File) -> str:
 
 
 def _links(group: h5py.Group) -> list[str]:
-    """List what a file names and does not hold itself: links, and values that lie elsewhere."""
+    """List what is neither a group nor values that the file itself holds, such as links."""
     found = []
     for name in group:
         place = f"{group.name.rstrip('/')}/{name}"
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            found.append(place)
-        elif isinstance(group[name], h5py.Group):
-            found += _links(group[name])
-        elif group[name].is_virtual or group[name].external:
+        is_link = not isinstance(group.get(name, getlink=True), h5py.HardLink)
+        held = None if is_link else group[name]
+        if isinstance(held, h5py.Group):
+            found += _links(held)
+        elif not isinstance(held, h5py.Dataset) or held.is_virtual or held.external:
             found.append(place)
     return found
 

@@ -163,10 +163,10 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
         raise GenrelibError(_failure(output, error, workspace)) from error
     except DeadKernelError as error:
         raise GenrelibError(f"the process that ran {path.stem} {_MEMORY}") from error
-    except (NoSuchKernel, RuntimeError) as error:
+    except (NoSuchKernel, TimeoutError) as error:
         raise GenrelibError(
-            f"no process for {path.stem} could be started ({error}); make the environment again: "
-            "make clean, then make study."
+            f"no process for {path.stem} could be started ({error or 'it does not answer'}); make "
+            "the environment again: make clean, then make study."
         ) from error
     except OSError as error:
         raise GenrelibError(

@@ -234,7 +234,7 @@ def test_what_is_kept_in_another_file_is_refused(packed, data, tmp_path, kind):
             external = [(str(tmp_path / "raw"), 0, h5py.h5f.UNLIMITED)]
             made = file.create_dataset(name, values.shape, values.dtype, external=external)
             made.attrs.update(attributes)
-    with pytest.raises(GenrelibError, match=f"holds /{name}, which is kept in another file"):
+    with pytest.raises(GenrelibError, match=f"holds /{name}, which is not values of its own"):
         sharing.unpack(packed, data)
 
 
