@@ -320,17 +320,11 @@ def folds(
     """Apply a protocol to the usable rows of a tracks table, repeat by repeat.
 
     Each unit is tested once per repeat, or at most once by single draws, published splits and
-    across collections. Validation is empty where each genre has one unit left.
-
-    Parameters
-    ----------
-    n_folds : int
-        In ``[2, 5]``: with more, a genre's few artists no longer fill the folds.
-    n_repeats : int
-        How often the whole split is drawn anew, at least 1. A protocol of single draws is drawn
-        ``n_folds * n_repeats`` times, so that all have as many fits; a published split is one.
-    clip_s : float
-        Seconds of each track, which tell how many segments it has.
+    across collections. Validation is empty where each genre has one unit left. `n_folds` is in
+    ``[2, 5]``: with more, a genre's few artists no longer fill the folds. `n_repeats` says how
+    often the whole split is drawn anew; a protocol of single draws is drawn ``n_folds * n_repeats``
+    times, so that all have as many fits, and a published split is one. The seconds of each track,
+    `clip_s`, tell how many segments it has.
 
     Raises
     ------

@@ -34,11 +34,9 @@ def check(address: str, folder: Path) -> None:
     `address` is the scheduler's, ``tcp://host:port``; `folder`, the study's data, which all workers
     must see, is created.
 
-    Raises
-    ------
-    GenrelibError
-        When no scheduler answers or no worker appears within :data:`WAIT_S`; when a worker has
-        other versions or code than this process, more than one thread, or does not see `folder`.
+    Raises :class:`GenrelibError` when no scheduler answers or no worker appears within
+    :data:`WAIT_S`; when a worker has other versions or code than this process, more than one
+    thread, or does not see `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / f".{uuid4().hex}.tmp"
@@ -62,11 +60,9 @@ def answers(address: str, function: Callable, tasks: Sequence[tuple]) -> Iterato
     The arguments must be small, the function of a module that workers can import. A task whose
     worker dies is done by another one.
 
-    Raises
-    ------
-    GenrelibError
-        As :func:`check`, but for the folder; when the scheduler or all workers are gone; for a task
-        that killed one worker after the other. What a task raises is raised here.
+    Raises :class:`GenrelibError` as :func:`check`, but for the folder; when the scheduler or all
+    workers are gone; for a task that killed one worker after the other. What a task raises is
+    raised here.
     """
     with _joined(address) as client:
         done = SimpleQueue()

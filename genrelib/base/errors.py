@@ -19,8 +19,6 @@ class GenrelibError(ValueError):
 def unknown(kind: str, name: object, known) -> GenrelibError:
     """Return the error for a name that is none of the known ones, of a kind such as ``"study"``.
 
-    Examples
-    --------
     >>> str(unknown("genre", "polka", ["blues", "rock"]))
     "unknown genre 'polka'; known: blues, rock. Check the spelling."
     """
@@ -63,8 +61,6 @@ LIMITS: dict[str, tuple[str, Callable[[object], bool]]] = {
 def check_limits(**values: object) -> None:
     """Raise :class:`GenrelibError` for the first value that :data:`LIMITS` does not allow.
 
-    Examples
-    --------
     >>> check_limits(n_folds=5, seed=0)
     """
     for name, value in values.items():

@@ -9,8 +9,6 @@ import numpy as np
 def derive(seed: int, *names: object) -> int:
     """Derive a seed in ``[0, 2**32)`` from the study's seed and names, the same on every machine.
 
-    Examples
-    --------
     >>> derive(0, "svm", "artist_grouped", 3) == derive(0, "svm", "artist_grouped", 3)
     True
     """

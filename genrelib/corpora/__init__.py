@@ -173,11 +173,8 @@ def load(
     `data` is the study's data folder; `manifest`, a CSV of tracks to leave out and to keep
     together, see :mod:`.credits`; `options` are the loader's keywords, such as ``source``.
 
-    Raises
-    ------
-    GenrelibError
-        When the name or an option is unknown, the manifest is malformed, the loader fails, or fewer
-        than two genres have usable tracks.
+    Raises :class:`GenrelibError` when the name or an option is unknown, the manifest is malformed,
+    the loader fails, or fewer than two genres have usable tracks.
     """
     if name not in CORPORA:
         raise unknown("corpus", name, CORPORA)

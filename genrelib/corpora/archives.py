@@ -41,8 +41,6 @@ class _Member:
 def is_stray(name: str) -> bool:
     """Whether a path leads to something hidden or left behind by a system: no track by any name.
 
-    Examples
-    --------
     >>> is_stray("blues/._blues.00000.wav"), is_stray("a/b.wav")
     (True, False)
     """
@@ -82,11 +80,9 @@ def extract(archive: Path, folder: Path, *, identity: str) -> Path:
     `identity` tells this archive from another, as its checksum does: what was extracted in `folder`
     from another one is deleted first.
 
-    Raises
-    ------
-    GenrelibError
-        When the archive is broken, too large for the disk, or holds a member that is absolute,
-        leads out of `folder`, or is neither a file nor a folder (link, device).
+    Raises :class:`GenrelibError` when the archive is broken, too large for the disk, or holds a
+    member that is absolute, leads out of `folder`, or is neither a file nor a folder (link,
+    device).
     """
     folder = Path(folder)
     with _opened(archive) as members:

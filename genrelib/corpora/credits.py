@@ -76,8 +76,6 @@ def credited(artist: str) -> list[str]:
 
     An ampersand or "and" is left alone: most often it is part of one name.
 
-    Examples
-    --------
     >>> credited("Lauryn Hill; Bob Marley"), credited("Ashford & Simpson")
     (['Lauryn Hill', 'Bob Marley'], ['Ashford & Simpson'])
     """
@@ -89,8 +87,6 @@ def spelling_key(name: str) -> str:
 
     Case, accents, punctuation, spaces, a leading "The", and "&" against "and" do not count.
 
-    Examples
-    --------
     >>> spelling_key("The Gibson Brothers") == spelling_key("gibson brothers")
     True
     >>> spelling_key("Motörhead") == spelling_key("Motorhead")
@@ -109,8 +105,6 @@ def one_spelling(artists: Iterable[str]) -> dict[str, str]:
     Returns every artist that has to change, and what it becomes: of each name the commonest
     spelling, then the first in the alphabet. Collaborations are split.
 
-    Examples
-    --------
     >>> one_spelling(["Abba", "ABBA", "Abba", "Abba; Cher", "Queen"])
     {'ABBA': 'Abba'}
     """
@@ -145,8 +139,6 @@ def joined(labels: Mapping[str, Collection[str]], names: Mapping[str, str]) -> d
     audio; `names`, the name that it brings for its group, which is a label as well. A group has the
     name that most of its tracks bring, then the first in the alphabet.
 
-    Examples
-    --------
     >>> joined({"a": {"x"}, "b": {"x", "y"}, "c": {"y"}, "d": {}}, dict(a="A", b="A", c="C", d="D"))
     {'a': 'A', 'b': 'A', 'c': 'A', 'd': 'D'}
     """
@@ -223,11 +215,9 @@ def _shortened(cells: list[str], n: int) -> list[str]:
 def read(path: Path) -> pd.DataFrame:
     """Read a manifest, a CSV in UTF-8: :data:`COLUMNS`, all text; the index is the file's line.
 
-    Raises
-    ------
-    GenrelibError
-        When there is no such file, it is no UTF-8 text or has other columns, a line has not one
-        cell for each, the action is unknown, the reason empty, or `with` does not suit the action.
+    Raises :class:`GenrelibError` when there is no such file, it is no UTF-8 text or has other
+    columns, a line has not one cell for each, the action is unknown, the reason empty, or `with`
+    does not suit the action.
     """
     path = Path(path)
     names, lines = read_sheet(path)

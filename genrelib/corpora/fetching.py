@@ -54,8 +54,6 @@ class PassingError(GenrelibError):
 def layout(url: str) -> str:
     """Return where a mirror keeps `url`: ``host/path``, without the query.
 
-    Examples
-    --------
     >>> layout("https://zenodo.org/records/1/files/index.json?download=1")
     'zenodo.org/records/1/files/index.json'
     """
@@ -71,10 +69,8 @@ def fetch(url: str, checksum: str, folder: Path) -> Path:
     checksum holds; a file in a mirror folder is used where it lies. `folder` is laid out as a
     mirror is: it can serve as one. `checksum` is ``"md5:..."``, ``"sha1:..."`` or ``"sha256:..."``.
 
-    Raises
-    ------
-    GenrelibError
-        When the mirror lacks the file, the download fails, or the checksum differs.
+    Raises :class:`GenrelibError` when the mirror lacks the file, the download fails, or the
+    checksum differs.
     """
     kept = Path(folder) / layout(url)
     if kept.is_file() and _seen(kept, checksum) == checksum:
@@ -135,13 +131,9 @@ def bring(url: str, path: Path, *, most_bytes: int | None = None) -> None:
     ETag or a date of change, that it still has the same file; otherwise it is begun anew. One
     process at a time may bring the same file.
 
-    Raises
-    ------
-    PassingError
-        When the server fails too often, or is not reached.
-    GenrelibError
-        When the server refuses, or sends more than `most_bytes`, and when it or `url` names an
-        address that is none.
+    Raises :class:`PassingError` when the server fails too often, or is not reached. Raises
+    :class:`GenrelibError` when the server refuses, or sends more than `most_bytes`, and when it or
+    `url` names an address that is none.
     """
     path = Path(path)
     _complete(url, _part(path), most_bytes, shows_progress=False)

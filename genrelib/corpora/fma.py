@@ -341,10 +341,8 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     edition or its archive already, such as ``fma_small/`` or ``fma_small.zip``; the metadata beside
     it are taken too.
 
-    Raises
-    ------
-    GenrelibError
-        When there is no room, the download fails, or what comes is not in FMA's format.
+    Raises :class:`GenrelibError` when there is no room, the download fails, or what comes is not in
+    FMA's format.
     """
     edition, raw = EDITIONS[name], Path(os.path.abspath(data)) / "raw"
     target = raw / name / _short(edition.checksum)
@@ -439,10 +437,8 @@ def load_fma_features(
     The pack has the feature ``fma_features``; `md5` is of a track's values, `duration_s` the whole
     track's in seconds, at least 1.
 
-    Raises
-    ------
-    GenrelibError
-        When there is no room, the download fails, or what comes is not in FMA's format.
+    Raises :class:`GenrelibError` when there is no room, the download fails, or what comes is not in
+    FMA's format.
     """
     raw = Path(os.path.abspath(data)) / "raw"
     metadata = folder(raw, source)

@@ -61,10 +61,8 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     and the file; else it is unknown, and the track counts as an artist of its own. Nothing is
     copied.
 
-    Raises
-    ------
-    GenrelibError
-        When there is no such folder, it has no genres, or `tracks.csv` is malformed.
+    Raises :class:`GenrelibError` when there is no such folder, it has no genres, or `tracks.csv` is
+    malformed.
     """
     root = _root(source)
     found, notes = _search(root)

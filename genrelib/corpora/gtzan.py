@@ -115,8 +115,6 @@ def changes() -> pd.DataFrame:
 def parse_artists(text: str) -> pd.DataFrame:
     r"""Read Sturm's index: ``blues.00000.wav ::: artist ::: title``, ``#`` beginning a remark.
 
-    Examples
-    --------
     >>> text = "# a remark\r\nblues.00000.wav ::: John Lee Hooker ::: Sugar Mama \r\n"
     >>> parse_artists(text).loc["blues.00000"].tolist()
     ['John Lee Hooker', 'Sugar Mama']
@@ -140,8 +138,6 @@ def parse_artists(text: str) -> pd.DataFrame:
 def parse_list(text: str) -> list[str]:
     r"""Read a list of files, one per line, as track ids.
 
-    Examples
-    --------
     >>> parse_list("blues/blues.00012.wav\r\nrock/rock.00001.wav \n\n")
     ['blues.00012', 'rock.00001']
     """

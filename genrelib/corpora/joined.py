@@ -64,10 +64,8 @@ def join(parts: Mapping[str, Loaded], genres: pd.DataFrame) -> Loaded:
     :func:`.credits.spelling_key`, and of equal bytes are one group, whichever collections they are
     of.
 
-    Raises
-    ------
-    GenrelibError
-        When a genre is not in the map, fewer than two are shared, or a name holds a colon.
+    Raises :class:`GenrelibError` when a genre is not in the map, fewer than two are shared, or a
+    name holds a colon.
     """
     tables = {name: _renamed(name, part, genres) for name, part in parts.items()}
     shared = set.intersection(*(_usable_genres(table) for table in tables.values()))
@@ -101,8 +99,6 @@ def join(parts: Mapping[str, Loaded], genres: pd.DataFrame) -> Loaded:
 def collections(track_ids: Iterable[str]) -> pd.Series:
     """Return the collection of each track of a joined corpus; that of others is empty.
 
-    Examples
-    --------
     >>> collections(["gtzan:blues.00000", "fma:000002", "blues.00000"]).tolist()
     ['gtzan', 'fma', '']
     """

@@ -73,10 +73,8 @@ def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded
     The tracks table is the one that was packed, excluded tracks with their reasons among it; of the
     notes, the licence note is the first. `md5` is of the audio that the features are from.
 
-    Raises
-    ------
-    GenrelibError
-        When the pack is not found, or :func:`genrelib.store.sharing.read` refuses it.
+    Raises :class:`GenrelibError` when the pack is not found, or :func:`genrelib.store.sharing.read`
+    refuses it.
     """
     contents = sharing.read(_found(packs.installed(data), file))
     tracks = contents.tracks.copy()
@@ -150,11 +148,8 @@ def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
 
     `md5` is of a track's levels, `path` the pack's.
 
-    Raises
-    ------
-    GenrelibError
-        When the pack is not found or not as described above, or holds tracks that are not GTZAN's
-        or are in the fault-filtered test split: those are sealed.
+    Raises :class:`GenrelibError` when the pack is not found or not as described above, or holds
+    tracks that are not GTZAN's or are in the fault-filtered test split: those are sealed.
     """
     path = packs.find(f"{NAME}.npz")
     levels = read_levels(path)
@@ -183,8 +178,6 @@ def log_mel(levels: np.ndarray) -> np.ndarray:
 
     That maximum may lie a few dB below 0, where the loudest frame was not among those kept.
 
-    Examples
-    --------
     >>> log_mel(np.array([[0, 51, 255]], dtype=np.uint8)).tolist()
     [[-80.0, -64.0, 0.0]]
     """

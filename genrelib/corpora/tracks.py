@@ -106,11 +106,8 @@ def measure(paths: Mapping[str, Path], *, n_jobs: int, label: str) -> pd.DataFra
 def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     """Return a tracks table that keeps its contract, rows sorted, columns in order.
 
-    Raises
-    ------
-    GenrelibError
-        When ids are not unique strings, columns are wanting or unknown, a text is empty that must
-        not be, or a usable track has no file or no duration.
+    Raises :class:`GenrelibError` when ids are not unique strings, columns are wanting or unknown, a
+    text is empty that must not be, or a usable track has no file or no duration.
     """
     wanting = [column for column in COLUMNS if column not in tracks]
     strange = [column for column in tracks if column not in (*COLUMNS, *PLANTED)]

@@ -74,16 +74,11 @@ def remove_others(paths: Iterable[Path]) -> None:
 
 
 def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read what was predicted for the test parts; nothing is fitted here.
+    """Read what was predicted for the test parts, and the records of the fits.
 
-    Returns
-    -------
-    predictions : pd.DataFrame
-        One row per test and fit: ``system, protocol, repeat, fold, track_id, genre, predicted,
-        p_<genre>...``; ``genre_trained``, whether the track's genre was in the training data; and
-        ``majority``, the vote of segments, empty for systems without.
-    records : pd.DataFrame
-        One row per fit: the JSON beside it.
+    Predictions have one row per test and fit: ``system, protocol, repeat, fold, track_id, genre,
+    predicted, p_<genre>...``; ``genre_trained``, whether the track's genre was in the training
+    data; and ``majority``, the vote of segments, empty for systems without.
 
     Raises
     ------

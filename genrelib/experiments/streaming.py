@@ -3,10 +3,8 @@
 Networks behind transformers that learn nothing, or a mean and a deviation of each band, are trained
 on batches as they come from the store. Every other estimator is given what its leading transformers
 leave of each row (:data:`MOST` bytes at most): 100,000 tracks as pictures of 64 x 128 fit, as do
-their mel statistics; a principal component analysis of their whole stacks does not, and is refused.
-
-What is fitted is an ordinary estimator. It may differ from one fitted in memory by the rounding of
-a mean over blocks; batches, their order and all draws are the same.
+their mel statistics. It may differ from one fitted in memory by the rounding of a mean over blocks;
+batches, their order and all draws are the same.
 """
 
 import math
@@ -53,8 +51,6 @@ _ITEMSIZE = np.dtype(np.float32).itemsize
 def exceeds_budget(n_rows: int, shape: Sequence[int]) -> bool:
     """Tell whether features must be streamed: float32, so many rows of a shape, see :data:`BUDGET`.
 
-    Examples
-    --------
     >>> exceeds_budget(1000, (128, 1292)), exceeds_budget(100_000, (64, 128))
     (False, True)
     """
@@ -155,11 +151,8 @@ def fit(
     `X` has the shape ``(n_rows, n_bands, n_frames)``; `is_valid` marks the rows that choose the
     epoch, for networks. The estimator is changed, and returned.
 
-    Raises
-    ------
-    GenrelibError
-        For features that are not finite, a mask that does not fit, and an estimator that needs more
-        than :data:`MOST` bytes at once.
+    Raises :class:`GenrelibError` for features that are not finite, a mask that does not fit, and an
+    estimator that needs more than :data:`MOST` bytes at once.
     """
     y = np.asarray(y, dtype=np.int64)
     if is_valid is not None:

@@ -51,17 +51,13 @@ class Explainer:
     """Asks one trained network which cells of its input speak for a genre.
 
     An attribution is signed: above zero where the track, as it is, speaks more for the genre than
-    the *baseline* would. The baseline is the mean of each band over the background's tracks and
-    frames: an average timbre without any rhythm. Silence would be the other choice; but no track is
-    silent, so that a network's answer to it means nothing, and a quiet passage would never count.
-
-    What is explained is the score of one genre: the network's logit; of segments that vote, the
-    mean of their log-probabilities. The network is copied, runs without dropout and augmentation,
-    and in 32-bit floats also where it was trained in fewer.
-
-    `estimator` is a fitted pipeline whose network sees matrices, also of segments that vote; where
-    :func:`why_not` has a reason, GenrelibError is raised. `background` holds the features of the
-    tracks that it was trained on, of shape ``(n_tracks, n_bands, n_frames)``.
+    the *baseline* would, the mean of each band over the background's tracks and frames: an average
+    timbre without any rhythm. Silence would be the other choice; but no track is silent, so that a
+    network's answer to it means nothing. What is explained is the network's logit of one genre; of
+    segments that vote, the mean of their log-probabilities. The network is copied, runs without
+    dropout and augmentation, and in 32-bit floats. `background`, of shape ``(n_tracks, n_bands,
+    n_frames)``, holds the features that it was trained on; where :func:`why_not` has a reason,
+    GenrelibError is raised.
     """
 
     def __init__(self, estimator: BaseEstimator, background: np.ndarray):

@@ -48,8 +48,6 @@ class Renditions:
 def without(artist: Artist, parts: Iterable[str]) -> Artist:
     """Return an artist in whose recordings some parts are not heard; nothing else changes.
 
-    Examples
-    --------
     >>> from genrelib.synthesis import make_artist
     >>> without(make_artist("disco", 0, seed=0), ["drums"]).balance_db["drums"]
     -inf

@@ -170,12 +170,10 @@ def findings(
     toward: pd.DataFrame | None = None,
     importances: pd.DataFrame | None = None,
 ) -> list[str]:
-    """Say, in Markdown, what systems listen to and which explanations can be believed.
+    """Say what systems listen to and which explanations can be believed.
 
-    `areas` and `cascades` are from :func:`areas` and :func:`cascade`, of one method or several. The
-    others are means: of ``drop`` and of ``toward`` by ``system, change``, from
-    :func:`genrelib.explain.effects`, and of ``drop`` by ``system, family``, from
-    :func:`genrelib.explain.importance`.
+    `areas` and `cascades` are from :func:`areas` and :func:`cascade`, of one method or several; the
+    others are means, of :func:`genrelib.explain.effects` and :func:`genrelib.explain.importance`.
     """
     said = []
     for tell, table in (

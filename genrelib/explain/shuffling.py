@@ -103,8 +103,6 @@ def octaves(n_bands: int = FEATURES["log_mel"].n_bands) -> dict[str, np.ndarray]
 
     `n_bands` is what the log-mel is averaged to; all its bands by default.
 
-    Examples
-    --------
     >>> families = octaves(32)
     >>> list(families)[:2], families["250 to 500 Hz"].tolist()
     (['0 to 250 Hz', '250 to 500 Hz'], [2, 3, 4])
@@ -122,8 +120,6 @@ def octaves(n_bands: int = FEATURES["log_mel"].n_bands) -> dict[str, np.ndarray]
 def stack_families() -> dict[str, np.ndarray]:
     """Group the rows of the stack by the ten families of :data:`genrelib.features.STACK_ROWS`.
 
-    Examples
-    --------
     >>> len(stack_families()), stack_families()["beat"].tolist()
     (10, [40])
     """

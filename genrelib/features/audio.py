@@ -43,10 +43,8 @@ class AudioInfo:
 def inspect(path: Path) -> AudioInfo:
     """Read the header of an audio file.
 
-    Raises
-    ------
-    GenrelibError
-        When the file is missing, empty, corrupt or not audio, or holds no samples.
+    Raises :class:`GenrelibError` when the file is missing, empty, corrupt or not audio, or holds no
+    samples.
     """
     with _opened(path) as sound:
         return AudioInfo(sound.frames / sound.samplerate, sound.samplerate, sound.channels)
@@ -60,10 +58,8 @@ def read(
     Channels are averaged; resampling is librosa's ``soxr_hq``. The part wanted is in seconds, at
     most to the end of the file. Samples are finite float32, full scale being ±1.
 
-    Raises
-    ------
-    GenrelibError
-        As :func:`inspect`; for a file that ends before `offset_s` or holds NaN or infinity.
+    Raises :class:`GenrelibError` as :func:`inspect`; for a file that ends before `offset_s` or
+    holds NaN or infinity.
     """
     if sr <= 0 or offset_s < 0 or (duration_s is not None and duration_s <= 0):
         raise GenrelibError(
@@ -89,11 +85,8 @@ def read_middle(path: Path, clip_s: float) -> np.ndarray:
     Of a file longer than :data:`LONG_S` only these are kept in memory, and equal those of the whole
     file to within 1e-4 of full scale: a resampler hears beyond the ends of what it is given.
 
-    Raises
-    ------
-    GenrelibError
-        As :func:`read`, and for a file that lacks so much of what its header states that silence
-        would have to fill the clip.
+    Raises :class:`GenrelibError` as :func:`read`, and for a file that lacks so much of what its
+    header states that silence would have to fill the clip.
     """
     with _opened(path) as sound:
         stated, stored_sr = sound.frames, sound.samplerate
@@ -174,8 +167,6 @@ def excerpt(y: np.ndarray, sr: int, clip_s: float) -> np.ndarray:
 
     The result has ``round(clip_s * sr)`` samples and the dtype of `y`.
 
-    Examples
-    --------
     >>> excerpt(np.arange(7.0), sr=1, clip_s=3)
     array([2., 3., 4.])
     >>> excerpt(np.arange(2.0), sr=1, clip_s=3)

@@ -123,8 +123,6 @@ def configuration(clip_s: float) -> dict[str, object]:
 def n_frames(clip_s: float) -> int:
     """Return how many frames a clip of `clip_s` seconds has.
 
-    Examples
-    --------
     >>> n_frames(30.0)
     1292
     """
@@ -143,19 +141,9 @@ def checked_names(names: Iterable[str]) -> tuple[str, ...]:
 def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarray]:
     """Compute features of one clip; what they share is computed once.
 
-    Silence is not an error: dB values are then all equal, chroma, beats and tempogram zero.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,), dtype=float32 or float64]
-        Mono audio at 22050 Hz, finite, full scale being ±1, at least 2048 samples.
-    names : iterable of str
-        Keys of :data:`FEATURES`.
-
-    Returns
-    -------
-    dict of str to np.ndarray [shape=(n_bands, 1 + n_samples // 512), dtype=float32]
-        In the order of `names`; values are finite.
+    `y` is mono audio at 22050 Hz, float32 or float64, finite, full scale being ±1, at least 2048
+    samples. Silence is not an error: dB values are then all equal, chroma, beats and tempogram
+    zero. A matrix has the shape ``(n_bands, 1 + n_samples // 512)``, float32; values are finite.
 
     Raises
     ------

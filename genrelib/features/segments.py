@@ -13,8 +13,6 @@ SEGMENT_S = 3.0
 def count(clip_s: float) -> int:
     """Return how many segments of :data:`SEGMENT_S` a clip of `clip_s` seconds holds, at least 1.
 
-    Examples
-    --------
     >>> count(30.0), count(2.0)
     (10, 1)
     """
@@ -26,8 +24,6 @@ def cut(X: np.ndarray, n_segments: int) -> np.ndarray:
 
     The result has the pieces of the first track, then those of the second, and so on.
 
-    Examples
-    --------
     >>> cut(np.arange(5).reshape(1, 1, 5), 2).tolist()
     [[[0, 1]], [[2, 3]]]
     """
@@ -58,8 +54,6 @@ def averaged(X: np.ndarray, n_bands: int | None, n_frames: int | None) -> np.nda
     `X`, shape ``(..., bands, frames)``, is finite; decibels give a mean of levels, not the level of
     a mean power. An axis that is already as short, or whose size is None, is left as it is.
 
-    Examples
-    --------
     >>> X = np.array([[1.0, 3.0, 5.0, 7.0], [3.0, 5.0, 7.0, 9.0]])
     >>> averaged(X, 1, 2).tolist()
     [[3.0, 7.0]]

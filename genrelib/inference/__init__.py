@@ -1,16 +1,12 @@
 """Inference: what the predictions are worth; reads predictions only.
 
-Tracks of one artist are not independent, so that intervals and tests draw whole groups of artists
-(see :mod:`genrelib.inference.intervals`), never single rows.
-
-Every function takes `predictions` (or `rows`, a part of them) and `records` as
-:func:`.predictions.read` returns them, `valid` likewise of the validation parts; `groups`,
-the group of artists of every ``track_id``, which is the unit of resampling; and the study's `seed`.
-Tables give shares and differences as fractions, and 95 % intervals as ``low`` and ``high``. A test
-is answerable when its genre was in the training data.
-
-Each quantity is computed in one function, from random draws named after it; other tables take it
-from there. Sentences are made with :mod:`genrelib.inference.wording`.
+Tracks of one artist are not independent: intervals and tests draw whole groups of artists, never
+single rows. Every function takes `predictions` (or `rows`, a part of them) and `records` as
+:func:`.predictions.read` returns them, `valid` likewise of the validation parts; `groups`, the
+group of every ``track_id``; and the study's `seed`. Tables give shares and differences as
+fractions, and 95 % intervals as ``low`` and ``high``. A test is answerable when its genre was in
+the training data. Each quantity is computed in one function, from random draws named after it;
+other tables take it from there.
 """
 
 from .calibration import abstention, calibrated, calibration, reliability, risk_coverage

@@ -66,10 +66,8 @@ def comparisons(
     there is a single fit. Columns ``..._holm`` are adjusted over all pairs of the table (McNemar's
     from the mid-p). ``distinguishable`` tells whether ``p_cluster_holm`` is below 0.05.
 
-    Raises
-    ------
-    GenrelibError
-        When there is nothing of the protocol, a record is missing, or systems met different tests.
+    Raises :class:`GenrelibError` when there is nothing of the protocol, a record is missing, or
+    systems met different tests.
     """
     rows = checked(predictions[predictions["protocol"] == protocol])
     names = ordered(rows["system"], SYSTEMS)

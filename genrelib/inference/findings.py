@@ -25,18 +25,14 @@ def findings(
     *,
     comparisons: Mapping[str, pd.DataFrame] | None = None,
     steps: pd.DataFrame | None = None,
-    crossed: pd.DataFrame | None = None,
-    calibration: pd.DataFrame | None = None,
-    abstention: pd.DataFrame | None = None,
     claims: pd.DataFrame | None = None,
     networks: Collection[str] = (),
 ) -> list[str]:
     """State in sentences what the tables show; every number in them is taken from the tables.
 
     Tables are those of the functions of the same names; `steps` are from ``decomposition``,
-    `crossed` from ``cross_collection``, `comparisons` by protocol. `networks` are the systems that
-    are networks, for the second of the study's primary comparisons. The primary comparisons come
-    first.
+    `comparisons` by protocol. `networks` are the systems that are networks, for the second of the
+    study's primary comparisons. The primary comparisons come first.
     """
     comparisons = comparisons or {}
     sentences = [*_first(leakage), *_second(scores, comparisons.get(STRICT), networks)]
@@ -45,9 +41,6 @@ def findings(
         sentences += _pairs(table, protocol)
     for sentences_of, table in (
         (_steps, steps),
-        (_crossed, crossed),
-        (_calibration, calibration),
-        (_abstention, abstention),
         (_claims, claims),
     ):
         if table is not None and len(table):
@@ -153,55 +146,6 @@ def _steps(table):
             f"{-100 * part['difference'].median():+.1f} points at the median system; after "
             f"Holm's correction a significant loss for {clear} of {len(part)} systems, a gain for "
             f"{gained}."
-        )
-
-
-def _crossed(table):
-    for (trained, tested), part in table.groupby(["trained_on", "tested_on"], sort=False):
-        best = part.loc[part["accuracy_cross"].idxmax()]
-        accuracy = estimate(best["accuracy_cross"], best["low_cross"], best["high_cross"])
-        yield (
-            f"Trained on {trained} alone and tested on {tested}, the best of {len(part)} systems "
-            f"is {_system(best['system'])}: {accuracy}. Without {tested} among the training data, "
-            f"accuracy changes by {-100 * part['difference'].median():+.1f} points at the median "
-            f"system, on the same {best['n_tracks']} tracks; for {int((part['low'] > 0).sum())} of "
-            f"{len(part)} systems the interval of the loss, without a correction, excludes zero."
-        )
-
-
-def _calibration(table):
-    scaled = table[table["n_scaled"] > 0]
-    if scaled.empty:
-        yield "No fit has predictions on a validation part: nothing was calibrated."
-    for name, words in (("log_loss", "log loss"), ("ece", "ECE")):
-        part = scaled[scaled["metric"] == name]
-        if len(part):
-            yield (
-                f"Temperature scaling changes the {words} of the median system from "
-                f"{part['before'].median():.3f} to {part['after'].median():.3f}; of {len(part)} "
-                f"systems the interval of the change, without a correction, is below zero for "
-                f"{int((part['high'] < 0).sum())} and above it for {int((part['low'] > 0).sum())}."
-            )
-
-
-def _abstention(table):
-    for (protocol, risk), part in table.groupby(["protocol", "risk"], sort=False):
-        measured = part[part["coverage"].notna()]
-        if measured.empty:
-            continue
-        over = int((measured["reached_low"] > risk).sum())
-        kept = measured[(measured["reached"] <= risk) & (measured["coverage"] > 0)]
-        words = "no system keeps to it."
-        if len(kept):
-            most = kept.loc[kept["coverage"].idxmax()]
-            words = (
-                f"{len(kept)} keep to it. Of these, {_system(most['system'])} answers most: "
-                f"{percent(most['coverage'])} of the answerable tests, with "
-                f"{percent(most['reached'])} errors."
-            )
-        yield (
-            f"Aiming at no more than {percent(risk, 0)} errors, {title(protocol, PROTOCOLS)}: "
-            f"{words} {over} of {len(measured)} systems err more often, by their whole interval."
         )
 
 

@@ -134,8 +134,6 @@ class Estimate:
 class ClusterBootstrap:
     """Resamples of clusters, used for as many estimates as wanted, which are thereby paired.
 
-    Examples
-    --------
     >>> artists = np.repeat(np.arange(30), 4)
     >>> right = np.tile([1.0, 1.0, 1.0, 0.0], 30)
     >>> bootstrap = ClusterBootstrap(artists, np.random.default_rng(0))
@@ -205,8 +203,6 @@ def cluster_interval(
     accuracies, :data:`DIFFERENCE` for their differences, or :data:`LOSS`. It is the interval of a
     single cluster, which tells nothing of the spread.
 
-    Examples
-    --------
     >>> cluster_interval(np.r_[1.0, 1, 0, 0], np.zeros(4), np.random.default_rng(0))
     (0.0, 1.0)
     """
@@ -236,8 +232,6 @@ def means(
     Rows without a value (NaN) don't count. Returns the columns of `by`; ``n_tracks``, `value`, and
     the 95 % interval ``low, high``.
 
-    Examples
-    --------
     >>> rows = pd.DataFrame({"track_id": ["a", "b"], "part": "bass", "drop": [0.1, 0.3]})
     >>> groups = pd.Series({"a": "x", "b": "y"})
     >>> means(rows, ["part"], "drop", groups, seed=0)[["part", "n_tracks", "drop"]].to_dict("list")

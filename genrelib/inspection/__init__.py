@@ -19,12 +19,10 @@ from .probes import (
     probe_scores,
 )
 from .rows import (
-    FALSE_DISCOVERY_RATE,
     STATISTICS,
     contrasting,
     feature_table,
     genre_means,
-    row_tests,
     summaries,
 )
 from .search import copies, features_of, pairs, recordings

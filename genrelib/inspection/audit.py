@@ -43,8 +43,6 @@ def table(rows: Iterable[tuple]) -> pd.DataFrame:
     :data:`FAULTS`, then by falling score. Of a pair, the alphabetically later track is `track`, the
     copy.
 
-    Examples
-    --------
     >>> table([("a", "b", "duplicate", 1.0, "equal md5")])[["track", "other"]].values.tolist()
     [['b', 'a']]
     """
@@ -84,14 +82,11 @@ def evaluate(
 ) -> pd.DataFrame:
     """Compare findings with the faults that are known, those planted in the controlled corpus.
 
-    A finding is right when exactly this track, or this pair of tracks, has exactly this fault: a
-    version that is reported as an excerpt is a miss and a false alarm.
-
-    `tracks` has the columns `fault` and `fault_of`; `faults` are the kinds searched for.
-
-    ``planted``, ``found``, ``hits``; ``recall`` and ``precision`` in ``[0, 1]``, each with its
-    exact 95 % interval (Clopper & Pearson 1934); NaN where there is nothing to divide by. One row
-    per fault that is planted or found; empty when the corpus has no list of its faults.
+    A finding is right when exactly this track, or this pair, has exactly this fault: a version that
+    is reported as an excerpt is a miss and a false alarm. One row per fault that is planted or
+    found: ``planted``, ``found``, ``hits``; ``recall`` and ``precision`` in ``[0, 1]``, each with
+    its exact 95 % interval (Clopper & Pearson 1934). Empty when the corpus has no list of its
+    faults.
     """
     rows = {}
     for fault in faults if "fault" in tracks else ():
@@ -119,11 +114,9 @@ def _share(name: str, hits: int, n: int) -> dict[str, float]:
 def against_titles(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     """Count the pairs found by what the tracks table says of the two tracks.
 
-    Two tracks of one title need not be one recording, nor overlap; and whoever wrote the titles
-    could err. So this shows agreement, not precision.
-
-    ``same artist and title``, ``same artist``, ``other artists``: all ``pairs`` of the corpus, and
-    how many of them were found as `duplicate`, `excerpt`, `version`.
+    Two tracks of one title need not be one recording; and whoever wrote the titles could err. So
+    this shows agreement, not precision: of ``same artist and title``, ``same artist`` and ``other
+    artists``, all ``pairs``, and how many were found as `duplicate`, `excerpt`, `version`.
     """
     pairs = found[found["fault"].isin(PAIRED)]
     one, two = (tracks.loc[pairs[end]].reset_index() for end in ("track", "other"))

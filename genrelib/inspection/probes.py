@@ -22,7 +22,7 @@ from ..base.errors import GenrelibError
 from ..base.seeds import rng
 from ..features.stack import STACK_ROWS
 from ..inference.intervals import DIFFERENCE, SHARE, cluster_interval
-from .rows import FALSE_DISCOVERY_RATE, VALUE, checked
+from .rows import checked
 
 PROTOCOLS = ("track_random", "artist_grouped")
 _FEWEST = 3  # training tracks of a genre with which its covariance is measured
@@ -279,43 +279,17 @@ def alone_and_without(
 
 
 def findings(
-    rows: pd.DataFrame,
     scores: pd.DataFrame,
     lost: pd.DataFrame,
     pairs: pd.DataFrame,
     families: pd.DataFrame,
 ) -> list[str]:
-    """Say, in Markdown, what features tell about genres, and what could not be measured.
-
-    `rows` joins results of :func:`~genrelib.inspection.row_tests`, with the feature as the first
-    level of the index; `scores`, `lost` and `pairs` are from :func:`probe_scores`, :func:`leak` and
-    :func:`genre_pairs`; `families` is from :func:`alone_and_without`, of one feature.
-    """
+    """Say what features tell about genres, and what could not be measured."""
     return [
-        *_of_rows(rows),
         *_of_probes(scores, lost),
         *_of_pairs(pairs),
         *_of_families(families),
     ]
-
-
-def _of_rows(rows):
-    for feature, part in rows.groupby(level="feature", sort=False):
-        tested = part[part["p"].notna()]
-        if tested.empty:
-            yield f"{feature}: no row can be tested; each genre is the work of one artist."
-            continue
-        best = tested.loc[tested["eta_squared"].idxmax()]
-        _, family, row, statistic = best.name
-        name = f"{family} {row}" if family in _FAMILIES and family != row else row
-        over_time = "" if statistic == VALUE else f", its {statistic} over time"
-        yield (
-            f"{feature}: {int(tested['separates'].sum())} of {len(tested)} summaries differ "
-            f"between genres, tested on {best['n_artists']} artists, each once per genre, with "
-            f"{FALSE_DISCOVERY_RATE:.0%} of false discoveries allowed. The clearest is "
-            f"{name}{over_time} (η² = {best['eta_squared']:.2f}): highest in {best['highest']}, "
-            f"lowest in {best['lowest']}."
-        )
 
 
 def _of_probes(scores, lost):

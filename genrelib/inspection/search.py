@@ -83,28 +83,15 @@ def copies(tracks: pd.DataFrame) -> pd.DataFrame:
 def recordings(log_mel: np.ndarray, track_ids: Sequence[str], *, frame_s: float) -> pd.DataFrame:
     """Find pairs of tracks that hold the same recording.
 
-    Time and memory are those of all pairs: of 700 tracks of 30 s, some 250,000 pairs at 800
-    offsets.
+    `log_mel`, shape ``(n_tracks, n_bands, n_frames)``, is in dB; at least 64 bands are best, and
+    frames of 10 to 100 ms. Time and memory are those of all pairs: of 700 tracks of 30 s, some
+    250,000 pairs at 800 offsets.
 
-    Parameters
-    ----------
-    log_mel : np.ndarray [shape=(n_tracks, n_bands, n_frames)]
-        In dB. At least 64 bands are best; frames of 10 to 100 ms.
-    track_ids : sequence of str
-        One per matrix.
-    frame_s : float > 0
-        Seconds per frame.
+    A finding is a `duplicate` when the spectrograms are the same within :data:`SAME_DB`; an
+    `excerpt` when they share a recording, from another start or in another copy; a `version` when
+    what they share is played alike but sounds different. `score` is the correlation at the best
+    offset, at most 1.
 
-    Returns
-    -------
-    pd.DataFrame
-        Findings: `duplicate` when the spectrograms are the same within :data:`SAME_DB`; `excerpt`
-        when they share a recording, from another start or in another copy; `version` when what they
-        share is played alike but sounds different. `score` is the correlation at the best offset,
-        at most 1.
-
-    Examples
-    --------
     >>> noise = np.random.default_rng(0).normal(size=(2, 64, 300))
     >>> noise[1, :, :200] = noise[0, :, 100:]
     >>> recordings(10 * noise, ["a", "b"], frame_s=0.07)["evidence"].tolist()

@@ -41,10 +41,7 @@ _SILENCE_DB = 0.5  # above a track's least value
 
 
 def facts(corpus: Corpus, *, n_jobs: int) -> pd.DataFrame:
-    """Measure every track's sound, also of those that are excluded.
-
-    Tracks without a readable file are left out, the corpus says why already. Of a feature pack
-    there is nothing to measure.
+    """Measure every track's sound, also of those that are excluded; of a feature pack, nothing.
 
     ``duration_s``; ``sr`` (Hz) and ``channels`` as stored; ``head_s`` and ``tail_s``, digital
     silence at the ends, seconds; ``clipped``, the share of samples on flat tops: three or more

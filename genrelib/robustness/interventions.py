@@ -1,21 +1,16 @@
 """Interventions: recordings changed in ways that leave their genre alone, by name and strength.
 
-A system that has learnt the genre keeps its answer where a listener would. All changes are those
-of everyday handling: filters, rooms, noise, codecs, another tempo or key. Idea and first use on
-genre recognition: Sturm, "A simple method to determine if a music information retrieval system is
-a 'horse'", IEEE Transactions on Multimedia 16(6), 2014.
+A system that has learnt the genre keeps its answer where a listener would. All changes are those of
+everyday handling: filters, rooms, noise, codecs, another tempo or key. Idea and first use on genre
+recognition: Sturm, "A simple method to determine if a music information retrieval system is a
+'horse'", IEEE Transactions on Multimedia 16(6), 2014.
 
 >>> from genrelib.base.seeds import rng
 >>> y = rng(0, "music").standard_normal(22050)
 >>> row = INTERVENTIONS["white_noise"]
->>> row.strengths
-(inf, 40, 30, 20, 10, 0)
->>> row.apply(y, 22050, 10, rng(0, "noise")).shape
+>>> row.apply(y, 22050, row.strengths[1], rng(0, "noise")).shape
 (22050,)
-
-What lies on a log-mel matrix alone can be changed by ``row.mel``, where that is not None:
-
->>> [name for name, row in INTERVENTIONS.items() if row.mel is None]
+>>> [name for name, row in INTERVENTIONS.items() if row.mel is None]  # of a log-mel alone
 ['clipping', 'mp3', 'vorbis', 'opus']
 """
 
@@ -31,7 +26,7 @@ from ..features import FEATURES, HOP_LENGTH, N_FFT, SR
 from . import audio, mel
 from .mel import FLOOR_DB
 
-_MIN_FRAMES = 1 + N_FFT // HOP_LENGTH  # what one window of sound has
+N_MELS = FEATURES["log_mel"].n_bands
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,14 @@ class Intervention:
         with `y` within a millisecond (but for what `description` says); it may exceed full scale.
         Other arguments raise GenrelibError.
         """
-        y = _checked_audio(y, sr)
+        y = np.asarray(y)
+        _refuse_unless(
+            sr == SR and y.ndim == 1 and len(y) >= N_FFT,
+            y,
+            f"y at {sr!r} Hz",
+            f"finite mono audio of {SR} Hz and at least {N_FFT} samples: read it with audio.read",
+        )
+        y = y.astype(np.float32)
         self._check(strength, generator)
         if strength == self.neutral:
             return y.copy()
@@ -77,15 +79,27 @@ class Intervention:
         """The same change of a log-mel matrix, or None: then `no_mel` says why.
 
         ``mel(log_mel, strength, generator, *, frame_s)`` takes and returns float32 matrices of
-        shape ``(128, n_frames)``: mel bands from 0 to 11025 Hz, in dB re the track's maximum,
-        within [-80, 0]; `frame_s` is seconds per frame. The matrix keeps its own maximum, which is
-        below 0 where a feature pack left out the loudest frame. What is below the floor is unknown
-        and taken to lie on it.
+        shape ``(128, n_frames)``, in dB re the track's maximum, within [-80, 0]; `frame_s` is
+        seconds per frame. The matrix keeps its own maximum. What is below the floor is unknown and
+        taken to lie on it.
         """
         return None if self.on_mel is None else self._apply_to_mel
 
     def _apply_to_mel(self, log_mel, strength, generator, *, frame_s: float) -> np.ndarray:
-        log_mel = _checked_mel(log_mel, frame_s)
+        log_mel = np.asarray(log_mel)
+        # a hundredth of a decibel for what was stored in few bits
+        _refuse_unless(
+            log_mel.ndim == 2
+            and len(log_mel) == N_MELS
+            and log_mel.shape[1] >= N_FFT // HOP_LENGTH
+            and log_mel.min() >= FLOOR_DB - 0.01
+            and log_mel.max() <= 0.01
+            and frame_s > 0,
+            log_mel,
+            f"log_mel with frame_s={frame_s!r}",
+            f"({N_MELS}, n_frames) in [{FLOOR_DB:g}, 0] dB, not yet standardised",
+        )
+        log_mel = log_mel.astype(np.float32)
         self._check(strength, generator)
         if strength == self.neutral:
             return log_mel.copy()
@@ -108,55 +122,10 @@ class Intervention:
             )
 
 
-def _checked_audio(y: np.ndarray, sr: int) -> np.ndarray:
-    """Return `y` as float32, or say what is wrong with it."""
-    if sr != SR:
-        raise GenrelibError(
-            f"sr={sr!r}, but interventions are defined at {SR} Hz; resample with audio.read."
-        )
-    y = np.asarray(y)
-    if y.ndim != 1 or len(y) < N_FFT or y.dtype not in (np.float32, np.float64):
-        raise GenrelibError(
-            f"y has shape {y.shape} and dtype {y.dtype}; mono audio of at least {N_FFT} samples "
-            "in float32 or float64 is needed: read it with audio.read."
-        )
-    return _finite(y, "y")
-
-
-def _checked_mel(log_mel: np.ndarray, frame_s: float) -> np.ndarray:
-    """Return `log_mel` as float32, or say what is wrong with it."""
-    if not isinstance(frame_s, Real) or not 0 < frame_s < 10:
-        raise GenrelibError(
-            f"frame_s is {frame_s!r}; give seconds per frame, above 0 and below 10."
-        )
-    log_mel = np.asarray(log_mel)
-    n_bands = FEATURES["log_mel"].n_bands
-    if log_mel.ndim != 2 or len(log_mel) != n_bands or log_mel.shape[1] < _MIN_FRAMES:
-        raise GenrelibError(
-            f"log_mel has shape {log_mel.shape}; ({n_bands}, n_frames) with at least "
-            f"{_MIN_FRAMES} frames is needed: read the store without a size."
-        )
-    log_mel = _finite(log_mel, "log_mel")
-    low, high = float(log_mel.min()), float(log_mel.max())
-    # a hundredth of a decibel for what was stored in few bits
-    if low < FLOOR_DB - 0.01 or high > 0.01:
-        raise GenrelibError(
-            f"log_mel lies in [{low:g}, {high:g}] dB, and must lie in [{FLOOR_DB:g}, 0]: give the "
-            "feature log_mel, not yet standardised."
-        )
-    return log_mel
-
-
-def _finite(values: np.ndarray, name: str) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite
-        values = values.astype(np.float32)
-    bad = np.count_nonzero(~np.isfinite(values))
-    if bad:
-        raise GenrelibError(
-            f"{name} has {bad} values that are NaN or infinite, of {values.size}; all must be "
-            "finite."
-        )
-    return values
+def _refuse_unless(holds: bool, values: np.ndarray, what: str, needed: str) -> None:
+    most = np.finfo(np.float32).max
+    if not holds or values.dtype.kind != "f" or not (np.abs(values) <= most).all():
+        raise GenrelibError(f"{what} has shape {values.shape}, {values.dtype}; needed is {needed}.")
 
 
 _NO_CODEC = (

@@ -126,8 +126,6 @@ def strengths(name: str, n: int) -> tuple[float, ...]:
     In the registry's order, without the neutral one; all where there are no more than `n`. A single
     one is the last, the strongest.
 
-    Examples
-    --------
     >>> strengths("low_pass", 3)
     (8000, 2000, 500)
     >>> strengths("pitch_shift", 3)

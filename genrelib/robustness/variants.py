@@ -75,8 +75,6 @@ def controlled_variants(
     genres. Variants come by track, then kind. Tracks are those whose ``fault`` is empty, others
     raise GenrelibError; the numbers are the options with which the corpus was loaded.
 
-    Examples
-    --------
     >>> corpus = {"artists_per_genre": 2, "songs_per_artist": 2, "duration_s": 4.0, "seed": 0}
     >>> swap, = controlled_variants(["jazz.00001"], kinds=["genre_swap"], **corpus)
     >>> swap.genre, swap.manner, swap.sound().shape

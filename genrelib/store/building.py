@@ -95,21 +95,14 @@ def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: in
     Made is only what is missing: new tracks, new features, and tracks whose audio (or pack)
     changed. Tracks that left the corpus stay, unread. A store of another configuration (clip
     length, version of librosa or of :mod:`genrelib.features`) counts as none. The store is replaced
-    at the end, whole. Until then finished tracks wait in the folder ``<path>.parts``: an
-    interrupted build goes on from there. Values take twice their room meanwhile: a part that was
-    deleted before the store is whole would be lost with it. Of several processes that build it at
-    once, one does, the others wait.
+    at the end, whole; until then finished tracks wait in the folder ``<path>.parts``, and an
+    interrupted build goes on from there. Of several processes that build it at once, one does, the
+    others wait. `clip_s` seconds are taken from the middle of each track, shorter audio is filled
+    up with zeros.
 
-    `clip_s` seconds are taken from the middle of each track. Audio that is shorter is filled up
-    with zeros; a pack has to be long enough. `names` are of :data:`genrelib.features.FEATURES`, or
-    of :data:`~.packs.PACKED` where the corpus has a pack that brings them.
-
-    Raises
-    ------
-    GenrelibError
-        When a name is unknown, the corpus lacks a feature or the clip's length, no track is usable,
-        what is at `path` is no store or damaged, or the disk has no room. A track that fails is not
-        an error but a row of :attr:`genrelib.store.Store.failures`.
+    Raises :class:`GenrelibError` when a name is unknown, the corpus lacks a feature or the clip's
+    length, no track is usable, what is at `path` is no store or damaged, or the disk has no room. A
+    track that fails is not an error but a row of :attr:`genrelib.store.Store.failures`.
     """
     names, path = tuple(dict.fromkeys(names)), Path(path).absolute()
     usable = corpus.tracks[corpus.tracks["exclude"] == ""].sort_index()

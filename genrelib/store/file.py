@@ -241,16 +241,10 @@ class Store:
     ) -> np.ndarray:
         """Read one feature of many tracks, in any order, in small if so asked.
 
-        Each track is averaged as it is read: no more than one is in memory at full size. They are
-        read in the order in which they lie on the disk. `size` is the most bands and frames of a
-        matrix, see :func:`~.segments.averaged`. The result has the shape ``(n_tracks, n_bands,
-        n_frames)``, float32.
-
-        Raises
-        ------
-        GenrelibError
-            When the feature or a track is not in the store, the track's audio failed, a size is
-            below 1, or the file was rebuilt with another configuration.
+        Each track is averaged as it is read: no more than one is in memory at full size. `size` is
+        the most bands and frames of a matrix, see :func:`~.segments.averaged`. The result has the
+        shape ``(n_tracks, n_bands, n_frames)``, float32. Raises :class:`GenrelibError` when the
+        feature or a track is not in the store, the track's audio failed, or the file was rebuilt.
         """
         shape = self.shape(feature, size=size)
         rows = self._rows(feature, track_ids)

@@ -79,8 +79,6 @@ def described(feature: str) -> Feature:
 def lacking_in_audio(feature: str) -> str:
     """Reason a feature can't be had from audio, or an empty string.
 
-    Examples
-    --------
     >>> lacking_in_audio("fma_features")
     'fma_features comes with a feature pack only and cannot be computed from audio'
     """

@@ -120,11 +120,8 @@ def write(
 def read(path: Path) -> Contents:
     """Return what a pack holds but for its matrices, verified.
 
-    Raises
-    ------
-    GenrelibError
-        When there is no such file, it is no pack or one of another version, it was cut or edited,
-        or holds features that this version of genrelib does not have.
+    Raises :class:`GenrelibError` when there is no such file, it is no pack or one of another
+    version, it was cut or edited, or holds features that this version of genrelib does not have.
     """
     path = Path(path).absolute()
     if not path.is_file():
@@ -314,11 +311,8 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
     licence note says who may do what with the pack, and by what right; it is shown wherever it is
     used.
 
-    Raises
-    ------
-    GenrelibError
-        When the licence note is empty, the file exists, a feature is unknown or not in the store,
-        or the disk has no room.
+    Raises :class:`GenrelibError` when the licence note is empty, the file exists, a feature is
+    unknown or not in the store, or the disk has no room.
     """
     path, names = Path(path).absolute(), sorted(set(names))
     refuse(path, licence)
@@ -355,11 +349,8 @@ def unpack(path: Path, data: Path) -> Contents:
 
     The data folder gets a copy in ``packs/``; one that is there already is verified in its place.
 
-    Raises
-    ------
-    GenrelibError
-        When the pack is not what was packed, another one of that name is there, or the disk has no
-        room.
+    Raises :class:`GenrelibError` when the pack is not what was packed, another one of that name is
+    there, or the disk has no room.
     """
     path = Path(path).absolute()
     kept = installed(data) / path.name

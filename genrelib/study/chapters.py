@@ -10,11 +10,10 @@ import inspect
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import pandas as pd
 from IPython.display import Code, Markdown
-from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator
 
 from .. import corpora, experiments, inference, plots, protocols, report, store, systems
@@ -49,6 +48,12 @@ class Study:
         self.seed = parameters.get("seed", 0)
         self.protocols = parameters.get("protocols", [])
         self.workspace = Workspace.find(name)
+        # what a notebook saves and reads, here with the study's own folders
+        self.table = partial(report.save_table, self.workspace)
+        self.read_table = partial(report.read_table, self.workspace)
+        self.figure = partial(report.save_figure, self.workspace)
+        self.predictions = partial(predictions.read, self.workspace)
+        self.validated = partial(predictions.read_valid, self.workspace)
         plots.style()
 
     @classmethod
@@ -104,18 +109,6 @@ class Study:
             self, number, systems.of_notebook(number, self.chosen()) if names is None else names
         )
 
-    def table(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
-        """Save ``tables/<name>.csv``; return `table`."""
-        return report.save_table(self.workspace, name, table)
-
-    def read_table(self, name: str) -> pd.DataFrame:
-        """Read ``tables/<name>.csv``, see :func:`genrelib.report.read_table`."""
-        return report.read_table(self.workspace, name)
-
-    def figure(self, name: str, fig: Figure | None, data: pd.DataFrame, *, caption: str) -> None:
-        """Save a figure and the numbers it shows, see :func:`genrelib.report.save_figure`."""
-        report.save_figure(self.workspace, name, fig, data, caption=caption)
-
     def audio(self, folder: str = "genres", track_ids: Iterable[str] | None = None) -> list[str]:
         """Save tracks for the page to play, see :func:`genrelib.report.save_audio`."""
         return report.save_audio(self.workspace, self.corpus, folder, track_ids)
@@ -124,14 +117,6 @@ class Study:
     def lacking(self) -> dict[str, str]:
         """Why a system is not available, by its name, as notebook 02 found it."""
         return report.lacking_systems(self.workspace)
-
-    def predictions(self, names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Read predictions of systems and records of their fits, see :func:`.predictions.read`."""
-        return predictions.read(self.workspace, names)
-
-    def validated(self, names: list[str]) -> pd.DataFrame:
-        """Read what systems predicted for validation parts, see :func:`.predictions.read_valid`."""
-        return predictions.read_valid(self.workspace, names)
 
     def findings(self, number: str, sentences: list[str]) -> Markdown:
         """Save the sentences of a notebook for the top of the report, and show them."""

@@ -28,11 +28,8 @@ PARAMETERS = (*LIMITS, *REGISTRIES)
 def parameters_of(workspace: Workspace) -> dict:
     """Read ``studies/<study>.yaml``: what the page shows, and the parameters of the notebooks.
 
-    Raises
-    ------
-    GenrelibError
-        For an unknown study, an unknown or a missing name, a corpus, system or protocol that does
-        not exist, or a file that is not YAML.
+    Raises :class:`GenrelibError` for an unknown study, an unknown or a missing name, a corpus,
+    system or protocol that does not exist, or a file that is not YAML.
     """
     known = {path.stem: path for path in (workspace.root / "studies").glob("*.yaml")}
     if workspace.study not in known:

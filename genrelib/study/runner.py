@@ -48,10 +48,8 @@ def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print
     it run. `n_jobs` processes extract and fit, -1 takes every core; `say` takes each line of
     progress.
 
-    Raises
-    ------
-    GenrelibError
-        For unknown names, and for a notebook that fails: the message names the cell.
+    Raises :class:`GenrelibError` for unknown names, and for a notebook that fails: the message
+    names the cell.
     """
     workspace = Workspace.find(name)
     parameters = parameters_of(workspace)

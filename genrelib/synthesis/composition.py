@@ -98,8 +98,6 @@ def compose(genre: str, seed: int, *, tempo: float | None = None, key: int | Non
     `tempo`, the position in the genre's range, in [0, 1], and `key`, the pitch class of the tonic,
     in [0, 12), are drawn by default.
 
-    Examples
-    --------
     >>> song = compose("blues", 7, key=9)
     >>> len(song.chords), song.key_name
     (12, 'A blues')

@@ -50,10 +50,8 @@ def write_corpus(
     ``fault_of``, ``true_genre``; and causes: ``take``, ``start_s``, ``tempo_bpm``, ``metre``,
     ``key``.
 
-    Raises
-    ------
-    GenrelibError
-        When a value is out of range, or the folder holds files that are not this corpus's.
+    Raises :class:`GenrelibError` when a value is out of range, or the folder holds files that are
+    not this corpus's.
     """
     check("n_jobs", n_jobs, numbers.Integral, -1, None)
     if n_jobs == 0:

@@ -69,8 +69,6 @@ def plan(
     There are at least 2 artists and songs each, or faults would have no partners; `duration_s` is
     in [1, 120] seconds.
 
-    Examples
-    --------
     >>> corpus = plan(artists_per_genre=2, songs_per_artist=2, duration_s=4.0, seed=0)
     >>> len(corpus), sum(recording.fault != "" for recording in corpus.values())
     (40, 6)

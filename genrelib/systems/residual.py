@@ -22,8 +22,6 @@ class ColourMap(nn.Module):
     The store keeps levels, not pictures: a third of the memory, no rounding, and a gradient with
     respect to the spectrogram, which explanations need.
 
-    Examples
-    --------
     >>> rgb = ColourMap()(torch.tensor([[[-200.0, -80.0, 0.0]]]))
     >>> [round(part, 2) for part in rgb[0, :, 0, 2].tolist()]  # the brightest: a pale yellow
     [0.99, 0.99, 0.75]

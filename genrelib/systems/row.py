@@ -46,8 +46,6 @@ def pool_size(shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...
 
     One network then serves a chromagram of 12 rows and a spectrogram of 128.
 
-    Examples
-    --------
     >>> pool_size((128, 40), wanted=(4, 4)), pool_size((3, 5), wanted=(4, 4))
     ((4, 4), (1, 2))
     """
@@ -122,8 +120,6 @@ def count_multiply_adds(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     Those of all matrix products in prediction; normalisation, activations, pooling and resizing
     multiply little and are not counted.
 
-    Examples
-    --------
     >>> count_multiply_adds(nn.Linear(5, 3), (5,))
     15
     """

