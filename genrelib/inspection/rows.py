@@ -194,7 +194,7 @@ def checked(X: pd.DataFrame, tracks: pd.DataFrame | None = None) -> pd.DataFrame
 
 
 def genre_means(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
-    """Average each summary over the tracks of an artist, then over the artists of a genre (columns)."""
+    """Average each summary over the tracks of an artist, then over the artists of a genre."""
     return _artists(X, tracks).groupby("genre").mean().T
 
 
