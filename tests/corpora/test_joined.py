@@ -224,7 +224,4 @@ def test_a_study_of_both_trains_on_one_and_tests_on_the_other(small_copies, tmp_
     overlap = pd.read_csv(tables / "09_overlap.csv", index_col=0)
     assert overlap.loc["cross_collection", ["known_artist", "known_group"]].tolist() == [0, 0]
     assert overlap.loc["cross_collection", "known_genre"] == 1
-    said = (tables / "09_findings.csv").read_text()
-    assert "Trained on gtzan alone and tested on fma" in said
-    assert "Trained on fma alone and tested on gtzan" in said
     assert "left out of gtzan: disco (6: FMA has" in (tables / "01_notes.csv").read_text()

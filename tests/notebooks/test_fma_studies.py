@@ -139,9 +139,9 @@ def test_statistics_of_whole_tracks_are_summed_up_but_not_drawn(run):
     done = run("fma_features")
     asked = table(done, "02_features").set_index("feature")["here"]
     assert list(asked.index[asked == "yes"]) == ["fma_features"]
-    rows = table(done, "02_rows")
-    assert set(rows["statistic"]) == {"value"}
-    assert len(rows) == 518
+    means = table(done, "02_genre_means")
+    assert set(means["statistic"]) == {"value"}
+    assert len(means) == 518
     assert set(table(done, "02_families")["family"]) == set(fma_copy.ROWS_OF)
     drawn = {path.stem for path in (done.report / "figures").glob("02_*.png")}
     assert {"02_probes", "02_families"} <= drawn
