@@ -163,10 +163,11 @@ ACTION_NAMES = ("exclude", "group")
 def read_sheet(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Read a CSV in UTF-8: the header, and each line that is not empty with its number.
 
-    Quotation marks within a cell stay. A line whose last one is not closed has no cells.
+    Quotation marks within a cell stay. A line whose last one is not closed has no cells. The
+    character 0, which no store can hold, becomes the one that stands for what is no text.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8-sig").replace("\0", "\ufffd")
     except (OSError, ValueError) as error:
         raise GenrelibError(
             f"{path} can't be read as a CSV in UTF-8 ({error}); save it as one."
@@ -187,7 +188,7 @@ def _filled(lines) -> Iterator[tuple[int, list[str]]]:
 
 
 def _one_by_one(text: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         try:
             cells = next(csv.reader([line], strict=True), [])
         except csv.Error:

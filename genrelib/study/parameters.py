@@ -20,6 +20,8 @@ REGISTRIES = {
     "probed": ("system", SYSTEMS),
     "protocols": ("protocol", PROTOCOLS),
 }
+UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+"""What PyYAML raises: not all that a tag or a date can't be, or a thousand brackets, is its own."""
 MAY_BE_EMPTY = ("decomposed", "probed")
 PARAMETERS = (*LIMITS, *REGISTRIES)
 """Every parameter that a notebook may declare, beside those that the runner gives."""
@@ -36,7 +38,7 @@ def parameters_of(workspace: Workspace) -> dict:
         raise unknown("study", workspace.study, known)
     try:
         parameters = yaml.safe_load(known[workspace.study].read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise GenrelibError(f"studies/{workspace.study}.yaml is not valid YAML: {error}") from error
     if not isinstance(parameters, dict):
         raise GenrelibError(
@@ -65,7 +67,11 @@ def check_values(parameters: dict) -> None:
         values = given if isinstance(given, list) else [given]
         for value in values:
             if not isinstance(value, str) or value not in registry:
-                raise unknown(kind, value, registry)
+                place = kind if name.startswith(kind) else f"{kind} in {name}"
+                raise unknown(place, value, registry)
+        if isinstance(given, list) == (name == "corpus") or len(set(values)) < len(values):
+            allowed = "one name" if name == "corpus" else "a list of names, each once"
+            raise GenrelibError(f"{name}={given!r}; allowed is {allowed}. Change it.")
         if not values and name not in MAY_BE_EMPTY:
             raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")
     if "systems" not in parameters:  # in a notebook that names only those it probes
