@@ -163,14 +163,19 @@ def test_librosa_is_compiled_by_one_process_once(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "import sys, genrelib.features.compiled; print('librosa.beat' in sys.modules)",
+        "import sys\n"
+        "from genrelib.features.compiled import beat_module\n"
+        "from numba.np.ufunc.gufunc import GUFunc\n"
+        "print('librosa.beat' in sys.modules)\n"
+        "functions = [f for f in vars(beat_module()).values() if isinstance(f, GUFunc)]\n"
+        "print({f.gufunc_builder.cache for f in functions})\n",
     ]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     first, second = (
         subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     )
-    assert (first, second) == ("True\n", "False\n")
+    assert (first, second) == ("True\n{True}\n", "False\n{True}\n")
     assert len([p for p in tmp_path.iterdir() if p.suffix != ".lock"]) == 1
 
 
