@@ -19,6 +19,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..base.errors import GenrelibError
+from ..base.text import unguarded, visible
 
 UNKNOWN = "(unknown)"
 """How the artist of a track begins when nobody knows who it is; the rest makes it its own."""
@@ -31,9 +32,6 @@ NOBODY = {
     *("", "-", "?"),
 }
 """Words that stand where an artist's name is not known, in lower case without punctuation."""
-
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Characters that steer a terminal, or turn the direction of what follows."""
 
 
 def unknown(track_id: str) -> str:
@@ -60,10 +58,7 @@ def plain(text: str) -> str:
     True
     """
     whole = text if is_utf8(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
-    shown = _UNSEEN.sub(
-        lambda match: match[0].encode("unicode_escape").decode(), " ".join(whole.split())
-    )
-    return unicodedata.normalize("NFC", shown)
+    return unicodedata.normalize("NFC", visible(" ".join(whole.split())))
 
 
 def is_utf8(text: str) -> bool:
@@ -232,7 +227,8 @@ def read(path: Path) -> pd.DataFrame:
         if trouble:
             raise _refused(path, number, trouble)
     index = pd.Index([number for number, _ in lines], name="line", dtype=int)
-    return pd.DataFrame([cells for _, cells in lines], index, list(COLUMNS), dtype=str)
+    table = pd.DataFrame([cells for _, cells in lines], index, list(COLUMNS), dtype=str)
+    return table.map(unguarded)  # as a report's table has them
 
 
 def applied(tracks: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:

@@ -15,6 +15,7 @@ import pandas as pd
 from .. import systems
 from ..base.errors import GenrelibError
 from ..base.files import Workspace, digest, replacing, write_text
+from ..base.text import guarded, unguarded
 
 TEXT = {"track_id": str, "genre": str, "predicted": str, "majority": str}
 
@@ -33,7 +34,7 @@ def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: di
             continue
         with replacing(part) as temporary:
             columns = {"float_format": "%.6g", "lineterminator": "\n", "index_label": "track_id"}
-            table.to_csv(temporary, **columns)
+            table.map(guarded).rename(index=guarded).to_csv(temporary, **columns)
     digests = {"predictions_sha256": digest(path)}
     if valid is not None:
         digests["valid_sha256"] = digest(valid_path(path))
@@ -129,7 +130,7 @@ def _read(workspace, names, *, is_valid):
 
 
 def _table(path, record):
-    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False)
+    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False).map(unguarded)
     if "majority" not in table:
         table["majority"] = ""
     where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}

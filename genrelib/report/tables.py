@@ -15,6 +15,7 @@ from pandas.api.types import infer_dtype, is_float_dtype
 
 from ..base.errors import GenrelibError
 from ..base.files import Workspace, replacing, write_text
+from ..base.text import guarded, unguarded
 from ..corpora import Corpus
 from ..features import audio
 
@@ -30,16 +31,11 @@ def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataF
     """
     whole = table if table.index.name is None else table.reset_index()
     with replacing(workspace.tables / f"{name}.csv") as temporary:
-        guarded = whole.map(lambda v: f"'{v}" if _is_formula(v) else v)
-        guarded.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        safe = whole.map(guarded).rename(columns=guarded)
+        safe.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     types = {str(column): _type(values) for column, values in whole.items()}
     _write_schema(workspace, _schema(workspace) | {name: types})
     return table
-
-
-def _is_formula(value: object) -> bool:
-    """Whether a spreadsheet might compute a text; an apostrophe in front keeps it text."""
-    return isinstance(value, str) and value.lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r")
 
 
 def _type(values: pd.Series) -> str:
@@ -76,9 +72,10 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
             f"reports/{workspace.study}/tables/{name}.csv, or its types in {SCHEMA}, is missing; "
             f"run notebook {name[:2]} of study {workspace.study!r} first."
         )
-    gaps = {column: [""] for column, kind in types.items() if kind == "float64"}
-    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=gaps)
-    return table.map(lambda v: v[1:] if _is_formula(v) and v[0] == "'" else v)
+    kinds = {guarded(column): kind for column, kind in types.items()}
+    gaps = {column: [""] for column, kind in kinds.items() if kind == "float64"}
+    table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=gaps)
+    return table.map(unguarded).rename(columns=unguarded)
 
 
 def save_figure(
