@@ -13,7 +13,6 @@ from pathlib import Path
 from types import ModuleType
 
 import librosa
-import numba
 
 from ..base.files import locked, write_text
 
@@ -26,6 +25,7 @@ def beat_module() -> ModuleType:
 
     librosa leaves one function out, which each process would compile anew in five seconds.
     """
+    import numba  # takes a third of a second, and most processes need none
 
     def kept(*args, **options):
         return guvectorize(*args, **{**options, "cache": True})

@@ -1,7 +1,7 @@
 """What features are made from: STFT, mel, tuning, CQT, onsets, and their tempogram and beats."""
 
 from collections.abc import Iterator
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,8 +11,6 @@ import scipy.sparse
 
 from .audio import SR
 from .compiled import beat_module, librosa
-
-hann_window = cache(partial(librosa.filters.get_window, "hann"))
 
 OCTAVES = 7
 BINS_PER_OCTAVE = 36
@@ -159,7 +157,16 @@ def spectra_of_windows(
 N_FFT = 2048
 HOP_LENGTH = 512
 
-_chroma_filters = cache(librosa.filters.chroma)
+
+@cache
+def hann_window(length: int) -> np.ndarray:
+    """Return the Hann window of :func:`librosa.filters.get_window`."""
+    return librosa.filters.get_window("hann", length)
+
+
+@cache
+def _chroma_filters(tuning: float) -> np.ndarray:
+    return librosa.filters.chroma(sr=SR, n_fft=N_FFT, tuning=tuning)
 
 
 def mel_spectrogram(power: np.ndarray, *, n_mels: int, fmax: float) -> np.ndarray:
@@ -238,7 +245,7 @@ class Spectra:
     def chroma(self) -> np.ndarray:
         """Chroma of the STFT at the clip's own tuning, maximum 1 [shape=(12, n_frames)]."""
         tuning = estimate_tuning(self.power, bins_per_octave=12)
-        filters = _chroma_filters(sr=SR, n_fft=N_FFT, tuning=tuning)
+        filters = _chroma_filters(tuning)
         # in this order librosa's einsum multiplies, so that the last bit is the same
         raw = (self.power.T @ filters.T).T
         return librosa.util.normalize(S=raw, norm=np.inf, axis=0)

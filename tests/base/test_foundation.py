@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -102,6 +103,22 @@ def test_feature_stores_differ_by_corpus_options_and_clip(workspace):
 def test_spread_answers_every_task(n_jobs):
     found = spread(divmod, [(n, 3) for n in range(7)], n_jobs=n_jobs, label="dividing")
     assert sorted(found) == sorted(divmod(n, 3) for n in range(7))
+
+
+@pytest.mark.parametrize(
+    ("task_s", "n_tasks", "n_sent"), [(1, 4, 0), (2, 4, 0), (2, 10, 8), (100, 3, 2), (0.5, 30, 22)]
+)
+def test_workers_start_where_they_save_time(task_s, n_tasks, n_sent, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(parallel, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(parallel, "_from_workers", lambda _, tasks, __: ["sent"] * len(tasks))
+
+    def work():
+        now[0] += task_s
+        return "here"
+
+    found = list(spread(work, [()] * n_tasks, n_jobs=2, label="working"))
+    assert found == ["here"] * (n_tasks - n_sent) + ["sent"] * n_sent
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
