@@ -35,6 +35,13 @@ def _is_above_0(value: object, high: float = math.inf) -> bool:
     return is_number and 0 < value <= high
 
 
+def _is_options(value: object) -> bool:
+    plain = (str, bool, int, float, type(None))
+    return isinstance(value, dict) and all(
+        isinstance(n, str) and isinstance(v, plain) for n, v in value.items()
+    )
+
+
 def _is_size(value: object) -> bool:
     return (
         isinstance(value, (list, tuple))
@@ -44,7 +51,7 @@ def _is_size(value: object) -> bool:
 
 
 LIMITS: dict[str, tuple[str, Callable[[object], bool]]] = {
-    "corpus_options": ("names and values, {} for none", lambda v: isinstance(v, dict)),
+    "corpus_options": ("names and plain values, {} for none", _is_options),
     "clip_s": ("a number of seconds above 0", _is_above_0),
     # with more folds a genre's few artists no longer fill them
     "n_folds": ("a whole number from 2 to 5", lambda v: _is_whole(v, 2, 5)),

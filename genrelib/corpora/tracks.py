@@ -129,7 +129,7 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     _refuse(ids[~tracks["official_split"].isin(SPLITS)], f"a split other than {SPLITS}")
     usable = tracks["exclude"] == ""
     _refuse(ids[usable & ~tracks["path"].map(os.path.isabs)], "no absolute path")
-    _refuse(ids[usable & ~(tracks["duration_s"] > 0)], "no duration")
+    _refuse(ids[usable & ~tracks["duration_s"].between(1e-9, 1e9)], "no duration")
     extra = [column for column in PLANTED if column in tracks]
     return tracks[[*COLUMNS, *extra]].astype({"duration_s": float})
 

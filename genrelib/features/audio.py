@@ -124,11 +124,10 @@ def held_s(path: Path) -> float:
 
 def _held(path: Path) -> int:
     """Return how many frames a file holds: a header is a claim."""
-    with _opened(path) as sound:
-        with contextlib.suppress(soundfile.SoundFileError):
-            sound.seek(max(0, sound.frames - sound.samplerate))
-            if len(sound.read(1)):
-                return sound.frames
+    with _opened(path) as sound, contextlib.suppress(soundfile.SoundFileError):
+        sound.seek(max(0, sound.frames - sound.samplerate))
+        if len(sound.read(1)):
+            return sound.frames
     with _opened(path) as sound:
         return sum(map(len, _blocks(path, sound)))
 
