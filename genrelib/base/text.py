@@ -7,7 +7,9 @@ import html
 import re
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_MARKS = re.compile(r"[\\$`*_\[\]|#~]|:(?=//)|(?<=www)\.|^[-+=]|^\d{1,9}[.)]")
+_MARKS = re.compile(
+    r"[\\$`*\[\]|#~]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^[-+=]|^\d{1,9}[.)]"
+)
 
 
 def visible(text: str) -> str:

@@ -19,6 +19,10 @@ from ..base.text import guarded, unguarded
 
 TEXT = {"track_id": str, "genre": str, "predicted": str, "majority": str}
 
+RECORD = {"key": str, "system": str, "protocol": str, "repeat": int, "fold": int, "seed": int}
+RECORD |= {"genres": list, "genres_trained": list, "fit_seconds": (int, float), "curve": list}
+"""What a record that counts holds, among other things, and of which type."""
+
 
 def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: dict) -> None:
     """Write the predictions of one fit; `record`, what was fitted, holds ``key``.
@@ -59,7 +63,8 @@ def record_of(path: Path) -> dict:
         if "valid_sha256" in record:
             parts[valid_path(path)] = record["valid_sha256"]
         is_whole = all(digest(part) == known for part, known in parts.items())
-    except (OSError, ValueError, KeyError, TypeError):
+        is_whole = is_whole and all(isinstance(record[n], kind) for n, kind in RECORD.items())
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return record if is_whole else {}
 
@@ -131,6 +136,9 @@ def _read(workspace, names, *, is_valid):
 
 def _table(path, record):
     table = pd.read_csv(path, dtype=TEXT, keep_default_na=False).map(unguarded)
+    wanted = ["track_id", "genre", "predicted", *(f"p_{genre}" for genre in record["genres"])]
+    if [column for column in table if column != "majority"] != wanted:
+        raise GenrelibError(f"{path} has not the columns {', '.join(wanted)}; delete it and run.")
     if "majority" not in table:
         table["majority"] = ""
     where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}

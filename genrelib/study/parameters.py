@@ -22,6 +22,7 @@ REGISTRIES = {
 }
 UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 """What PyYAML raises: not all that a tag or a date can't be, or a thousand brackets, is its own."""
+MOST_CHARACTERS = 100_000
 MAY_BE_EMPTY = ("decomposed", "probed")
 PARAMETERS = (*LIMITS, *REGISTRIES)
 """Every parameter that a notebook may declare, beside those that the runner gives."""
@@ -37,7 +38,7 @@ def parameters_of(workspace: Workspace) -> dict:
     if workspace.study not in known:
         raise unknown("study", workspace.study, known)
     try:
-        parameters = yaml.safe_load(known[workspace.study].read_text(encoding="utf-8"))
+        parameters = _loaded(known[workspace.study].read_text(encoding="utf-8"))
     except UNREADABLE as error:
         raise GenrelibError(f"studies/{workspace.study}.yaml is not valid YAML: {error}") from error
     if not isinstance(parameters, dict):
@@ -45,6 +46,12 @@ def parameters_of(workspace: Workspace) -> dict:
             f"studies/{workspace.study}.yaml holds {type(parameters).__name__}; "
             "a mapping of parameter names to values is needed. See studies/demo.yaml."
         )
+    for name in FOR_THE_PAGE:
+        if not isinstance(parameters.get(name, ""), str):
+            raise GenrelibError(
+                f"{name}={parameters[name]!r} in studies/{workspace.study}.yaml; text is needed: "
+                "put it in quotation marks."
+            )
     declared = set().union(*(declared_in(path) for path in source_notebooks(workspace)))
     known = (declared | set(FOR_THE_PAGE)) - set(GIVEN)
     for name in parameters:
@@ -55,6 +62,27 @@ def parameters_of(workspace: Workspace) -> dict:
         raise GenrelibError(f"studies/{workspace.study}.yaml lacks: {', '.join(missing)}.")
     check_values(parameters)
     return parameters
+
+
+def _loaded(text: str) -> object:
+    """Load YAML that is small, names nothing twice, and means what it says: no aliases."""
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"{len(text)} characters; at most {MOST_CHARACTERS} are read")
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"*{event.anchor} stands for what is written elsewhere; write it out")
+    return yaml.load(text, _Once)
+
+
+class _Once(yaml.SafeLoader):
+    """Loads what `yaml.safe_load` does, but no mapping that has a key twice."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"{key!r} is given more than once; keep one")
+        return super().construct_mapping(node, deep)
 
 
 def check_values(parameters: dict) -> None:

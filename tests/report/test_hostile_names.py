@@ -3,9 +3,15 @@
 The browser's part is ``torture.page_cases``.
 """
 
+import html
+import re
+
 import pytest
 from helpers import hostile
 from helpers.notebooks import run_here
+
+from genrelib.base.text import markdown
+from genrelib.corpora.credits import plain
 
 SMALL = {"systems": ["mel_svm"], "probed": ["mel_svm"], "probed_tracks": 1, "probed_strengths": 1}
 
@@ -24,6 +30,12 @@ def test_names_are_text_wherever_they_are_shown(corpus, only, tmp_path):
     tables = list(report.rglob("*.csv"))
     assert len(tables) > 5
     assert {path.name: cells for path in tables if (cells := hostile.formulas(path))} == {}
+
+
+@pytest.mark.parametrize("text", [*map(plain, hostile.payloads()), "__a__ a_b", "12. c", "- x"])
+def test_markdown_shows_a_text_as_it_is(text):
+    shown = html.unescape(re.sub("<.*?>", "", hostile.markdown(f"* {markdown(text)}"))).strip()
+    assert shown == text
 
 
 @pytest.mark.parametrize("payload", hostile.payloads())
