@@ -10,6 +10,12 @@ test of these rooms fails. A seeded sample is drawn from all of them. Text is ne
 A mutant lives in a process of its own, forked when the libraries are loaded; files are not touched.
 First come the tests that run the changed line, the quickest first, so that the simulations meet
 only what all others let live.
+
+Not every survivor is a gap. These kinds change nothing that can be seen: another order where an
+index or a registry sorts afterwards (``sort=False``); a tolerance one off (``1e-9``, a rounding to
+6 digits); a bound moved to where no value lies (a p of exactly 0.05, ``clip(share, 0, 1)``); the
+first for the last of equal values (``iloc[0]``); a frozen class that can be changed, a strict
+``zip`` of what is equally long.
 """
 
 import argparse

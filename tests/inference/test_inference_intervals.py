@@ -58,6 +58,7 @@ def test_one_cluster_tells_nothing_of_the_spread():
     assert cluster_interval(values, np.zeros(40), rng(0)) == (0, 1)
     found = estimate(values, np.zeros(40), DIFFERENCE)
     assert found.interval == (-1, 1)
+    assert np.isnan(found.se)
     assert np.isnan(found.p_value)
     assert np.isnan(minimum_detectable_difference(found))
 
