@@ -1,13 +1,14 @@
 """Intervals of clustered tests: limits, scales, and what scipy and statsmodels say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
-from genrelib.inference import DIFFERENCE, LOSS, ClusterBootstrap, cluster_interval
+from genrelib.inference import DIFFERENCE, LOSS, ClusterBootstrap, cluster_interval, means
 from genrelib.inference.intervals import (
     SHARE,
     Estimate,
@@ -57,6 +58,7 @@ def test_one_cluster_tells_nothing_of_the_spread():
     assert cluster_interval(values, np.zeros(40), rng(0)) == (0, 1)
     found = estimate(values, np.zeros(40), DIFFERENCE)
     assert found.interval == (-1, 1)
+    assert np.isnan(found.se)
     assert np.isnan(found.p_value)
     assert np.isnan(minimum_detectable_difference(found))
 
@@ -208,3 +210,13 @@ def test_the_difference_has_the_range_of_the_wider_and_the_fewer_clusters():
     for gap in (one - other, other - one):
         assert gap.span == (-2.0, 2.0)
         assert gap.df == 3
+
+
+def test_means_keep_the_order_of_the_rows_and_leave_out_what_has_no_value():
+    rows = pd.DataFrame({"track_id": list("abac"), "part": list("zzbb")})
+    rows["drop"] = [0.1, 0.3, 0.5, np.nan]
+    found = means(rows, ["part"], "drop", pd.Series(list("xyz"), list("abc")), seed=0)
+    assert found["part"].tolist() == ["z", "b"]
+    assert found["n_tracks"].tolist() == [2, 1]
+    assert found["drop"].tolist() == pytest.approx([0.2, 0.5])
+    assert found.loc[1, ["low", "high"]].tolist() == [-1, 1]  # of one artist

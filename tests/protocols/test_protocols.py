@@ -385,3 +385,12 @@ def test_of_what_leaks_at_most_five_are_named(tracks, n):
         GenrelibError, match=rf"{n} track\(s\) in both .*: {re.escape(named)}\. The"
     ):
         check(leaking, tracks)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_artist_who_is_the_last_of_one_of_two_genres_does_not_validate(seed):
+    tracks = tracks_of({"blues": [1] * 8, "rock": [1, 1], "jazz": [1] * 4})
+    tracks.loc[tracks["group"].isin(["blues0", "rock0"]), "group"] = "both"
+    for fold in folds("artist_grouped", tracks, n_folds=2, n_repeats=1, seed=seed):
+        rest = tracks.loc[[*fold.train, *fold.valid], "genre"]
+        assert set(tracks.loc[list(fold.train), "genre"]) == set(rest)
