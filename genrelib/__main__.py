@@ -11,6 +11,7 @@ from . import corpora, store, systems
 from .base import parallel
 from .base.errors import GenrelibError
 from .base.files import Workspace
+from .base.text import printable
 from .corpora import Corpus, packed
 from .corpora.fetching import MIRROR
 from .inspection.search import features_of
@@ -140,11 +141,6 @@ def _add_n_jobs(parser) -> None:
     parser.add_argument("--n-jobs", type=int, default=-1, help="processes; -1 takes every core")
 
 
-def _printable(error: Exception) -> str:
-    """Return an error's text without what would steer the terminal: names come from anywhere."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(error))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, do what it says, and say what came of it."""
     parser = _parser()
@@ -158,9 +154,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         said = options.does(options)
     except (GenrelibError, OSError) as error:
-        print(f"error: {_printable(error)}", file=sys.stderr)
+        print(f"error: {printable(error)}", file=sys.stderr)
         return 1
-    print(said)
+    print(printable(said))
     return 0
 
 

@@ -10,7 +10,6 @@ with the audio of those tracks that are in gtzan_mini, too.
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +21,7 @@ import pandas as pd
 from ..base.errors import GenrelibError
 from ..features.compiled import librosa
 from ..store import packs, sharing
+from ..store.building import UNREADABLE_NPZ
 from ..store.file import seconds_per_frame
 from . import gtzan
 from .tracks import Loaded
@@ -139,6 +139,7 @@ SHAPE = (128, 387)
 
 DURATION_S = 30.0
 FLOOR_DB = -80.0
+MOST_BYTES = 1_000_000_000
 
 _SHOWN = 5  # track ids that an error names
 
@@ -196,8 +197,10 @@ def read_levels(path: Path) -> dict[str, np.ndarray]:
     """Read the pack."""
     try:
         with np.load(path, allow_pickle=False) as content:  # each member's checksum is verified
+            if sum(member.file_size for member in content.zip.infolist()) > MOST_BYTES:
+                raise ValueError(f"it holds more than {MOST_BYTES} bytes")
             ids, levels = content["track_id"], content["log_mel_u8"]
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE_NPZ as error:
         raise GenrelibError(
             f"{path} is not the feature pack {NAME}, or is damaged ({error}); it must be an .npz "
             "file with the arrays track_id and log_mel_u8: fetch it again."

@@ -8,7 +8,6 @@ The headings are those of Mitchell et al. [1]_ and Gebru et al. [2]_; the prose 
 """
 
 import functools
-import html
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -17,6 +16,7 @@ import jinja2
 
 from ..base.errors import unknown
 from ..base.files import Workspace, write_text
+from ..base.text import markdown
 from ..corpora import CORPORA
 from ..inference.wording import title
 from ..protocols import PROTOCOLS
@@ -173,16 +173,16 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     templates.filters |= {
-        "text": _text,
+        "text": markdown,
         "percent": _number(".1f", 100, "%"),
         "points": _number(".1f", 100),
         "number": _number(".3f"),
         "whole": _number(".0f"),
         "millions": _number(".3f", 1e-6),
         "strength": _number("g"),
-        "intervention": lambda name: _text(title(name, INTERVENTIONS)),
-        "protocol": lambda name: _text(title(name, PROTOCOLS)),
-        "kind": lambda name: _text(KINDS.get(name, name)),
+        "intervention": lambda name: markdown(title(name, INTERVENTIONS)),
+        "protocol": lambda name: markdown(title(name, PROTOCOLS)),
+        "kind": lambda name: markdown(KINDS.get(name, name)),
     }
     return templates
 
@@ -192,9 +192,3 @@ def _number(form: str, scale: float = 1.0, unit: str = ""):
     return lambda value: (
         "–" if value is None else f"{scale * float(value):{form}}{unit}".replace("-", "−")
     )
-
-
-def _text(value: object) -> str:
-    """Escape what Markdown or HTML would take for a mark; one line, whatever `value` holds."""
-    line = html.escape(" ".join(str(value).split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", line)

@@ -147,7 +147,7 @@ def _figure(path: Path) -> dict:
         return {
             "path": f"figures/{path.name}",
             "data": f"tables/{path.stem}.csv",
-            "caption": image.info["Description"],
+            "caption": image.info.get("Description", ""),
             "width": image.width,
             "height": image.height,
         }

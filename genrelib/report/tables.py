@@ -7,6 +7,7 @@ caption in its own metadata, so that the page needs no second list.
 import json
 import shutil
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 import soundfile
@@ -15,9 +16,11 @@ from pandas.api.types import infer_dtype, is_float_dtype
 
 from ..base.errors import GenrelibError
 from ..base.files import Workspace, replacing, write_text
+from ..base.text import guarded, unguarded
 from ..corpora import Corpus
 from ..features import audio
 
+TYPES = {"int64", "bool", "float64", "str"}
 SCHEMA = "schema.json"
 """Beside the tables: the type of each column, as it was written."""
 
@@ -30,16 +33,11 @@ def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataF
     """
     whole = table if table.index.name is None else table.reset_index()
     with replacing(workspace.tables / f"{name}.csv") as temporary:
-        guarded = whole.map(lambda v: f"'{v}" if _is_formula(v) else v)
-        guarded.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        safe = whole.map(guarded).rename(columns=guarded)
+        safe.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     types = {str(column): _type(values) for column, values in whole.items()}
     _write_schema(workspace, _schema(workspace) | {name: types})
     return table
-
-
-def _is_formula(value: object) -> bool:
-    """Whether a spreadsheet might compute a text; an apostrophe in front keeps it text."""
-    return isinstance(value, str) and value.lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r")
 
 
 def _type(values: pd.Series) -> str:
@@ -53,7 +51,22 @@ def _type(values: pd.Series) -> str:
 
 def _schema(workspace: Workspace) -> dict[str, dict[str, str]]:
     path = workspace.tables / SCHEMA
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    schema = _json(path) if path.exists() else {}
+    if not all(isinstance(t, dict) and set(t.values()) <= TYPES for t in schema.values()):
+        raise GenrelibError(f"{path} is damaged; delete it and run the study again.")
+    return schema
+
+
+def _json(path: Path) -> dict:
+    """Read an object that this project wrote."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+        error = f"it holds {type(found).__name__}"
+    except (ValueError, RecursionError) as caught:
+        error = caught
+    raise GenrelibError(f"{path} is damaged ({error}); delete it and run the study again.")
 
 
 def _write_schema(workspace: Workspace, schema: dict) -> None:
@@ -76,9 +89,18 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
             f"reports/{workspace.study}/tables/{name}.csv, or its types in {SCHEMA}, is missing; "
             f"run notebook {name[:2]} of study {workspace.study!r} first."
         )
-    gaps = {column: [""] for column, kind in types.items() if kind == "float64"}
-    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=gaps)
-    return table.map(lambda v: v[1:] if _is_formula(v) and v[0] == "'" else v)
+    kinds = {guarded(column): kind for column, kind in types.items()}
+    gaps = {column: [""] for column, kind in kinds.items() if kind == "float64"}
+    try:
+        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=gaps)
+    except ValueError as error:
+        table = pd.DataFrame()
+        kinds = {f"values of their types ({error})": ""}
+    if list(table) != list(kinds):
+        raise GenrelibError(
+            f"{path} was changed: it has not {', '.join(kinds)}; run notebook {name[:2]} again."
+        )
+    return table.map(unguarded).rename(columns=unguarded)
 
 
 def save_figure(
@@ -146,9 +168,7 @@ def read_run(workspace: Workspace) -> dict:
     path = workspace.report / "run.json"
     if not path.exists():
         return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise GenrelibError(
-            f"reports/{workspace.study}/run.json is damaged ({error}); delete it and run again."
-        ) from error
+    run = _json(path)
+    if not all(isinstance(r, dict) and "seconds" in r for r in run.get("notebooks", {}).values()):
+        raise GenrelibError(f"{path} is damaged; delete it and run the study again.")
+    return run

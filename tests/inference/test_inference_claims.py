@@ -96,6 +96,12 @@ def decided(case, **words):
             {},
             NO_FIGURE + LOSES + " on the 36 tracks that both make answerable",
         ),
+        (
+            {"n_unanswerable": 1, "n_both": 47} | LOSS,
+            {},
+            NO_FIGURE + LOSES + " on the 47 tracks that both make answerable",
+        ),
+        ({"n_unanswerable": 0, "n_both": 48} | LOSS, {}, NO_FIGURE + LOSES),
     ],
 )
 def test_the_verdict_follows_the_numbers(case, words, expected):
@@ -181,6 +187,7 @@ def test_claims_have_a_line_for_each_system():
     )
     assert table.loc["gmm", "verdict"] == "not available here: no stack"
     assert table.loc["nn", "verdict"] == "not available here: it was not run"
+    assert table.loc["nn", ["n_split", "n_artist", "n_both"]].tolist() == [0, 0, 0]
 
 
 def test_findings_count_the_claims():
@@ -192,5 +199,8 @@ def test_findings_count_the_claims():
         scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4, claims=table
     )
     assert "1 of 2 systems are not available here." in sentences
+    rerun = table[table["system"] == "svm"]
+    known = findings(scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4, claims=rerun)
+    assert not any("not available" in sentence for sentence in known)
     (counts,) = [s for s in sentences if s.startswith("Of 1 claims about this music")]
     assert "0 are not contradicted, 1 are not reached, 0 are exceeded; 0 are about" in counts

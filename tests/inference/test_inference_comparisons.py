@@ -105,6 +105,10 @@ def test_the_corrected_t_takes_folds_and_sizes_from_the_records():
     assert len(fold["knn"]) == 8
     known = corrected_t((fold["knn"] - fold["gmm"]).to_numpy(), 12 / 48)
     assert table["p_corrected_t"][0] == pytest.approx(known)
+    others = [records_of(rows.assign(**{name: "other"}), 1) for name in ("system", "protocol")]
+    records = pd.concat([*others, records_of(rows)])
+    again = comparisons(rows, records, GROUPS, protocol="track_random", seed=0)
+    assert again["p_corrected_t"][0] == table["p_corrected_t"][0]
 
 
 def test_a_track_is_decided_once_over_its_repeats():
@@ -190,6 +194,16 @@ def test_letters_of_a_known_display():
     assert table["letters"].tolist() == ["a", "ab", "bc", "c"]
     assert table["first"].tolist() == [1, 1, 2, 3]
     assert table["last"].tolist() == [2, 3, 4, 4]
+    assert table.index.tolist() == [0, 1, 2, 3]
+
+
+def test_after_z_letters_are_counted():
+    names = [f"s{i}" for i in range(30)]
+    apart = [(a, b) for a, b in itertools.combinations(names, 2) if int(b[1:]) - int(a[1:]) > 1]
+    letters = ranks(names, apart)["letters"].tolist()
+    assert letters[:2] == ["a", "ab"]
+    assert letters[25:28] == ["yz", "za2", "a2b2"]
+    assert letters[-1] == "c2"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -201,6 +215,8 @@ def test_two_systems_share_a_letter_just_if_they_are_not_told_apart(seed):
     known = set(map(frozenset, apart))
     for a, b in itertools.combinations(names, 2):
         assert bool(set(letters[a]) & set(letters[b])) == (frozenset((a, b)) not in known)
+    held = [{n for n in names if letter in letters[n]} for letter in set("".join(letters))]
+    assert not any(one < other for one in held for other in held)  # no letter without need
 
 
 def test_a_corrected_test_needs_larger_differences():
@@ -238,6 +254,24 @@ def test_findings_answer_the_primary_comparisons_first():
     assert "The difference is not known: one of" in said[1]
 
 
+def test_the_best_network_is_compared_whatever_the_order_of_the_pair():
+    rows = pd.concat(
+        predictions(accuracy, name, "artist_grouped")
+        for name, accuracy in (("mel_svm", 0.9), ("cnn_2d", 0.5), ("mel_svm_train", 0.7))
+    )
+    table = comparisons(rows, records_of(rows), GROUPS, protocol="artist_grouped", seed=0)
+    found = score(rows, GROUPS, seed=0)
+    given = {"comparisons": {"artist_grouped": table}, "networks": ["cnn_2d"]}
+    said = findings(found, leakage(rows, GROUPS, seed=0), 4, **given)
+    accuracy = found.set_index("system")["accuracy"]
+    for sentence, name in zip(said, ("mel_svm", "mel_svm_train"), strict=False):
+        gap = 100 * (accuracy["cnn_2d"] - accuracy[name])
+        assert f"is {gap:+.1f} points [" in sentence
+        low, high = (float(end) for end in sentence.split("points [")[1].split("]")[0].split(", "))
+        assert low < gap < high
+        assert sentence.startswith("Comparison 2, with equal") == (name == "mel_svm_train")
+
+
 def test_findings_count_the_pairs():
     rows = several(0.95, 0.5, 0.45)
     table = comparisons(rows, records_of(rows), GROUPS, protocol="track_random", seed=0)
@@ -248,4 +282,6 @@ def test_findings_count_the_pairs():
         comparisons={"track_random": table},
     )
     assert any("2 of 3 differ significantly" in sentence for sentence in said)
+    naive = (table["p_mcnemar_holm"] < 0.05).sum()
+    assert any(f"for independent, {naive} would" in sentence for sentence in said)
     assert any(f"{100 * table['mdd_holm'].median():.1f} points" in sentence for sentence in said)

@@ -140,3 +140,16 @@ def test_losses_are_corrected_for_their_number():
     many = leakage(rows, GROUPS, seed=0)
     assert alone["p_holm"][0] == alone["p"][0] == many["p"][0]
     assert many["p_holm"].min() > 10 * many["p"].min()
+
+
+def test_findings_count_significant_losses_and_gains_of_a_step():
+    rows = under("track_random", "artist_grouped")
+    step = {"step": "1", "before": "track_random", "after": "size_matched", "taken_away": "size"}
+    steps = pd.DataFrame([step] * 5).assign(n_tracks=[48, 48, 48, 48, 1])
+    steps = steps.assign(difference=[0.2, 0.1, -0.3, -0.02, 0.0], p_holm=[0.01, 0.5, 0.01, 0.5, 1])
+    tables = scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4
+    (said,) = [s for s in findings(*tables, steps=steps) if s.startswith("Step")]
+    assert "a significant loss for 1 of 5 systems, a gain for 1." in said
+    assert "(taken away: size): -0.0 points at the median system" in said
+    nothing = steps.assign(n_tracks=0)
+    assert not [s for s in findings(*tables, steps=nothing) if s.startswith("Step")]
