@@ -1,4 +1,4 @@
-"""The command line: ``python -m genrelib run | list | pack | unpack``, or ``genrelib``."""
+"""The command line: ``python -m genrelib run | list | score | pack | unpack``, or ``genrelib``."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from .corpora.fetching import MIRROR
 from .inspection.search import features_of
 from .store import sharing
 from .store.packs import FOLDER
-from .study import runner
+from .study import runner, scoring
 from .study.parameters import parameters_of
 
 
@@ -41,6 +41,19 @@ def _list(_options: argparse.Namespace) -> str:
     """List the studies with their titles."""
     paths = sorted((Workspace.find("").root / "studies").glob("*.yaml"))
     return "\n".join(f"{p.stem:15} {parameters_of(Workspace.find(p.stem))['title']}" for p in paths)
+
+
+def _score(options: argparse.Namespace) -> str:
+    """Score a system on a published split; say the figures."""
+    return scoring.run(
+        options.system,
+        options.corpus,
+        options.protocol,
+        Workspace.find(""),
+        tracks=options.tracks,
+        to=options.to,
+        seed=options.seed,
+    )
 
 
 def _pack(options: argparse.Namespace) -> str:
@@ -90,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="genrelib", description="A reproducible study of music genre recognition."
     )
     parser.add_argument("--version", action="version", version=f"genrelib {version('genrelib')}")
-    commands = parser.add_subparsers(required=True, metavar="run | list | pack | unpack")
+    commands = parser.add_subparsers(required=True, metavar="run | list | score | pack | unpack")
 
     def command(name: str, does, description: str, **more) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=description, description=description, **more)
@@ -108,6 +121,26 @@ def _parser() -> argparse.ArgumentParser:
         "--scheduler", metavar="tcp://HOST:8786", help="of the dask cluster that does the work"
     )
     command("list", _list, "list the studies that can be run")
+    scored = command(
+        "score",
+        _score,
+        "fit one system on the training part of a published split and score its test part, or its "
+        "validation part where the corpus has no test part",
+    )
+    scored.add_argument("--system", required=True, help="such as best_ensemble")
+    scored.add_argument(
+        "--corpus",
+        required=True,
+        nargs="+",
+        metavar="NAME",
+        help="a corpus, a pack (.h5), or files of log-mel levels (.npz)",
+    )
+    scored.add_argument("--protocol", required=True, help="fault_filtered or official")
+    scored.add_argument(
+        "--tracks", type=Path, metavar="CSV", help="what .npz files are of; by default GTZAN"
+    )
+    scored.add_argument("--to", type=Path, metavar="FOLDER", help="by default reports/score")
+    scored.add_argument("--seed", type=int, default=0)
     packing = command(
         "pack",
         _pack,
