@@ -2,11 +2,13 @@
 
 import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
 from ..base.errors import GenrelibError
 from .compiled import librosa
@@ -98,13 +100,62 @@ def read_middle(path: Path, clip_s: float) -> np.ndarray:
         if n_frames > LONG_S * stored_sr:
             return _window(path, n_frames, stored_sr, clip_s)
     y = read(path)
-    n_frames = len(y) * stored_sr / SR
-    if n_frames < min(0.99 * stated, clip_s * stored_sr - 1):
-        raise GenrelibError(
-            f"{path} states {stated / stored_sr:.1f} s, but {n_frames / stored_sr:.1f} s can be "
-            "decoded: it is cut or damaged; download it again."
-        )
+    if len(y) * stored_sr / SR < min(0.99 * stated, clip_s * stored_sr - 1):
+        raise _cut(path, stated / stored_sr, len(y) / SR)
     return excerpt(y, SR, clip_s)
+
+
+def windows(
+    path: Path, clip_s: float, *, spare_s: float = 0.0
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Decode a file clip by clip: yield each clip's first second and its samples at :data:`SR`.
+
+    As many clips of `clip_s` seconds as the file has room for lie around its middle; the one clip
+    of a file shorter than two equals that of :func:`read_middle`. A file that differs by at most
+    `spare_s` from a clip is one, at its own length. No more than a clip is in memory, and samples
+    are those of the whole file resampled.
+
+    Raises :class:`GenrelibError` as :func:`read`, and in the end for a file that lacks much of what
+    its header states.
+    """
+    with _opened(path) as sound:
+        n_stated, stored_sr = sound.frames, sound.samplerate
+        total = math.ceil(n_stated * SR / stored_sr)
+        size = round(clip_s * SR)
+        if abs(total - size) <= spare_s * SR:
+            size = total
+        n_clips = max(1, total // size)
+        first = max(0, total - n_clips * size) // 2
+        held, begin, n_made, done = np.zeros(0, dtype=np.float32), 0, 0, 0
+        for y in _blocks(path, sound, n_stated):
+            held, n_made = np.concatenate([held, y]), n_made + len(y)
+            while done < n_clips and begin + len(held) >= first + (done + 1) * size:
+                start = first + done * size
+                yield start / SR, held[start - begin : start - begin + size]
+                held, begin, done = held[start - begin + size :], start + size, done + 1
+        if n_made < 0.99 * total:
+            raise _cut(path, n_stated / stored_sr, n_made / SR)
+        if done < n_clips:  # a short file, or one that lacks a little
+            rest = held[max(0, first + done * size - begin) :]
+            yield (first + done * size) / SR, np.pad(rest, (0, size - len(rest)))
+
+
+def _blocks(path: Path, sound: soundfile.SoundFile, n_stated: int) -> Iterator[np.ndarray]:
+    """Decode a whole file block by block, mono at :data:`SR`."""
+    resampler = soxr.ResampleStream(sound.samplerate, SR, 1, dtype="float32", quality="HQ")
+    while sound.tell() < n_stated:
+        y = _mixed_down(path, sound, _BLOCK)
+        is_last = len(y) < _BLOCK or sound.tell() >= n_stated
+        yield y if sound.samplerate == SR else resampler.resample_chunk(y, last=is_last)
+        if is_last:
+            return
+
+
+def _cut(path: Path, stated_s: float, decoded_s: float) -> GenrelibError:
+    return GenrelibError(
+        f"{path} states {stated_s:.1f} s, but {decoded_s:.1f} s can be decoded: it is cut or "
+        "damaged; download it again."
+    )
 
 
 def _window(path: Path, n_frames: int, stored_sr: int, clip_s: float) -> np.ndarray:

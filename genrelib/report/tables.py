@@ -30,15 +30,19 @@ def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataF
     """
     whole = table if table.index.name is None else table.reset_index()
     with replacing(workspace.tables / f"{name}.csv") as temporary:
-        guarded = whole.map(lambda v: f"'{v}" if _is_formula(v) else v)
-        guarded.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        guarded(whole).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     types = {str(column): _type(values) for column, values in whole.items()}
     _write_schema(workspace, _schema(workspace) | {name: types})
     return table
 
 
+def guarded(table: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before texts that a spreadsheet might compute, so that they stay texts."""
+    return table.map(lambda v: f"'{v}" if _is_formula(v) else v)
+
+
 def _is_formula(value: object) -> bool:
-    """Whether a spreadsheet might compute a text; an apostrophe in front keeps it text."""
+    """Whether a spreadsheet might compute a text."""
     return isinstance(value, str) and value.lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r")
 
 
