@@ -1,21 +1,24 @@
 """Novelty: how far a recording lies from the tracks that a model was trained on.
 
-A recording is summed up by three numbers for each mel band: its mean level, its spread, and how
-much it moves from frame to frame. Its novelty is the mean distance, in standard deviations of the
-training tracks, to the :data:`NEIGHBOURS` nearest of them (Ramaswamy, Rastogi & Shim 2000). What
-exceeds the threshold is unlike the training music: a classifier's answer to it means nothing,
+A recording is summed up by the mean, the spread, and the movement from frame to frame of each mel
+band and each MFCC, and by how strongly groups of bands pulse at slow and fast rates. Its novelty is
+the mean distance, in standard deviations of the training tracks, to the :data:`NEIGHBOURS` nearest
+of them (after Ramaswamy, Rastogi & Shim 2000). What exceeds the threshold is unlike the training music: a classifier's answer to it means nothing,
 however sure it looks. The threshold is a quantile of music alone, by artists that were not among
 the tracks it was compared with: no speech, noise or silence chose it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from scipy.fft import dct
 from sklearn.neighbors import NearestNeighbors
 
 from ..base.seeds import rng
+from ..features.segments import averaged
 
 FEATURE = "log_mel"
 """What recordings are compared by, whatever the system listens to."""
@@ -31,9 +34,15 @@ _BLOCK = 64  # tracks that are read at a time
 
 
 def summary(log_mel: np.ndarray) -> np.ndarray:
-    """Sum up log-mel matrices ``(n, 128, n_frames)``, in dB: float32 of shape ``(n, 384)``."""
-    moves = np.abs(np.diff(log_mel, axis=2)).mean(axis=2)
-    return np.concatenate([log_mel.mean(axis=2), log_mel.std(axis=2), moves], axis=1)
+    """Sum up log-mel matrices ``(n, 128, n_frames)``, in dB: one row of numbers each, float32."""
+    rows = np.concatenate([log_mel, dct(log_mel, axis=1, norm="ortho")[:, :20]], axis=1)
+    moves = np.abs(np.diff(rows, axis=2)).mean(axis=2)
+    groups = averaged(log_mel, 16, None)
+    pulse = np.abs(np.fft.rfft(groups - groups.mean(axis=2, keepdims=True), axis=2))
+    edges = np.unique(np.geomspace(1, pulse.shape[2], 9).astype(int))
+    rates = [np.log1p(pulse[:, :, a:b].mean(axis=2)) for a, b in pairwise(edges)]
+    parts = [rows.mean(axis=2), rows.std(axis=2), moves, *rates]
+    return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
 def summaries(store, track_ids: Sequence[str]) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Reasons: which moments and bands of a clip its answer rests on, for any system.
 
-A piece of the clip is replaced by the training tracks' mean of each band, an average timbre without
-rhythm, and the system asked again (occlusion, Zeiler & Fergus 2014). What the answer's probability
-loses is what it owes to the piece.
+A moment is replaced by the training tracks' mean of each band, and a band is brought to their mean
+level; then the system is asked again (after occlusion, Zeiler & Fergus 2014). What the answer's
+probability loses is what it owes to the piece. A band is not replaced, since no music has one that
+never moves: every system would lose its answer.
 """
 
 import numpy as np
@@ -27,7 +28,7 @@ def occluded(model: Model, X: np.ndarray, genre: int) -> pd.DataFrame:
     changed = np.repeat(X[np.newaxis], len(pieces), axis=0)
     for copy, (kind, first, end) in zip(changed, pieces, strict=True):
         if kind == "band":
-            copy[first:end] = model.baseline[first:end]
+            copy[first:end] += model.baseline[first:end] - X[first:end].mean(axis=1, keepdims=True)
         else:
             copy[:, first:end] = model.baseline
     before = model.probabilities(X[np.newaxis])[0, genre]
