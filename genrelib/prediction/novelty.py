@@ -3,9 +3,10 @@
 A recording is summed up by the mean, the spread, and the movement from frame to frame of each mel
 band and each MFCC, and by how strongly groups of bands pulse at slow and fast rates. Its novelty is
 the mean distance, in standard deviations of the training tracks, to the :data:`NEIGHBOURS` nearest
-of them (after Ramaswamy, Rastogi & Shim 2000). What exceeds the threshold is unlike the training music: a classifier's answer to it means nothing,
-however sure it looks. The threshold is a quantile of music alone, by artists that were not among
-the tracks it was compared with: no speech, noise or silence chose it.
+of them (after Ramaswamy, Rastogi & Shim 2000). What exceeds the threshold is unlike the training
+music: a classifier's answer to it means nothing, however sure it looks. The threshold is a quantile
+of music alone, by artists that were not among the tracks it was compared with: no speech, noise or
+silence chose it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -94,16 +94,24 @@ def shown(path: Path) -> str:
 def listen(model: Model, path: Path, *, is_explained: bool = True) -> Song:
     """Hear a file, clip by clip; what can't be read is a song with its `failure`."""
     try:
-        return _heard(model, path, is_explained)
+        clips = listening.clips(path, model.header["made_with"])
+        return hear(model, clips, path=path, is_explained=is_explained)
     except (GenrelibError, OSError) as error:
         return Song(path, failure=str(error).replace(str(path), path.name))
 
 
-def _heard(model: Model, path: Path, is_explained: bool) -> Song:
+def hear(
+    model: Model,
+    clips: Iterable[tuple[float, np.ndarray]],
+    *,
+    path: Path = Path(),
+    is_explained: bool = True,
+) -> Song:
+    """Hear clips as :func:`.listening.clips` yields them: first second, and samples at 22050 Hz."""
     header, names = model.header, {model.header["feature"], novelty.FEATURE}
     size, made_with = tuple(header["size"]), header["made_with"]
     starts, chances, values, pictures, best = [], [], [], [], (-1.0, None, 0.0)
-    for start_s, y in listening.clips(path, made_with):
+    for start_s, y in clips:
         made = listening.matrices(y, names, made_with)
         X = averaged(made[header["feature"]], *size)
         starts.append(start_s)

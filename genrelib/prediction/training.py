@@ -29,22 +29,32 @@ def train(study: Study, system: str, *, leave_out: Collection[str] = ()) -> Mode
 
     Fits under the artist-disjoint split that are done are not repeated: their predictions are read.
 
-    Raises :class:`GenrelibError` for an unknown system, and where the corpus lacks its feature or
-    features can't be made from audio, see :func:`.listening.check`.
+    Raises :class:`GenrelibError` for an unknown system, and where :func:`why_not` has a reason.
     """
-    row, corpus = systems.system(system), study.corpus
-    reason = corpus.lacks(row.feature) or corpus.lacks(novelty.FEATURE)
+    reason = why_not(study, system)
     if reason:
-        raise GenrelibError(f"{system} on {corpus.name}: {reason}. Take another system or study.")
-    store = study.features(dict.fromkeys([row.feature, novelty.FEATURE]))
-    listening.check(store.configuration)
-    corpus = corpus.without(store.failures["reason"])
+        raise GenrelibError(f"no model of {system} on {study.corpus.name}: {reason}")
+    store = study.features(dict.fromkeys([systems.system(system).feature, novelty.FEATURE]))
+    corpus = study.corpus.without(store.failures["reason"])
     corpus = corpus.without(pd.Series("left out of the model", index=list(leave_out), dtype=str))
     numbers = ("n_folds", "n_repeats", "seed", "epoch_share", "image_size")
     settings = Settings(**{name: study.parameters[name] for name in numbers})
     planned = experiments.plan([system], [KEPT[0]], corpus, store, study.workspace, settings)
     fits = [fit for fit in planned if (fit.fold.protocol, fit.fold.repeat) == KEPT]
     return _trained(fits, corpus, store, study.name, study.seed)
+
+
+def why_not(study: Study, system: str) -> str:
+    """Reason why there can't be a model that takes audio, or an empty string."""
+    corpus = study.corpus
+    lacking = corpus.lacks(systems.system(system).feature) or corpus.lacks(novelty.FEATURE)
+    if lacking or corpus.pack is None:
+        return lacking
+    try:
+        listening.check(corpus.pack.configuration(study.parameters["clip_s"]))
+    except GenrelibError as error:
+        return str(error)
+    return ""
 
 
 def _trained(fits: list[Fit], corpus: Corpus, store: Store, study: str, seed: int) -> Model:
