@@ -38,7 +38,7 @@ from ..base.files import replacing
 from ..experiments.planning import recipe_of
 from ..systems.training import GenreNet
 from . import listening
-from .novelty import Known
+from .novelty import REVISION, Known
 
 MAGIC = b"genrelib model 1 "
 SUFFIX = ".genremodel"
@@ -127,6 +127,8 @@ def read(path: Path) -> Model:
         header = json.loads(members["header.json"])
         _check_versions(path, header["versions"])
         listening.check(header["made_with"])
+        if header["novelty"]["revision"] != REVISION:
+            raise GenrelibError(f"novelty is measured otherwise here; {_AGAIN}.")
         estimator = _estimator(header, members)
         arrays = safetensors.numpy.load(members["known.safetensors"])
         tracks = pd.DataFrame(json.loads(members["tracks.json"]), dtype=str)

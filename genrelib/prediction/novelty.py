@@ -24,6 +24,9 @@ from ..features.segments import averaged
 FEATURE = "log_mel"
 """What recordings are compared by, whatever the system listens to."""
 
+REVISION = 1
+"""Raised when a recording comes to be summed up otherwise."""
+
 NEIGHBOURS = 5
 QUANTILE = 0.95
 """Share of music by unknown artists that counts as like the training music."""

@@ -6,6 +6,7 @@ Names of files, artists and titles come from outside: the templates escape them.
 import base64
 import io
 import re
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -84,10 +85,10 @@ def write_overview(page: Path, table: pd.DataFrame, links: list[str], model: Mod
     write_text(page, _template("overview.html").render(lines=lines, **_card(model)))
 
 
+@cache
 def _template(name: str) -> jinja2.Template:
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("genrelib.prediction"), autoescape=True, trim_blocks=True
-    )
+    loader = jinja2.PackageLoader("genrelib.prediction")
+    templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
     templates.filters["percent"] = _percent
     return templates.get_template(name)
 
@@ -127,5 +128,5 @@ def _picture(decibels: np.ndarray) -> str:
     image = Image.fromarray(np.round(255 * share).astype(np.uint8), mode="L").convert("P")
     image.putpalette(palette.T.round().astype(np.uint8).tobytes())
     file = io.BytesIO()
-    image.save(file, "PNG", optimize=False)
+    image.save(file, "PNG", compress_level=3)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -6,7 +6,7 @@ A song's probabilities are the mean over its clips. It is unlike the training mu
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ class Song:
     reasons: pd.DataFrame = field(default_factory=pd.DataFrame)
     reasons_at: float = 0.0
 
-    @property
+    @cached_property
     def probabilities(self) -> pd.Series:
         """The probability of each genre, the highest first."""
         mean = pd.Series(self.chances.mean(axis=0), index=list(self.genres))
@@ -121,7 +121,7 @@ def hear(
         if is_explained and chances[-1].max() > best[0]:
             best = (chances[-1].max(), X, start_s)
     chances, values = np.array(chances), np.array(values)
-    distances, rows = model.known.nearest(values.mean(axis=0, keepdims=True))
+    distances, rows = model.known.nearest(np.vstack([values.mean(axis=0), values]))
     why = pd.DataFrame()
     if is_explained:
         why = reasons.occluded(model, best[1], int(chances.mean(axis=0).argmax()))
@@ -132,7 +132,7 @@ def hear(
         clip_s=header["recipe"]["clip_s"],
         starts=np.array(starts),
         chances=chances,
-        novelties=model.known.novelty(values),
+        novelties=distances[1:].mean(axis=1),
         picture=averaged(np.concatenate(pictures, axis=1), *PICTURE),
         nearest=model.known.tracks.iloc[rows[0]].assign(distance=distances[0]),
         reasons=why,

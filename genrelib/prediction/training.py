@@ -89,6 +89,7 @@ def _trained(fits: list[Fit], corpus: Corpus, store: Store, study: str, seed: in
         **_judged(rows, corpus.tracks["group"], seed),
         "novelty": {
             "threshold": _threshold(fits, values, tracks, seed),
+            "revision": novelty.REVISION,
             "quantile": novelty.QUANTILE,
             "tracks": len(rows),
         },

@@ -170,6 +170,12 @@ def test_features_of_another_version_are_refused(name, value, written, tmp_path)
         models.read(path)
 
 
+def test_another_measure_of_novelty_is_refused(written, tmp_path):
+    path = changed(written, tmp_path, lambda header: header["novelty"].update(revision=0))
+    with pytest.raises(GenrelibError, match="novelty is measured otherwise"):
+        models.read(path)
+
+
 def test_another_scikit_learn_is_refused(written, tmp_path):
     path = changed(
         written, tmp_path, lambda header: header["versions"].update({"scikit-learn": "1.0"})
