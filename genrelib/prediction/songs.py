@@ -7,6 +7,7 @@ A song's probabilities are the mean over its clips. It is unlike the training mu
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,8 @@ def hear(
     """Hear clips as :func:`.listening.clips` yields them: first second, and samples at 22050 Hz."""
     header, names = model.header, {model.header["feature"], novelty.FEATURE}
     size, made_with = tuple(header["size"]), header["made_with"]
-    starts, chances, values, pictures, best = [], [], [], [], (-1.0, None, 0.0)
+    starts, chances, values, pictures = [], [], [], []
+    surest = {}  # of each genre: probability, features and start of the clip that is most so
     for start_s, y in clips:
         made = listening.matrices(y, names, made_with)
         X = averaged(made[header["feature"]], *size)
@@ -118,13 +120,16 @@ def hear(
         chances.append(model.probabilities(X[np.newaxis])[0])
         values.append(novelty.summary(made[novelty.FEATURE][np.newaxis])[0])
         pictures.append(averaged(made[novelty.FEATURE], PICTURE[0], PICTURE[1] // 4))
-        if is_explained and chances[-1].max() > best[0]:
-            best = (chances[-1].max(), X, start_s)
+        genre, most = int(chances[-1].argmax()), chances[-1].max()
+        if is_explained and most > surest.get(genre, (0,))[0]:
+            surest[genre] = most, X, start_s
     chances, values = np.array(chances), np.array(values)
     distances, rows = model.known.nearest(np.vstack([values.mean(axis=0), values]))
-    why = pd.DataFrame()
+    why, at = pd.DataFrame(), 0.0
     if is_explained:
-        why = reasons.occluded(model, best[1], int(chances.mean(axis=0).argmax()))
+        answer = int(chances.mean(axis=0).argmax())
+        _, X, at = surest.get(answer) or max(surest.values(), key=itemgetter(0))
+        why = reasons.occluded(model, X, answer)
     return Song(
         path,
         genres=tuple(model.genres),
@@ -136,7 +141,7 @@ def hear(
         picture=averaged(np.concatenate(pictures, axis=1), *PICTURE),
         nearest=model.known.tracks.iloc[rows[0]].assign(distance=distances[0]),
         reasons=why,
-        reasons_at=best[2],
+        reasons_at=at,
     )
 
 
