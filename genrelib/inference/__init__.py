@@ -11,8 +11,9 @@ other tables take it from there.
 
 from .calibration import abstention, calibrated, calibration, reliability, risk_coverage
 from .claims import claims
-from .comparisons import comparisons, ranking
+from .comparisons import comparisons, primary, ranking
+from .fidelity import convergence, withheld
 from .findings import findings
 from .intervals import DIFFERENCE, LOSS, SHARE, ClusterBootstrap, cluster_interval, means
-from .leakage import cross_collection, decomposition, leakage
-from .scores import confusion, costs, hardest, overlap, recalls, scores
+from .leakage import controls, cross_collection, genre_losses, influence, ladder, leakage
+from .scores import confusion, costs, hardest, overlap, recalls, scores, variation

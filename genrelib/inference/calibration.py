@@ -11,18 +11,17 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from ..base.errors import GenrelibError
-from ..base.seeds import rng
-from .intervals import FLOOR, ClusterBootstrap
+from .intervals import FLOOR
 from .scores import (
     FIT,
     answerable,
     bins_of,
+    bootstrap_of,
     by_system,
     checked,
     codes_of,
     estimate,
     genres_of,
-    groups_of,
     is_right,
     probabilities,
 )
@@ -42,11 +41,10 @@ def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
     """
     kept = checked(rows)[answerable(rows)]
     confidence, right = probabilities(kept).max(axis=1), is_right(kept)
-    bins, clusters = bins_of(confidence), groups_of(kept, groups)
-    lines = []
+    bins, lines = bins_of(confidence), []
     for number in np.unique(bins):
         inside = bins == number
-        bootstrap = ClusterBootstrap(clusters[inside], rng(seed, "reliability", number))
+        bootstrap = bootstrap_of(kept[inside], groups, "reliability", number, seed=seed)
         found = bootstrap.mean(right[inside])
         means = (confidence[inside].mean(), found.value, *found.interval)
         lines.append((int(number), int(inside.sum()), *means))
@@ -84,7 +82,8 @@ def calibrated(rows: pd.DataFrame, valid: pd.DataFrame) -> pd.DataFrame:
     """
     if rows.empty:  # no fit has a validation part
         return rows.assign(temperature=1.0, n_valid=0)
-    found = checked(rows)[FIT].join(temperatures(valid).astype(float), on=FIT)
+    rows = checked(rows)
+    found = rows[FIT].join(temperatures(valid).astype(float), on=FIT)
     temperature = found["temperature"].fillna(1).to_numpy()
     n_valid = found["n_valid"].fillna(0).to_numpy(int)
     values = probabilities(rows)
@@ -108,7 +107,7 @@ def calibration(
     lines = []
     for system, protocol, part in by_system(scaled):
         old = rows.loc[part.index]
-        bootstrap = ClusterBootstrap(groups_of(part, groups), rng(seed, "calibration", protocol))
+        bootstrap = bootstrap_of(part, groups, "calibration", protocol, seed=seed)
         fits = part.drop_duplicates(FIT)
         for name in COMPARED:
             before, after = (estimate(name, one, bootstrap) for one in (old, part))
@@ -197,8 +196,7 @@ def abstention(
         line["n_left_out"] = len(part) - len(kept)
         if len(kept):
             answered = probabilities(kept).max(axis=1) >= limits[~np.isnan(limits)]
-            generator = rng(seed, "abstention", system, protocol)
-            bootstrap = ClusterBootstrap(groups_of(kept, groups), generator)
+            bootstrap = bootstrap_of(kept, groups, "abstention", system, protocol, seed=seed)
             wrong = 1 - is_right(kept)
             line["n_answered"] = int(answered.sum())
             for name, share in (
