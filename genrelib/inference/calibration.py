@@ -22,6 +22,7 @@ from .scores import (
     codes_of,
     estimate,
     genres_of,
+    groups_of,
     is_right,
     probabilities,
 )
@@ -31,6 +32,9 @@ COMPARED = ("log_loss", "brier", "ece")
 ABSTENTION = ["system", "protocol", "risk", "n_tests", "n_left_out", "n_answered"]
 ABSTENTION += [f"{name}{end}" for name in ("coverage", "reached") for end in ("", "_low", "_high")]
 ABSTENTION += ["error_rate", "aurc"]
+CONFORMAL = ["system", "protocol", "aimed", "n_tests", "n_left_out", "coverage", "low", "high"]
+CONFORMAL += ["size", "empty", "coverage_by_artist", "by_artist_low", "by_artist_high"]
+CONFORMAL += ["groups_below"]
 
 
 def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
@@ -207,3 +211,54 @@ def abstention(
             line |= {"error_rate": 1 - is_right(kept).mean(), "aurc": aurc(kept)}
         lines.append(line)
     return pd.DataFrame(lines).reindex(columns=ABSTENTION)
+
+
+def conformal(
+    rows: pd.DataFrame, valid: pd.DataFrame, groups: pd.Series, *, aimed: float, seed: int
+) -> pd.DataFrame:
+    """Answer with a set of genres that should hold the right one in a share `aimed` of the tests.
+
+    Split conformal prediction (Vovk, Gammerman & Shafer 2005): a genre is in the set when its
+    probability is not below that of the ``aimed`` share of the fit's own validation tests. The
+    promise needs tests like the validation tests, one by one; tracks of one artist are not drawn
+    one by one, so that it may fail artist by artist. Exploratory.
+
+    One row per system and protocol, over answerable tests of fits that have a validation part:
+    ``n_tests``, ``n_left_out``; ``coverage`` with its 95 % interval; mean ``size`` of a set, and
+    the share of ``empty`` ones; ``coverage_by_artist``, each group counting once, with its
+    interval; ``groups_below``, the share of groups whose own coverage is below the aim.
+    """
+    if not 0 < aimed < 1:
+        raise GenrelibError(f"aimed={aimed}; a share between 0 and 1 is needed, like 0.9.")
+    limits = {
+        fit: _conformal_limit(part[answerable(part)], aimed)
+        for fit, part in (checked(valid).groupby(FIT) if len(valid) else ())
+    }
+    lines = []
+    for system, protocol, part in by_system(checked(rows)):
+        part = part[answerable(part)]
+        least = np.array([limits.get(fit, np.nan) for fit in part[FIT].itertuples(index=False)])
+        kept = part[~np.isnan(least)]
+        line = {"system": system, "protocol": protocol, "aimed": aimed, "n_tests": len(kept)}
+        line["n_left_out"] = len(part) - len(kept)
+        if len(kept):
+            sets = probabilities(kept) >= least[~np.isnan(least), None]
+            held = sets[np.arange(len(kept)), codes_of(kept["genre"], genres_of(kept))]
+            bootstrap = bootstrap_of(kept, groups, "conformal", system, protocol, seed=seed)
+            by_group = pd.Series(held).groupby(groups_of(kept, groups))
+            weight = 1 / by_group.transform("size")
+            by_artist = bootstrap.estimate(np.column_stack([held * weight, weight]))
+            line |= bootstrap.mean(held).named("coverage")
+            line |= {"size": sets.sum(axis=1).mean(), "empty": (~sets.any(axis=1)).mean()}
+            line |= by_artist.named("coverage_by_artist", "by_artist_low", "by_artist_high")
+            line["groups_below"] = (by_group.mean() < aimed).mean()
+        lines.append(line)
+    return pd.DataFrame(lines, columns=CONFORMAL)
+
+
+def _conformal_limit(valid, aimed):
+    """Return the least probability of a genre in a set; 0, all genres, with too few tests."""
+    own = codes_of(valid["genre"], genres_of(valid))
+    right = np.sort(probabilities(valid)[np.arange(len(valid)), own])
+    below = int(np.floor((len(right) + 1) * (1 - aimed)))
+    return right[below - 1] if below else 0.0

@@ -88,7 +88,7 @@ def comparisons(
     Raises :class:`GenrelibError` when there is nothing of the protocol, a record is missing, or
     systems met different tests.
     """
-    parts, found = _estimates(predictions, groups, protocol, seed)
+    parts, found = paired_accuracies(predictions, groups, protocol, seed)
     names = list(parts)
     decided = {name: _decisions(part) for name, part in parts.items()}
     shares = _test_to_train(records, protocol, names)
@@ -142,7 +142,7 @@ def primary(
     """
     lines = []
     if {yardstick} <= set(predictions.loc[predictions["protocol"] == protocol, "system"]):
-        parts, found = _estimates(predictions, groups, protocol, seed)
+        parts, found = paired_accuracies(predictions, groups, protocol, seed)
         own = [name for name in parts if name in set(networks) - {yardstick}]
         for name in own:
             difference = found[name] - found[yardstick]
@@ -174,7 +174,7 @@ def judged(low: float, high: float, *, p: float | None = None) -> str:
     return DIFFERS if is_clear else NOT_KNOWN
 
 
-def _estimates(predictions, groups, protocol, seed):
+def paired_accuracies(predictions, groups, protocol, seed):
     """Return the tests of each system, in registry order, and its paired accuracy."""
     rows = checked(predictions[predictions["protocol"] == protocol])
     rows = rows.sort_values([*TEST, "seed"])

@@ -109,6 +109,8 @@ class Paired:
     def of(cls, predictions, groups, name, *, seed) -> "Paired | None":
         """Pair a system by its best pair of protocols; None where it has none, or no track."""
         own = predictions[predictions["system"] == name]
+        if own.empty:
+            return None
         before = MATCHED if (own["protocol"] == MATCHED).any() else LENIENT
         found = cls(own, groups, before, STRICT, seed=seed)
         found.before = before

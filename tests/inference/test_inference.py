@@ -20,6 +20,19 @@ from genrelib.inference import (
 from genrelib.inference.scores import expected_ece
 
 
+def test_seeds_are_averaged_and_tests_counted_once():
+    fits = [predictions(0.6, seed=n).assign(seed=100 + n) for n in range(3)]
+    single = [scores(fit, GROUPS, seed=0).iloc[0] for fit in fits]
+    row = scores(pd.concat(fits), GROUPS, seed=0).iloc[0]
+    assert (row["n_tests"], row["n_answerable"], row["n_tracks"], row["n_seeds"]) == (48, 48, 48, 3)
+    for name in ("accuracy", "log_loss", "brier", "accuracy_by_artist"):
+        assert row[name] == pytest.approx(np.mean([one[name] for one in single]))
+    assert row["se_seeds"] > 0
+    assert np.isnan(single[0]["se_seeds"])
+    lines = [one["accuracy"] for one in single]
+    assert row["se_seeds"] == pytest.approx(np.std(lines, ddof=1) / np.sqrt(3), rel=0.06)
+
+
 def test_perfect_predictions_score_one_but_are_not_certain():
     row = scores(predictions(), GROUPS, seed=0).iloc[0]
     assert row["accuracy"] == row["high"] == row["track_high"] == row["macro_f1"] == 1
