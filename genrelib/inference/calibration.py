@@ -230,10 +230,8 @@ def conformal(
     """
     if not 0 < aimed < 1:
         raise GenrelibError(f"aimed={aimed}; a share between 0 and 1 is needed, like 0.9.")
-    limits = {
-        fit: _conformal_limit(part[answerable(part)], aimed)
-        for fit, part in (checked(valid).groupby(FIT) if len(valid) else ())
-    }
+    parts = checked(valid).groupby(FIT) if len(valid) else ()
+    limits = {fit: _conformal_limit(part[answerable(part)], aimed) for fit, part in parts}
     lines = []
     for system, protocol, part in by_system(checked(rows)):
         part = part[answerable(part)]

@@ -9,8 +9,8 @@ from ..corpora import CORPORA
 from .leakage import leakage
 from .scores import scores, tracks_of
 
-WITHOUT = ["system", "quantity", "n_tracks", "value", "low", "high"]
-WITHOUT += ["n_left", "without", "without_low", "without_high", "change"]
+WITHOUT = ["system", "quantity", "protocol", "n_tracks", "value", "low", "high"]
+WITHOUT += ["n_tracks_without", "value_without", "low_without", "high_without"]
 
 
 def faulty(tracks: pd.DataFrame, corpus: str) -> pd.Series:
@@ -36,25 +36,22 @@ def without_faults(
 ) -> pd.DataFrame:
     """Leave faulty tracks out of the tests; they stay in the training parts.
 
-    `scored` and `lost` are the tables of all tracks. One row per system and ``quantity``, accuracy
-    under a protocol or loss: ``n_tracks`` and its ``value`` with the interval; ``n_left`` tracks
-    and the value ``without`` the others, with its interval; the ``change``, this less that. Empty
-    where no fault is known.
+    `scored` and `lost` are the tables of all tracks. One row per system and ``quantity``, its
+    accuracy under a ``protocol`` or its loss from one: ``n_tracks``, the ``value`` and its
+    interval; and the same ``..._without`` the faulty tracks. Empty where no fault is known.
     """
     kept = ~is_faulty[tracks_of(predictions)].to_numpy()
     if kept.all() or not kept.any():
         return pd.DataFrame(columns=WITHOUT)
-    rows = predictions[kept]
-    tables = (scored, scores(rows, groups, seed=seed)), (lost, leakage(rows, groups, seed=seed))
-    lines = []
-    for every, left in tables:
-        value = "accuracy" if "accuracy" in every else "difference"
-        by = ["system", "protocol" if value == "accuracy" else "before"]
-        for row in every.merge(left, on=by, suffixes=("", "_left")).to_dict("records"):
-            kind = "accuracy, " if value == "accuracy" else "loss from "
-            line = {"system": row["system"], "quantity": kind + row[by[1]]}
-            line |= {"n_tracks": row["n_tracks"], "value": row[value]}
-            line |= {"low": row["low"], "high": row["high"], "n_left": row["n_tracks_left"]}
-            line |= {"without": row[f"{value}_left"], "change": row[f"{value}_left"] - row[value]}
-            lines.append(line | {f"without_{end}": row[f"{end}_left"] for end in ("low", "high")})
-    return pd.DataFrame(lines, columns=WITHOUT)
+    rows, parts = predictions[kept], []
+    left = scores(rows, groups, seed=seed), leakage(rows, groups, seed=seed)
+    for quantity, by, whole, rest in (
+        ("accuracy", "protocol", scored, left[0]),
+        ("difference", "before", lost, left[1]),
+    ):
+        columns = ["system", by, "n_tracks", quantity, "low", "high"]
+        both = whole[columns].merge(rest[columns], on=columns[:2], suffixes=("", "_without"))
+        names = {by: "protocol", quantity: "value", f"{quantity}_without": "value_without"}
+        kind = "loss" if by == "before" else quantity
+        parts.append(both.rename(columns=names).assign(quantity=kind))
+    return pd.concat(parts, ignore_index=True)[WITHOUT]

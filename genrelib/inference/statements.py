@@ -16,7 +16,13 @@ from ..corpora import CORPORA
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .claims import WITHHELD
-from .comparisons import DIFFERS, judged, paired_accuracies
+from .comparisons import (
+    DIFFERS,
+    EQUIVALENT,
+    NOT_KNOWN,
+    judged,
+    paired_accuracies,
+)
 from .intervals import DIFFERENCE
 from .leakage import STRICT
 from .scores import bootstrap_of, checked, is_right, tracks_of
@@ -100,61 +106,48 @@ class _Tables:
     def _accuracy(self, _row, names):
         claim = self.claims.loc[names[0]]
         numbers = {key: claim[f"{key}_split"] for key in ("low", "high")}
-        found = _said(claim["outcome"], claim["verdict"])
-        return found | numbers | {"rerun": claim["accuracy_split"]}
+        numbers["rerun"] = claim["accuracy_split"]
+        return _said(claim["outcome"], claim["verdict"]) | numbers
 
     def _loss(self, row, names):
-        split = SYSTEMS[names[0]].split
-        if (names[0], split) not in self.scores.index:
-            return _said("", "not rerun under the source's split")
-        found = self.scores.loc[(names[0], split)]
+        claimed, found = float(row["claimed"]), self.scores.loc[(names[0], SYSTEMS[names[0]].split)]
         value, low, high = found[["log_loss", "log_loss_low", "log_loss_high"]]
-        gap = f"{value - float(row['claimed']):+.2f} nats [{low - float(row['claimed']):+.2f}, "
-        words = f"rerun less claim is {gap}{high - float(row['claimed']):+.2f}]"
-        clear = not low <= float(row["claimed"]) <= high
-        found = self._unless_withheld(names, DIFFERS if clear else "not known", words)
-        return found | {"rerun": value, "low": low, "high": high}
-
-    def _training(self, _row, _names):
-        return _said("", "not rerun: fits keep no predictions of the tracks that they learnt from")
+        gap, least, most = (end - claimed for end in (value, low, high))
+        words = f"rerun less claim is {gap:+.2f} nats [{least:+.2f}, {most:+.2f}]"
+        outcome = NOT_KNOWN if least <= 0 <= most else DIFFERS
+        return self._fair(names, outcome, words, (value, low, high))
 
     def _order(self, _row, names):
-        split, numbers, parts, outcomes = SYSTEMS[names[-1]].split, {}, [], []
+        split, parts, found = SYSTEMS[names[-1]].split, [], []
+        own = self.rows[self.rows["system"].isin(names)]
         for protocol in dict.fromkeys([split, STRICT]):
-            own = self.rows[self.rows["system"].isin(names)]
-            met = set(own.loc[own["protocol"] == protocol, "system"])
-            if not set(names) <= met:
+            if set(names) - set(own.loc[own["protocol"] == protocol, "system"]):
                 parts.append(f"under {title(protocol, PROTOCOLS)} not all were run")
                 continue
-            _, found = paired_accuracies(own, self.groups, protocol, self.seed)
+            _, accuracies = paired_accuracies(own, self.groups, protocol, self.seed)
             for better, worse in pairwise(names):
-                gap = found[better] - found[worse]
-                low, high = gap.interval
-                numbers = numbers or {"rerun": gap.value, "low": low, "high": high}
+                gap = accuracies[better] - accuracies[worse]
+                found += [(gap.value, *gap.interval)] if protocol == split else []
                 parts.append(
                     f"under {title(protocol, PROTOCOLS)} {better} less {worse} is "
-                    f"{change(gap.value, low, high)}"
+                    f"{change(gap.value, *gap.interval)}"
                 )
-                if protocol == split:
-                    outcomes.append(_direction(gap.value, judged(low, high)))
-        worst = [one for one in (CONTRARY, "not known", "equivalent") if one in outcomes]
-        outcome = worst[0] if worst else AS_STATED if outcomes else ""
-        return self._unless_withheld(names, outcome, "; ".join(parts)) | numbers
+        outcomes = [_direction(*numbers) for numbers in found]
+        worst = [one for one in (CONTRARY, NOT_KNOWN, EQUIVALENT, AS_STATED) if one in outcomes]
+        return self._fair(names, *worst[:1] or [""], "; ".join(parts), *found[:1])
 
     def _genres(self, _row, names):
-        split = SYSTEMS[names[0]].split
-        own = self.rows[(self.rows["system"] == names[0]) & (self.rows["protocol"] == split)]
+        own = checked(self.rows[self.rows["system"] == names[0]])
+        own = own[own["protocol"] == SYSTEMS[names[0]].split]
         sides = [own["genre"].isin(side).to_numpy(float) for side in (EASY, HARD)]
         if not all(side.any() for side in sides):
             return _said("", "not rerun: the music has not all of these genres")
         columns = [values for side in sides for values in (is_right(own) * side, side)]
-        bootstrap = bootstrap_of(checked(own), self.groups, "genres", seed=self.seed)
+        bootstrap = bootstrap_of(own, self.groups, "genres", seed=self.seed)
         found = bootstrap.estimate(np.column_stack(columns), _gap, DIFFERENCE)
-        low, high = found.interval
+        numbers = (found.value, *found.interval)
         words = f"recall in {', '.join(EASY)} less that in {', '.join(HARD)} is "
-        outcome = _direction(found.value, judged(low, high))
-        found = {"rerun": found.value, "low": low, "high": high}
-        return self._unless_withheld(names, outcome, words + change(*found.values())) | found
+        return self._fair(names, _direction(*numbers), words + change(*numbers), numbers)
 
     def _overfitting(self, _row, names):
         fits = self.trained[self.trained["system"].isin(names)]
@@ -165,7 +158,7 @@ class _Tables:
             "at the last epoch the validation loss is above the training loss in "
             f"{(gap > 0).sum()} of {len(gap)} fits, by {gap.median():.2f} nats at the median"
         )
-        outcome = AS_STATED if (gap > 0).all() else CONTRARY if (gap < 0).all() else "not known"
+        outcome = AS_STATED if (gap > 0).all() else CONTRARY if (gap < 0).all() else NOT_KNOWN
         return _said(outcome, words) | {"rerun": gap.median()}
 
     def _copy(self, _row, names):
@@ -184,21 +177,21 @@ class _Tables:
             f"{100 / system.claim_n:.2f} points, one of the source's {system.claim_n} tests",
         )
 
-    def _unless_withheld(self, names, outcome, words):
+    def _fair(self, names, outcome, words, numbers=()):
+        """Withhold an outcome where the rerun of a system is too far from its source."""
         reasons = [f"{name}: {self.withheld[name]}" for name in names if name in self.withheld]
         if reasons and outcome:
-            return _said(WITHHELD, f"no verdict ({'; '.join(reasons)}): {words}")
-        return _said(outcome, words)
+            outcome, words = WITHHELD, f"no verdict ({'; '.join(reasons)}): {words}"
+        return _said(outcome, words) | dict(zip(("rerun", "low", "high"), numbers, strict=False))
 
 
 def _said(outcome, verdict):
     return {"outcome": outcome, "verdict": verdict}
 
 
-def _direction(value, outcome):
-    if outcome != DIFFERS:
-        return outcome
-    return AS_STATED if value > 0 else CONTRARY
+def _direction(value, low, high):
+    outcome = judged(low, high)
+    return outcome if outcome != DIFFERS else AS_STATED if value > 0 else CONTRARY
 
 
 def _gap(totals):

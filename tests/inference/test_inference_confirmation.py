@@ -74,15 +74,20 @@ def test_without_the_faults_the_others_are_tested():
     rows = pd.concat(fits(0.9, 0.5, "mel_svm"))
     is_faulty = pd.Series(np.arange(48) % 4 == 0, index=TRACKS.index)
     tables = scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0)
-    table = without_faults(rows, *tables, GROUPS, is_faulty, seed=0).set_index("quantity")
-    assert table["n_left"].tolist() == [36] * 3
+    table = without_faults(rows, *tables, GROUPS, is_faulty, seed=0).set_index(
+        ["quantity", "protocol"]
+    )
+    assert table["n_tracks_without"].tolist() == [36] * 3
     right = rows.assign(right=rows["genre"] == rows["predicted"])
     clean = right[~is_faulty[right["track_id"]].to_numpy()].groupby("protocol")["right"].mean()
-    assert table.loc["accuracy, size_matched", "without"] == pytest.approx(clean["size_matched"])
-    loss = table.loc["loss from size_matched"]
+    assert table.loc[("accuracy", "size_matched"), "value_without"] == pytest.approx(
+        clean["size_matched"]
+    )
+    loss = table.loc[("loss", "size_matched")]
     gap = clean["size_matched"] - clean["artist_grouped"]
-    assert loss["without"] == pytest.approx(gap)
-    assert loss["change"] == pytest.approx(gap - tables[1]["difference"][0])
+    assert loss["value_without"] == pytest.approx(gap)
+    assert loss["value"] == tables[1]["difference"][0]
+    assert loss["low_without"] <= gap <= loss["high_without"]
     none = pd.Series(False, index=TRACKS.index)
     assert without_faults(rows, *tables, GROUPS, none, seed=0).empty
 
