@@ -33,7 +33,7 @@ def findings(
     comparisons come first.
     """
     comparisons = comparisons or {}
-    sentences = [*_first(leakage), *_each_of(_second, primary), *_one_seed(scores, primary)]
+    sentences = [*_first(leakage), *_each_of(_second, primary)]
     sentences += [*_best(scores, n_genres), *_lost(leakage), *_each_of(_control, controls)]
     sentences += _unanswerable(scores)
     for protocol, table in comparisons.items():
@@ -77,35 +77,26 @@ def _second(table):
         f"{n.get(DIFFERS, 0) - worse} more, {n.get(EQUIVALENT, 0)} equivalent within the margin, "
         f"and of {n.get(NOT_KNOWN, 0)} it is not known."
     )
+    single = int((table["n_seeds"] == 1).sum())
+    if single:
+        yield (
+            f"{single} of {len(table)} networks were fitted with one seed per fold: the luck of "
+            "training is not in their intervals and tests."
+        )
 
 
 def _answer(row):
     if row["outcome"] != NOT_KNOWN:
-        return {DIFFERS: "the two differ", EQUIVALENT: "equivalent within the margin"}[
-            row["outcome"]
-        ]
+        return "the two differ" if row["outcome"] == DIFFERS else "equivalent within the margin"
     return f"not known; a difference of {points(row['mdd_holm'])} would be found 4 times in 5"
-
-
-def _one_seed(scores, primary):
-    """Say which intervals leave out the luck of training."""
-    if primary is None or primary.empty:
-        return
-    single = primary.loc[primary["n_seeds"] == 1, "system"]
-    if len(single):
-        yield (
-            f"{len(single)} of {len(primary)} networks were fitted with one seed per fold: the "
-            "luck of training is not in their intervals and tests."
-        )
 
 
 def _control(table):
     """Say of how many systems the loss needs company in the group."""
-    own = {kind: part for kind, part in table.groupby("tracks")}
-    if ALONE not in own or EXCESS not in own:
+    alone, excess = (table[table["tracks"] == kind] for kind in (ALONE, EXCESS))
+    if excess.empty:
         return
-    alone, excess = own[ALONE], own[EXCESS]
-    lost = alone[(alone["low"] > 0)]
+    lost = alone[alone["low"] > 0]
     clear = excess[(excess["p_holm"] < ALPHA) & (excess["difference"] > 0)]
     yield (
         f"Control: nothing can leak to the {alone['n_tracks'].max()} tracks that are alone in "
