@@ -14,7 +14,7 @@ from ..base.errors import unknown
 from ..explain.attributions import METHODS
 from ..explain.causes import CHANGES
 from ..explain.faithfulness import LIMIT, RANDOM
-from ..inference.leakage import SIDES
+from ..inference.leakage import ALONE, EXCESS, LADDER, LENIENT, MATCHED, SIDES, STRICT, TOGETHER
 from ..protocols import DECOMPOSITION
 from ..robustness import INTERVENTIONS
 from ..robustness.variants import KINDS
@@ -185,28 +185,63 @@ def _letters(texts):
     return sorted(found.unique(), key=lambda name: (int(name[1:] or 1), name[0]))
 
 
-def leakage_steps(steps: pd.DataFrame) -> Figure | None:
-    """Draw each step of :func:`genrelib.inference.decomposition`, lenient to strict protocols."""
-    steps = steps[steps["n_tracks"] > 0]
-    # "1", "2" and so on, then "total", also where the first system has the total alone
-    in_order = steps.sort_values("step", kind="stable")
-    shown = list(in_order[["before", "after", "step"]].drop_duplicates().itertuples(index=False))
-    names = list(dict.fromkeys(steps["system"]))
-    if not shown:
+def ladder(rungs: pd.DataFrame, lost: pd.DataFrame) -> Figure | None:
+    """Draw each step of :func:`genrelib.inference.ladder`, and last the loss to new artists.
+
+    `lost` is that of :func:`genrelib.inference.leakage`; hollow marks are its losses to which fewer
+    training tracks add.
+    """
+    if lost.empty:
         return None
-    fig, axes = _side_by_side(len(shown), names, size=(2.1, 0.34), height=2.3)
-    for ax, (before, after, step) in zip(axes, shown, strict=True):
-        part = steps[(steps["before"] == before) & (steps["after"] == after)]
-        part = part[part["step"] == step].set_index("system").reindex(names)
-        colour = PROTOCOL_COLOURS.get(after, "0.3") if step != "total" else "0.2"
+    names = list(dict.fromkeys(lost["system"]))
+    rungs = rungs[rungs["difference"].notna() & rungs["system"].isin(names)]
+    is_whole = (rungs["protocol"] == STRICT) & rungs["before"].isin([MATCHED, LENIENT])
+    steps = rungs[~is_whole].sort_values("protocol", key=lambda own: own.map(LADDER.index))
+    panels_of = list(steps.groupby(["before", "protocol"], sort=False))
+    fig, axes = _side_by_side(len(panels_of) + 1, names, size=(2.1, 0.34), height=2.3)
+    ends = ("difference", "difference_high", "difference_low")
+    for ax, ((before, after), part) in zip(axes, panels_of, strict=False):
+        change = -part.set_index("system").reindex(names)[list(ends)]
+        intervals(ax, np.arange(len(names)), *change.to_numpy(float).T, color="0.3")
+        title = f"{look.protocol(before)} → {look.protocol(after)}"
+        ax.set_title(fill(title, 24), fontsize="small")
+    for before, face in ((MATCHED, "0.2"), (LENIENT, "white")):
+        part = lost[lost["before"] == before].set_index("system").reindex(names)
         change = -part[["difference", "high", "low"]]
-        intervals(ax, np.arange(len(names)), *change.to_numpy(float).T, color=colour)
+        style = {"color": "0.2", "markerfacecolor": face}
+        style["label"] = f"from {look.protocol(before)}"
+        intervals(axes[-1], np.arange(len(names)), *change.to_numpy(float).T, **style)
+    axes[-1].set_title("all in all, to new artists", fontsize="small")
+    for ax in axes:
         ax.axvline(0, color="0.5", linewidth=1)
-        head = "artists alone" if step == "total" else f"step {step}"
-        words = fill(f"{look.protocol(before)} → {look.protocol(after)}", 24)
-        ax.set_title(f"{head}\n{words}", fontsize="small")
     axes[0].invert_yaxis()
+    legend(fig, axes[-1], "upper center", ncols=2)
     fig.supxlabel(f"change of accuracy [points], {OVER_ARTISTS}", fontsize="medium")
+    return fig
+
+
+def controls(table: pd.DataFrame) -> Figure | None:
+    """Draw what systems lose on tracks alone in their group, the control, and on the others.
+
+    `table` is that of :func:`genrelib.inference.controls`.
+    """
+    names = list(dict.fromkeys(table["system"]))
+    if not names:
+        return None
+    fig, axes = _side_by_side(2, names, size=(4.2, 0.42), height=2.0)
+    for ax, kinds in zip(axes, ((ALONE, TOGETHER), (EXCESS,)), strict=True):
+        for shift, kind in zip((0.12, -0.12), kinds, strict=False):
+            part = table[table["tracks"] == kind].set_index("system").reindex(names)
+            values = part[["difference", "low", "high"]].to_numpy(float).T
+            colour = {ALONE: "C1", TOGETHER: "C0", EXCESS: "0.2"}[kind]
+            place = np.arange(len(names)) + (shift if len(kinds) > 1 else 0)
+            intervals(ax, place, *values, color=colour, label=f"tracks {kind}")
+        ax.axvline(0, color="0.5", linewidth=1)
+    axes[0].set_title("loss", fontsize="small")
+    axes[1].set_title("loss with others less loss alone", fontsize="small")
+    axes[0].invert_yaxis()
+    legend(fig, axes[0], "upper center", ncols=2)
+    fig.supxlabel(f"loss of accuracy [points], {OVER_ARTISTS}", fontsize="medium")
     return fig
 
 

@@ -20,7 +20,7 @@ from ..systems import SYSTEMS, chosen
 from .tables import lacking_systems, read_table
 
 SECTIONS = {
-    "What leaks": ["09_leakage_steps"],
+    "What leaks": ["09_ladder", "09_controls"],
     "Which systems differ significantly": ["09_ranking"],
     "Calibration and abstention": ["09_reliability", "09_risk_coverage"],
     "Robustness": ["08_robustness", "08_flips", "08_recordings"],

@@ -9,7 +9,7 @@ import pandas as pd
 LENIENT, STRICT = "track_random", "artist_grouped"
 
 
-LOSS = f"{LENIENT} less {STRICT}"
+LOSS = "loss to new artists"
 
 
 RANGE = ("low", "high")
@@ -41,14 +41,15 @@ def quantities(tables):
                     columns |= {(split, n): f"{n}_{end}" for n in ("accuracy", *RANGE)}
                 columns |= {(LOSS, n): f"loss_{n}" for n in (*RANGE, "p", "p_holm")}
                 columns |= {(LOSS, "difference"): "loss", (LOSS, "n_tracks"): "n_both"}
-            elif table == "09_leakage_steps":
-                columns = {(f"{row['before']} less {row['after']}", n): n for n in ESTIMATE}
             elif table == "09_leakage":
                 columns = {(LOSS, n): n for n in ESTIMATE}
             elif table == "09_calibration":
                 columns = {(protocol, row["metric"]): "before"}
             elif protocol and {"system", "accuracy"} <= set(row):
                 columns = {(protocol, name): name for name in SCORES}
+            if table == "09_ladder" and protocol == STRICT:
+                columns |= {(LOSS, n): f"difference_{n}" for n in RANGE}
+                columns |= {(LOSS, "difference"): "difference"}
             for (under, name), column in columns.items():
                 if row.get(column, "") != "":
                     yield (row["system"], under, name), row[column]

@@ -148,11 +148,10 @@ def test_a_table_whose_types_are_unknown_is_not_guessed_at(workspace):
 
 def test_without_anything_to_draw_there_is_a_table_and_no_figure(workspace):
     none = scores().iloc[:0]
-    steps = pd.DataFrame(columns=["n_tracks", "step", "before", "after", "system"])
     drawn = [
         plots.learning_curves(curves().iloc[:0]),
         plots.growth(none, {}),
-        plots.leakage_steps(steps),
+        plots.ladder(none, none),
         plots.cross_collection(none, 4),
     ]
     assert drawn == [None] * 4
