@@ -14,7 +14,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
@@ -271,8 +270,7 @@ def _letter(number):
 
 def holm(p_values: pd.Series) -> pd.Series:
     """Adjust p-values for their number (Holm 1979); those that are NaN don't count."""
-    adjusted = pd.Series(np.nan, index=p_values.index, dtype=float)
-    tested = p_values.notna()
-    if tested.any():
-        adjusted[tested] = multipletests(p_values[tested], method="holm")[1]
-    return adjusted
+    tested = p_values.dropna().sort_values(kind="stable")
+    # statsmodels' own collects garbage at each call, which takes a third of a second
+    adjusted = (tested * np.arange(len(tested), 0, -1)).cummax().clip(upper=1)
+    return adjusted.reindex(p_values.index).astype(float)

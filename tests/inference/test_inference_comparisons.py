@@ -11,9 +11,15 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_table
 from statsmodels.stats.multitest import multipletests
 
 from genrelib.base.errors import GenrelibError
-from genrelib.inference import comparisons, findings, leakage, primary, ranking
+from genrelib.inference import comparisons, findings, intervals, leakage, primary, ranking
 from genrelib.inference import scores as score
 from genrelib.inference.comparisons import corrected_t, holm, judged, mcnemar
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Draw fewer resamples: no test here rests on a digit of an interval."""
+    monkeypatch.setattr(intervals, "N_RESAMPLES", 400)
 
 
 def records_of(rows, n_train=36, n_valid=12, n_test=12):

@@ -6,8 +6,22 @@ import pandas as pd
 import pytest
 from helpers.predictions import GROUPS, predictions
 
-from genrelib.inference import controls, ladder, leakage, reliability, risk_coverage, scores
+from genrelib.inference import (
+    controls,
+    intervals,
+    ladder,
+    leakage,
+    reliability,
+    risk_coverage,
+    scores,
+)
 from genrelib.plots import results as comparison
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Draw fewer resamples: no test here rests on a digit of an interval."""
+    monkeypatch.setattr(intervals, "N_RESAMPLES", 400)
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,19 @@ from genrelib.inference import (
     findings,
     genre_losses,
     influence,
+    intervals,
     ladder,
     leakage,
     scores,
     variation,
 )
 from genrelib.inference.leakage import LADDER
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Draw fewer resamples: no test here rests on a digit of an interval."""
+    monkeypatch.setattr(intervals, "N_RESAMPLES", 400)
 
 
 def under(*protocols):
