@@ -1,4 +1,4 @@
-"""The command line: ``python -m genrelib run | list | pack | unpack``, or ``genrelib``."""
+"""The command line: ``python -m genrelib run | report | list | pack | unpack``, or ``genrelib``."""
 
 import argparse
 import json
@@ -34,6 +34,12 @@ def _run(options: argparse.Namespace) -> str:
     only = options.only.split(",") if options.only else None
     index = runner.run(options.study, only=only, n_jobs=options.n_jobs)
     return f"The report: {index.relative_to(workspace.root)}"
+
+
+def _report(options: argparse.Namespace) -> str:
+    """Write a study's report again; say where it is."""
+    index = runner.publish(options.study)
+    return f"The report: {index.relative_to(Workspace.find(options.study).root)}"
 
 
 def _list(_options: argparse.Namespace) -> str:
@@ -89,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="genrelib", description="A reproducible study of music genre recognition."
     )
     parser.add_argument("--version", action="version", version=f"genrelib {version('genrelib')}")
-    commands = parser.add_subparsers(required=True, metavar="run | list | pack | unpack")
+    commands = parser.add_subparsers(required=True, metavar="run | report | list | pack | unpack")
 
     def command(name: str, does, description: str, **more) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=description, description=description, **more)
@@ -106,6 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--scheduler", metavar="tcp://HOST:8786", help="of the dask cluster that does the work"
     )
+    reporting = command(
+        "report", _report, "draw a study's figures and write its pages again, from its tables alone"
+    )
+    reporting.add_argument("study", help="a file in studies/, without .yaml")
     command("list", _list, "list the studies that can be run")
     packing = command(
         "pack",
