@@ -43,6 +43,14 @@ def _run(options: argparse.Namespace) -> str:
     return f"The report: {index.relative_to(workspace.root)}"
 
 
+def _report(options: argparse.Namespace) -> str:
+    """Write a study's report again; say where it is."""
+    from .study import runner
+
+    index = runner.publish(options.study)
+    return f"The report: {index.relative_to(Workspace.find(options.study).root)}"
+
+
 def _list(_options: argparse.Namespace) -> str:
     """List the studies with their titles."""
     from .study.parameters import parameters_of
@@ -158,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"genrelib {version('genrelib')}")
     commands = parser.add_subparsers(
-        required=True, metavar="run | list | train | predict | pack | unpack"
+        required=True, metavar="run | report | list | train | predict | pack | unpack"
     )
 
     def command(name: str, does, description: str, **more) -> argparse.ArgumentParser:
@@ -176,6 +184,10 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--scheduler", metavar="tcp://HOST:8786", help="of the dask cluster that does the work"
     )
+    reporting = command(
+        "report", _report, "draw a study's figures and write its pages again, from its tables alone"
+    )
+    reporting.add_argument("study", help="a file in studies/, without .yaml")
     command("list", _list, "list the studies that can be run")
     training = command(
         "train",

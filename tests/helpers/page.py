@@ -71,14 +71,14 @@ def strange_intervals(page: str, tables) -> set[tuple[str, str]]:
             for pair in rows[[low, low.replace("low", "high")]].drop_duplicates().to_numpy():
                 if "" not in pair:
                     a, b = map(float, pair)
-                    known |= {_printed(s * a, s * b, unit) for s in (1, -1) for unit in (1, 100)}
+                    forms = ((100, 1), (1, 3), (1, 2))
+                    known |= {_printed(s * a, s * b, *form) for s in (1, -1) for form in forms}
     text = html.unescape(page).replace("−", "-")
     found = re.findall(r"\[([+-]?\d+\.\d+)%?, ([+-]?\d+\.\d+)%?\]", text)
     return {pair for pair in ((_zero(a), _zero(b)) for a, b in found) if pair not in known}
 
 
-def _printed(a, b, unit):
-    digits = 1 if unit == 100 else 3
+def _printed(a, b, unit, digits):
     return tuple(_zero(f"{unit * value:.{digits}f}") for value in sorted((a, b)))
 
 
