@@ -3,6 +3,7 @@
 # make predict AUDIO="a.mp3 music/"  what are these songs? [MODEL=file] [TO=folder]
 # make test                          lint, unit, contract and notebook tests
 # make torture                       odd files, kills, full disks and hostile packs (15 minutes)
+# make mutation                      do the tests notice changed code? (an hour on two idle cores)
 # make notebooks                     run them once more and store the outputs that tests check
 # make bench                         speed, as ratios to named references; the demo twice among it
 # make lab                           JupyterLab on the notebooks
@@ -30,7 +31,7 @@ BRIEFLY := $(if $(UV),UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0,PIP_DEFAULT_TIMEOUT=5 
 WANTS_CPU := $(if $(filter auto,$(TORCH)),$(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 \
 	&& echo yes),$(filter cpu,$(TORCH)))
 
-.PHONY: study predict test torture notebooks bench lab lock clean torch
+.PHONY: study predict test torture mutation notebooks bench lab lock clean torch
 
 study: $(READY)
 	@$(BIN)/python -m genrelib run $(STUDY) $(if $(JOBS),--n-jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
@@ -46,6 +47,9 @@ test: $(READY)
 
 torture: $(READY)
 	@PYTHONPATH=tests $(BIN)/python tests/torture.py
+
+mutation: $(READY) $(VENV)/mutation
+	@PYTHONPATH=tests:$(VENV)/mutation $(BIN)/python tests/mutation.py
 
 notebooks: $(READY)
 	$(BIN)/python -m jupyter execute --inplace notebooks/*.ipynb
@@ -64,6 +68,10 @@ lock: $(READY)
 	@head -n 3 requirements.lock > $(VENV)/lock
 	@$(BIN)/uv pip compile --quiet --universal --no-annotate --no-header --upgrade --extra dev pyproject.toml >> $(VENV)/lock
 	@cp $(VENV)/lock requirements.lock
+
+# beside the environment, which stays as it is locked
+$(VENV)/mutation: | $(READY)
+	@$(INSTALL) --target $@ cosmic-ray==8.7.0
 
 # PyTorch's build for the CPU, where no GPU is found
 torch:

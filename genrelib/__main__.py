@@ -11,6 +11,7 @@ from . import corpora, store, systems
 from .base import parallel
 from .base.errors import GenrelibError
 from .base.files import Workspace
+from .base.text import printable
 from .corpora import Corpus, packed
 from .corpora.fetching import MIRROR
 from .prediction import models, songs
@@ -40,6 +41,14 @@ def _run(options: argparse.Namespace) -> str:
     only = options.only.split(",") if options.only else None
     index = runner.run(options.study, only=only, n_jobs=options.n_jobs)
     return f"The report: {index.relative_to(workspace.root)}"
+
+
+def _report(options: argparse.Namespace) -> str:
+    """Write a study's report again; say where it is."""
+    from .study import runner
+
+    index = runner.publish(options.study)
+    return f"The report: {index.relative_to(Workspace.find(options.study).root)}"
 
 
 def _list(_options: argparse.Namespace) -> str:
@@ -143,7 +152,7 @@ def _predict(options: argparse.Namespace) -> str:
     lines.append(f"The pages: {to / songs.OVERVIEW}; the table: {to / songs.TABLE}")
     if table["verdict"].str.startswith(songs.NOT_READ).all():
         raise GenrelibError("\n".join(["no file could be read", *lines]))
-    return _printable("\n".join(lines))
+    return printable("\n".join(lines))
 
 
 def _summary(contents: sharing.Contents) -> str:
@@ -157,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"genrelib {version('genrelib')}")
     commands = parser.add_subparsers(
-        required=True, metavar="run | list | train | predict | pack | unpack"
+        required=True, metavar="run | report | list | train | predict | pack | unpack"
     )
 
     def command(name: str, does, description: str, **more) -> argparse.ArgumentParser:
@@ -175,6 +184,10 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--scheduler", metavar="tcp://HOST:8786", help="of the dask cluster that does the work"
     )
+    reporting = command(
+        "report", _report, "draw a study's figures and write its pages again, from its tables alone"
+    )
+    reporting.add_argument("study", help="a file in studies/, without .yaml")
     command("list", _list, "list the studies that can be run")
     training = command(
         "train",
@@ -231,11 +244,6 @@ def _add_n_jobs(parser) -> None:
     parser.add_argument("--n-jobs", type=int, default=-1, help="processes; -1 takes every core")
 
 
-def _printable(text: object) -> str:
-    """Return a text without what would steer the terminal: names come from anywhere."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(text))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, do what it says, and say what came of it."""
     parser = _parser()
@@ -249,9 +257,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         said = options.does(options)
     except (GenrelibError, OSError) as error:
-        print(f"error: {_printable(error)}", file=sys.stderr)
+        print(f"error: {printable(error)}", file=sys.stderr)
         return 1
-    print(said)
+    print(printable(said))
     return 0
 
 

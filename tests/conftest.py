@@ -29,6 +29,7 @@ LONGEST = (
     "test_interrupted_studies.py",
     "test_fma_studies.py",
     "test_small_studies.py",
+    "test_hostile_names.py",
     "test_inference_simulations.py",
     "test_systems.py",
     "test_listed.py",

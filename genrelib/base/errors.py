@@ -5,8 +5,10 @@ number check it again, for those who call them from elsewhere.
 """
 
 import math
+import sys
 from collections.abc import Callable
 from numbers import Integral, Real
+from types import NoneType
 
 
 class GenrelibError(ValueError):
@@ -30,9 +32,8 @@ def _is_whole(value: object, low: int, high: float = math.inf) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high
 
 
-def _is_above_0(value: object, high: float = math.inf) -> bool:
-    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    return is_number and 0 < value <= high
+def _is_above_0(value: object, high: float = sys.float_info.max) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value <= high
 
 
 def _is_size(value: object) -> bool:
@@ -43,8 +44,18 @@ def _is_size(value: object) -> bool:
     )
 
 
+def _is_options(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and name != "n_jobs" and isinstance(given, (str, Real, NoneType))
+        for name, given in value.items()
+    )
+
+
 LIMITS: dict[str, tuple[str, Callable[[object], bool]]] = {
-    "corpus_options": ("names and values, {} for none", lambda v: isinstance(v, dict)),
+    "corpus_options": (
+        "names and their values, text or numbers, n_jobs not among them; {} for none",
+        _is_options,
+    ),
     "clip_s": ("a number of seconds above 0", _is_above_0),
     # with more folds a genre's few artists no longer fill them
     "n_folds": ("a whole number from 2 to 5", lambda v: _is_whole(v, 2, 5)),

@@ -35,10 +35,10 @@ def spread(
     """Yield ``function(*task)`` for each task, in the order in which they finish.
 
     Each task computes on one thread, wherever it is done, so that sums do not depend on the number
-    of cores. Work of less than :data:`ALONE_S` seconds starts no other process. The function is of
-    module level, and its result names its task; arguments are paths rather than arrays, so that
-    little travels. With `n_jobs` -1, every core or all workers of the cluster are taken; `label` is
-    the text of the progress bar.
+    of cores. Other processes start only where the work is done sooner with them, see
+    :data:`ALONE_S`. The function is of module level, and its result names its task; arguments are
+    paths rather than arrays, so that little travels. With `n_jobs` -1, every core or all workers of
+    the cluster are taken; `label` is the text of the progress bar.
     """
     tasks = deque(tasks)
     with tqdm(total=len(tasks), desc=label, disable=not tasks) as bar:
@@ -59,10 +59,16 @@ def _results(function, tasks, n_jobs) -> Iterator[object]:
 
         yield from answers(os.environ[SCHEDULER], work, list(tasks))
     else:
-        is_alone, started = effective_n_jobs(n_jobs) == 1, time.monotonic()
-        while tasks and (is_alone or time.monotonic() - started < ALONE_S):
+        is_alone, started, n_tasks = effective_n_jobs(n_jobs) == 1, time.monotonic(), len(tasks)
+        while tasks and (is_alone or _is_short(time.monotonic() - started, n_tasks, len(tasks))):
             yield work(*tasks.popleft())
         yield from _from_workers(work, tasks, n_jobs)
+
+
+def _is_short(spent_s: float, n_tasks: int, n_left: int) -> bool:
+    """Tell whether what is left is done here before two others would have started and done it."""
+    n_done = n_tasks - n_left
+    return spent_s < ALONE_S or (n_done > 0 and spent_s / n_done * n_left < 2 * ALONE_S)
 
 
 @contextmanager

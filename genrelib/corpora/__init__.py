@@ -186,6 +186,10 @@ def load(
     for option in options:
         if option not in allowed:
             raise unknown(f"option of the corpus {name!r}", option, allowed)
+        given, default = options[option], allowed[option]
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        if isinstance(default, int | float) and not is_number:
+            raise GenrelibError(f"{option}={given!r}; a number such as {default!r} is needed.")
     loaded = Loaded(*CORPORA[name].loader(Path(data), n_jobs=n_jobs, **options))
     loaded = _with_one_spelling(loaded._replace(tracks=checked(loaded.tracks)))
     if manifest is not None:

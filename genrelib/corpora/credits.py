@@ -19,6 +19,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..base.errors import GenrelibError
+from ..base.text import unguarded, visible
 
 UNKNOWN = "(unknown)"
 """How the artist of a track begins when nobody knows who it is; the rest makes it its own."""
@@ -31,9 +32,6 @@ NOBODY = {
     *("", "-", "?"),
 }
 """Words that stand where an artist's name is not known, in lower case without punctuation."""
-
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Characters that steer a terminal, or turn the direction of what follows."""
 
 
 def unknown(track_id: str) -> str:
@@ -60,10 +58,7 @@ def plain(text: str) -> str:
     True
     """
     whole = text if is_utf8(text) else text.encode("utf-8", "backslashreplace").decode("utf-8")
-    shown = _UNSEEN.sub(
-        lambda match: match[0].encode("unicode_escape").decode(), " ".join(whole.split())
-    )
-    return unicodedata.normalize("NFC", shown)
+    return unicodedata.normalize("NFC", visible(" ".join(whole.split())))
 
 
 def is_utf8(text: str) -> bool:
@@ -163,10 +158,11 @@ ACTION_NAMES = ("exclude", "group")
 def read_sheet(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Read a CSV in UTF-8: the header, and each line that is not empty with its number.
 
-    Quotation marks within a cell stay. A line whose last one is not closed has no cells.
+    Quotation marks within a cell stay. A line whose last one is not closed has no cells. The
+    character 0, which no store can hold, becomes the one that stands for what is no text.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8-sig").replace("\0", "\ufffd")
     except (OSError, ValueError) as error:
         raise GenrelibError(
             f"{path} can't be read as a CSV in UTF-8 ({error}); save it as one."
@@ -187,7 +183,7 @@ def _filled(lines) -> Iterator[tuple[int, list[str]]]:
 
 
 def _one_by_one(text: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         try:
             cells = next(csv.reader([line], strict=True), [])
         except csv.Error:
@@ -231,7 +227,8 @@ def read(path: Path) -> pd.DataFrame:
         if trouble:
             raise _refused(path, number, trouble)
     index = pd.Index([number for number, _ in lines], name="line", dtype=int)
-    return pd.DataFrame([cells for _, cells in lines], index, list(COLUMNS), dtype=str)
+    table = pd.DataFrame([cells for _, cells in lines], index, list(COLUMNS), dtype=str)
+    return table.map(unguarded)  # as a report's table has them
 
 
 def applied(tracks: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, str]:

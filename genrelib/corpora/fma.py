@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ..base.errors import GenrelibError, unknown
 from ..base.files import check_room, digest, replacing
 from ..store import DTYPE, packs
+from ..store.file import links
 from . import archives, credits, fetching
 from .tracks import SHORTEST_S, Loaded, verified
 
@@ -212,8 +213,15 @@ def _check_columns(names: list[str], source: Path) -> None:
 
 def read_features(path: Path) -> Mapping[str, np.ndarray]:
     """Read a file that :func:`features` made."""
-    with h5py.File(path, "r") as file:
-        ids, values = file["track_id"][:], file["values"][:]
+    try:
+        with h5py.File(path, "r") as file:
+            if links(file) or file["values"].shape != (len(file["track_id"]), N_FEATURES):
+                raise ValueError("it is not laid out as it was written")
+            ids, values = file["track_id"][:], file["values"][:]
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise GenrelibError(
+            f"{path} is damaged ({error}); delete it: it is made again from features.csv."
+        ) from error
     return {f"{number:06d}": row for number, row in zip(ids, values, strict=True)}
 
 

@@ -189,12 +189,17 @@ def _listed(path: Path, notes: list[str]) -> pd.DataFrame:
     lines = [(n, cells) for n, cells in lines if n not in bad]
     table = pd.DataFrame([cells for _, cells in lines], columns=names, dtype=str)
     table = table.reindex(columns=["file", "artist", "title"], fill_value="")
+    table["file"] = table["file"].map(_place)
     table = table.apply(lambda column: column.map(credits.plain))
-    table["file"] = table["file"].str.replace("\\", "/").map(lambda f: str(PurePosixPath(f)))
     twice = table["file"][table["file"].duplicated()]
     if len(twice):
         raise GenrelibError(f"{path} lists {_some(list(twice))} twice; keep one row per file.")
     return table.set_index("file")
+
+
+def _place(file: str) -> str:
+    """Return what is the same of a file's place, whoever wrote it down."""
+    return credits.plain(str(PurePosixPath(file.replace("\\", "/"))))
 
 
 def _ids(found: list[_Found]) -> dict[str, _Found]:
@@ -210,7 +215,7 @@ def _ids(found: list[_Found]) -> dict[str, _Found]:
 
 
 def _row(track: str, found: _Found, facts: pd.Series, listed: pd.DataFrame) -> dict:
-    key = credits.plain(str(found.place))
+    key = _place(str(found.place))
     artist, title = listed.loc[key] if key in listed.index else ("", "")
     reason = facts["exclude"]
     if found.path.suffix.lower() in UNREAD:
@@ -235,7 +240,7 @@ def _row(track: str, found: _Found, facts: pd.Series, listed: pd.DataFrame) -> d
 def _missing(listed: pd.DataFrame, there: set[str], taken: set[str], notes: list[str]) -> dict:
     """Make a row for each file that ``tracks.csv`` lists and the folder lacks."""
     rows, strange = {}, []
-    there = {credits.plain(place) for place in there}
+    there = {_place(place) for place in there}
     for file, artist, title in listed.itertuples():
         place = PurePosixPath(file)
         if file in there:

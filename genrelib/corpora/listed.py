@@ -16,8 +16,8 @@ from tqdm import tqdm
 from ..base.errors import GenrelibError
 from ..base.files import check_room, digest, locked, replacing, write_text
 from ..base.parallel import spread
-from ..features import SR
-from ..features.audio import SUFFIXES, inspect, read
+from ..features import SR, audio
+from ..features.audio import SUFFIXES
 from . import credits, fetching
 from .tracks import SHORTEST_S, found_at, quiet
 
@@ -40,7 +40,7 @@ def cut_songs(
     for md5, path, _ in todo:
         try:
             with quiet():
-                needed += inspect(path).duration_s * _BYTES_PER_S
+                needed += audio.held_s(path) * _BYTES_PER_S
         except GenrelibError as error:
             troubles[md5] = str(error).replace(f"{path} ", "")
     check_room(folder, round(needed), what="the segments of the list", remedy="shorten the list")
@@ -70,8 +70,8 @@ def _cut(md5: str, path: Path, folder: Path) -> tuple[str, list[dict], str]:
     segments = []
     try:
         with quiet():
-            for number in range(max(1, int(inspect(path).duration_s // SEGMENT_S))):
-                y = read(path, offset_s=number * SEGMENT_S, duration_s=SEGMENT_S)
+            for number in range(max(1, int(audio.held_s(path) // SEGMENT_S))):
+                y = audio.read(path, offset_s=number * SEGMENT_S, duration_s=SEGMENT_S)
                 duration_s = len(y) / SR
                 # a header may promise more than there is
                 if duration_s < SEGMENT_S - 0.01 and number:
@@ -163,7 +163,7 @@ def _refuse_other_than_audio(url: str, path: Path) -> None:
     """Keep no page that a server sent in the place of a song."""
     try:
         with quiet():
-            inspect(path)
+            audio.inspect(path)
     except GenrelibError as error:
         reason = str(error).replace(f"{path} ", "")
         path.unlink()

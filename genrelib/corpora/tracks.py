@@ -20,11 +20,13 @@ The controlled corpus adds what is planted and what it was made of, see :data:`P
 import contextlib
 import hashlib
 import io
+import math
 import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,17 +112,18 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     text is empty that must not be, or a usable track has no file or no duration.
     """
     wanting = [column for column in COLUMNS if column not in tracks]
-    strange = [column for column in tracks if column not in (*COLUMNS, *PLANTED)]
+    known = tracks.columns.isin([*COLUMNS, *PLANTED])
+    strange = list(tracks.columns[~known | tracks.columns.duplicated()])
     if wanting or strange:
         raise GenrelibError(
-            f"a tracks table lacks the columns {wanting} and has the unknown {strange}; "
+            f"a tracks table lacks the columns {wanting} and has the unknown or double {strange}; "
             f"allowed are {', '.join((*COLUMNS, *PLANTED))}."
         )
-    tracks = tracks.sort_index()
-    tracks.index.name = "track_id"
     ids = tracks.index.to_series()
-    _refuse(ids[~ids.map(lambda value: isinstance(value, str) and value != "")], "no usable id")
+    _refuse(ids[[not isinstance(value, str) or not value for value in ids]], "no usable id")
     _refuse(ids[ids.duplicated()], "an id that another track has too")
+    tracks = tracks.sort_index().rename_axis("track_id")
+    ids = tracks.index.to_series()
     for column in set(COLUMNS) - {"duration_s"}:
         text = tracks[column].map(lambda value: isinstance(value, str))
         _refuse(ids[~text], f"a {column} that is not text")
@@ -129,6 +132,8 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     _refuse(ids[~tracks["official_split"].isin(SPLITS)], f"a split other than {SPLITS}")
     usable = tracks["exclude"] == ""
     _refuse(ids[usable & ~tracks["path"].map(os.path.isabs)], "no absolute path")
+    seconds = tracks["duration_s"].map(lambda value: isinstance(value, Real) and value < math.inf)
+    _refuse(ids[~seconds.astype(bool)], "no duration in seconds")
     _refuse(ids[usable & ~(tracks["duration_s"] > 0)], "no duration")
     extra = [column for column in PLANTED if column in tracks]
     return tracks[[*COLUMNS, *extra]].astype({"duration_s": float})

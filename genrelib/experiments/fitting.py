@@ -5,6 +5,7 @@ after an interruption, and the unit that is spread over processes.
 """
 
 import json
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from sklearn.base import BaseEstimator
 
 from .. import protocols
 from ..base.codetrace import FIT_LIBRARIES, versions
-from ..base.files import await_files, replacing
+from ..base.errors import GenrelibError
+from ..base.files import await_files, digest, replacing, write_text
 from ..base.parallel import is_sent, one_thread, spread
 from ..corpora import Corpus
 from ..store import Store, open_store
@@ -50,7 +52,7 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
     return {"fitted": len(missing), "kept": len(fits) - len(missing)}
 
 
-def _spread(fits: list[Fit], plan: Path, store_path: Path, n_jobs: int) -> None:
+def _spread(fits: list[Fit], plan: tuple[Path, str], store_path: Path, n_jobs: int) -> None:
     on_gpu = device()[0] == "cuda" and not is_sent(n_jobs)
     for alone in (True, False):
         tasks = [
@@ -63,31 +65,28 @@ def _spread(fits: list[Fit], plan: Path, store_path: Path, n_jobs: int) -> None:
 
 
 @contextmanager
-def _written(fits: list[Fit], tracks: pd.DataFrame) -> Iterator[Path]:
+def _written(fits: list[Fit], tracks: pd.DataFrame) -> Iterator[tuple[Path, str]]:
     """Write down what the fits of a run share: ids of 100,000 tracks are too much to send each."""
     path = fits[0].path.with_name(f".fits.{uuid4().hex}.tmp")  # swept with others if it stays
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         joblib.dump((fits, tracks), path)
-        yield path
+        yield path, digest(path)
     finally:
         path.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1)
-def _read(plan: Path) -> tuple[list[Fit], pd.DataFrame]:
+def _read(plan: Path, sha256: str) -> tuple[list[Fit], pd.DataFrame]:
+    if digest(plan) != sha256:
+        raise GenrelibError(f"{plan} was changed while it was in use; run the study again.")
     return joblib.load(plan)
 
 
 def fitted(fit: Fit, corpus: Corpus, store: Store) -> BaseEstimator:
     """Return the fitted estimator of `fit`: the one that was kept, or fitted anew."""
-    if fit.model is not None and fit.model.exists():
-        try:
-            key, estimator = joblib.load(fit.model)
-        except Exception:  # damaged, in whatever way: it is made again
-            key = ""
-        if key == fit.key:
-            return estimator
+    if fit.model is not None and _is_vouched(fit):
+        return joblib.load(fit.model)
     estimator = _trained(fit, _columns(corpus), store)
     if fit.model is not None:
         _keep(fit, estimator)
@@ -100,12 +99,25 @@ def _columns(corpus: Corpus) -> pd.DataFrame:
 
 def _keep(fit: Fit, estimator: BaseEstimator) -> None:
     with replacing(fit.model) as temporary:
-        joblib.dump((fit.key, estimator), temporary)
+        joblib.dump(estimator, temporary)
+    vouched = {"key": fit.key, "sha256": digest(fit.model)}
+    write_text(fit.model.with_suffix(".json"), json.dumps(vouched))
 
 
-def _fit(plan: Path, number: int, store_path: Path) -> None:
+def _is_vouched(fit: Fit) -> bool:
+    """Whether a kept model is what was written for this fit: loading another may run its code."""
+    beside = fit.model.with_suffix(".json")
+    try:
+        known = json.loads(beside.read_text(encoding="utf-8"))
+        mine = os.name != "posix" or not (fit.model.stat().st_mode | beside.stat().st_mode) & 0o002
+        return mine and known == {"key": fit.key, "sha256": digest(fit.model)}
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _fit(plan: tuple[Path, str], number: int, store_path: Path) -> None:
     """Do one of the fits that :func:`_written` wrote down: write its predictions."""
-    fits, tracks = _read(plan)
+    fits, tracks = _read(*plan)
     fit = fits[number]
     protocols.check(fit.fold, tracks)
     store = open_store(store_path)

@@ -15,8 +15,13 @@ import pandas as pd
 from .. import systems
 from ..base.errors import GenrelibError
 from ..base.files import Workspace, digest, replacing, write_text
+from ..base.text import guarded, unguarded
 
 TEXT = {"track_id": str, "genre": str, "predicted": str, "majority": str}
+
+RECORD = {"key": str, "system": str, "protocol": str, "repeat": int, "fold": int, "seed": int}
+RECORD |= {"genres": list, "genres_trained": list, "fit_seconds": (int, float), "curve": list}
+"""What a record that counts holds, among other things, and of which type."""
 
 
 def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: dict) -> None:
@@ -33,7 +38,7 @@ def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: di
             continue
         with replacing(part) as temporary:
             columns = {"float_format": "%.6g", "lineterminator": "\n", "index_label": "track_id"}
-            table.to_csv(temporary, **columns)
+            table.map(guarded).rename(index=guarded).to_csv(temporary, **columns)
     digests = {"predictions_sha256": digest(path)}
     if valid is not None:
         digests["valid_sha256"] = digest(valid_path(path))
@@ -58,7 +63,8 @@ def record_of(path: Path) -> dict:
         if "valid_sha256" in record:
             parts[valid_path(path)] = record["valid_sha256"]
         is_whole = all(digest(part) == known for part, known in parts.items())
-    except (OSError, ValueError, KeyError, TypeError):
+        is_whole = is_whole and all(isinstance(record[n], kind) for n, kind in RECORD.items())
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return record if is_whole else {}
 
@@ -129,7 +135,10 @@ def _read(workspace, names, *, is_valid):
 
 
 def _table(path, record):
-    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False)
+    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False).map(unguarded)
+    wanted = ["track_id", "genre", "predicted", *(f"p_{genre}" for genre in record["genres"])]
+    if [column for column in table if column != "majority"] != wanted:
+        raise GenrelibError(f"{path} has not the columns {', '.join(wanted)}; delete it and run.")
     if "majority" not in table:
         table["majority"] = ""
     where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import scipy.fft
 import scipy.sparse
 
 from .audio import SR
-from .compiled import librosa
+from .compiled import beat_module, librosa
 
 OCTAVES = 7
 BINS_PER_OCTAVE = 36
@@ -29,10 +30,9 @@ def cqt_magnitude(y: np.ndarray, *, hop_length: int, tuning: float) -> np.ndarra
     for octave in range(OCTAVES):
         if octave:
             y = librosa.resample(y=y, orig_sr=2, target_sr=1, res_type="soxr_hq", scale=True)
-        blocks = spectra_of_windows(
-            y, n_fft=bank.n_fft, hop_length=hop_length >> octave, bins=bank.bins
-        )
-        octaves.insert(0, bank.filters[octave].dot(np.concatenate(list(blocks)).T))
+        blocks = spectra_of_windows(y, n_fft=bank.n_fft, hop_length=hop_length >> octave)
+        spectra = [block[:, bank.bins].astype(np.complex64) for block in blocks]
+        octaves.insert(0, bank.filters[octave].dot(np.concatenate(spectra).T))
     # decimation rounds lengths up, so that lower octaves may have a frame more
     n_frames = octaves[-1].shape[1]
     response = np.concatenate([octave[:, :n_frames] for octave in octaves])
@@ -62,22 +62,34 @@ def filter_bank(tuning: float) -> FilterBank:
         sort=True,
     )
     # one filter more, then dropped: bandwidths come from both neighbours' frequencies
-    wavelets, lengths = librosa.filters.wavelet(freqs=freqs[-BINS_PER_OCTAVE - 1 :], sr=SR)
+    wavelets, lengths = librosa.filters.wavelet(
+        freqs=freqs[-BINS_PER_OCTAVE - 1 :], sr=SR, window=hann_window
+    )
     n_fft = wavelets.shape[1]
     wavelets = wavelets[1:]
     wavelets *= lengths[1:, np.newaxis] / float(n_fft)
     spectrum = scipy.fft.fft(wavelets, axis=1)[:, : n_fft // 2 + 1]
-    filters = librosa.util.sparsify_rows(spectrum, quantile=0.01, dtype=np.complex64)
+    filters = scipy.sparse.csr_matrix(_without_faint(spectrum, 0.01).astype(np.complex64))
     bins = slice(int(filters.indices.min()), int(filters.indices.max()) + 1)
+    filters = filters[:, bins]
     return FilterBank(
-        tuple(
-            (filters[:, bins] * np.sqrt(2.0**octave)).astype(np.complex64)
-            for octave in range(OCTAVES)
-        ),
+        tuple((filters * np.sqrt(2.0**octave)).astype(np.complex64) for octave in range(OCTAVES)),
         n_fft,
         bins,
         librosa.filters.wavelet_lengths(freqs=freqs, sr=SR)[0],
     )
+
+
+def _without_faint(rows: np.ndarray, share: float) -> np.ndarray:
+    """Return rows with zeros for their smallest values, which sum to less than a share of all.
+
+    As :func:`librosa.util.sparsify_rows`, all rows at once.
+    """
+    sizes = np.abs(rows)
+    ordered = np.sort(sizes, axis=1)
+    sums = np.cumsum(ordered / np.sum(sizes, axis=1, keepdims=True), axis=1)
+    least = np.take_along_axis(ordered, np.argmin(sums < share, axis=1)[:, np.newaxis], axis=1)
+    return np.where(sizes >= least, rows, 0)
 
 
 LOWEST_HZ, HIGHEST_HZ = 150.0, 4000.0
@@ -107,7 +119,7 @@ def _peaks(spectrogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     is_peak = here > frames[:, first - 1 : last - 1]
     is_peak &= here >= frames[:, first + 1 : last + 1]
     is_peak &= here > LOUD * frames.max(axis=1, keepdims=True)
-    frame, offset = np.nonzero(is_peak)
+    frame, offset = np.divmod(np.flatnonzero(is_peak), last - first)
     place = frame * n_bins + offset + first
     peak, below, above = (frames.ravel()[place + step] for step in (0, -1, 1))
     # single and double precision alternate as in librosa, or else the last bits would differ
@@ -120,32 +132,71 @@ def _peaks(spectrogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return pitch, peak + 0.5 * slope * shift
 
 
-BLOCK = 64
+BLOCK = 128
 """Windows that are transformed at a time."""
 
 
 def spectra_of_windows(
-    y: np.ndarray,
-    *,
-    n_fft: int,
-    hop_length: int,
-    shape: np.ndarray | None = None,
-    bins: slice = slice(None),
+    y: np.ndarray, *, n_fft: int, hop_length: int, shape: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Yield the short-time Fourier transform of mono float32 audio in blocks of windows."""
+    """Yield the short-time Fourier transform of mono float32 audio in blocks of windows.
+
+    Blocks are complex128, as the transform gives them, and stand in the same memory: use one before
+    the next.
+    """
     padded = np.pad(y, n_fft // 2).astype(np.float64)
     windows = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop_length]
+    shaped, spectra = np.empty((BLOCK, n_fft)), np.empty((BLOCK, n_fft // 2 + 1), dtype=complex)
     for start in range(0, len(windows), BLOCK):
         block = windows[start : start + BLOCK]
-        spectra = np.fft.rfft(block if shape is None else block * shape, axis=1)
-        yield spectra[:, bins].astype(np.complex64)
+        if shape is not None:
+            block = np.multiply(block, shape, out=shaped[: len(block)])
+        yield np.fft.rfft(block, axis=1, out=spectra[: len(block)])
 
 
 N_FFT = 2048
 HOP_LENGTH = 512
 
-mel_filters = cache(librosa.filters.mel)
-_chroma_filters = cache(librosa.filters.chroma)
+
+@cache
+def hann_window(length: int) -> np.ndarray:
+    """Return the Hann window of :func:`librosa.filters.get_window`."""
+    return librosa.filters.get_window("hann", length)
+
+
+@cache
+def _chroma_filters(tuning: float) -> np.ndarray:
+    return librosa.filters.chroma(sr=SR, n_fft=N_FFT, tuning=tuning)
+
+
+def mel_spectrogram(power: np.ndarray, *, n_mels: int, fmax: float) -> np.ndarray:
+    """Compute the mel bands of an STFT's power [shape=(n_mels, n_frames)].
+
+    Equal to ``librosa.feature.melspectrogram(S=power, sr=22050, n_mels=n_mels, fmax=fmax)`` within
+    1e-6 of each value, and with NumPy's own OpenBLAS on a processor with AVX2 to the last bit.
+    """
+    mel = np.zeros((n_mels, power.shape[1]), dtype=np.float32)
+    for bands, bins, filters in _mel_filters(n_mels, fmax):
+        mel[bands] += filters @ power[bins]
+    return mel
+
+
+@cache
+def _mel_filters(n_mels: int, fmax: float) -> list[tuple[slice, slice, np.ndarray]]:
+    """Return the filters in blocks of bands and bins, without most of the bins where they are zero.
+
+    A block is what OpenBLAS sums in one go: 12 bands, multiples of 8 bins, up to where it starts a
+    sum anew.
+    """
+    filters, blocks = librosa.filters.mel(sr=SR, n_fft=N_FFT, n_mels=n_mels, fmax=fmax), []
+    for bands in (slice(first, first + 12) for first in range(0, n_mels, 12)):
+        touched = np.flatnonzero(filters[bands].any(axis=0))
+        lowest, end = touched[0] // 8 * 8, (touched[-1] // 8 + 1) * 8
+        for start, stop in pairwise((0, 320, 640, 832, 1 + N_FFT // 2)):
+            bins = slice(max(lowest, start), min(end, stop))
+            if bins.start < bins.stop:
+                blocks.append((bands, bins, filters[bands, bins]))
+    return blocks
 
 
 class Spectra:
@@ -163,12 +214,13 @@ class Spectra:
     def magnitude(self) -> np.ndarray:
         """STFT magnitude, ``abs(stft)`` [shape=(1025, n_frames)]."""
         blocks = spectra_of_windows(
-            self.y,
-            n_fft=N_FFT,
-            hop_length=HOP_LENGTH,
-            shape=librosa.filters.get_window("hann", N_FFT),
+            self.y, n_fft=N_FFT, hop_length=HOP_LENGTH, shape=hann_window(N_FFT)
         )
-        return np.concatenate([np.abs(block) for block in blocks]).T
+        magnitude = np.empty((1 + len(self.y) // HOP_LENGTH, 1 + N_FFT // 2), dtype=np.float32)
+        for number, block in enumerate(blocks):
+            rows = magnitude[number * BLOCK :][: len(block)]
+            np.abs(block.astype(np.complex64), out=rows)
+        return magnitude.T
 
     @cached_property
     def power(self) -> np.ndarray:
@@ -178,7 +230,7 @@ class Spectra:
     @cached_property
     def mel_db(self) -> np.ndarray:
         """Mel spectrogram in dB re 1, at most 80 dB below its maximum [shape=(128, n_frames)]."""
-        return librosa.power_to_db(S=mel_filters(sr=SR, n_fft=N_FFT) @ self.power)
+        return librosa.power_to_db(S=mel_spectrogram(self.power, n_mels=128, fmax=SR / 2))
 
     @cached_property
     def cqt(self) -> np.ndarray:
@@ -193,7 +245,7 @@ class Spectra:
     def chroma(self) -> np.ndarray:
         """Chroma of the STFT at the clip's own tuning, maximum 1 [shape=(12, n_frames)]."""
         tuning = estimate_tuning(self.power, bins_per_octave=12)
-        filters = _chroma_filters(sr=SR, n_fft=N_FFT, tuning=tuning)
+        filters = _chroma_filters(tuning)
         # in this order librosa's einsum multiplies, so that the last bit is the same
         raw = (self.power.T @ filters.T).T
         return librosa.util.normalize(S=raw, norm=np.inf, axis=0)
@@ -208,18 +260,21 @@ TEMPO_WINDOW_S = 8.0
 
 
 def tempogram(envelope: np.ndarray, *, n_lags: int) -> np.ndarray:
-    """Compute the local autocorrelation of the onset strength [shape=(n_frames,), dtype=float32].
+    """Compute the local autocorrelation of the onset strength [shape=(n_lags, n_frames)].
 
-    Equal to ``librosa.feature.tempogram(onset_envelope=envelope, win_length=n_lags)`` to the last
-    bit: shape ``(n_lags, n_frames)``, float64, the share of the frame's maximum; zero where the
-    envelope is.
+    Equal to ``librosa.feature.tempogram(onset_envelope=envelope, win_length=n_lags)`` rounded to
+    float32, to the last bit: the share of the frame's maximum; zero where the envelope is.
     """
     n_fft = scipy.fft.next_fast_len(2 * n_lags - 1, real=True)
-    blocks = []
-    for block in _windows(envelope, n_lags):
-        lags = np.fft.irfft(_power(block, n_fft), n=n_fft, axis=1)[:, :n_lags]
-        blocks.append(librosa.util.normalize(S=lags, norm=np.inf, axis=1))
-    return np.concatenate(blocks).T
+    shares = np.empty((n_lags, len(envelope)), dtype=np.float32)
+    power = np.zeros((BLOCK, 1 + n_fft // 2), dtype=complex)  # as the inverse transform wants it
+    whole = np.empty((BLOCK, n_fft))
+    for frames, _, squares in _squares_around(envelope, n_lags, n_fft):
+        count = len(squares)
+        np.add(squares[:, ::2], squares[:, 1::2], out=power.real[:count])
+        lags = np.fft.irfft(power[:count], n=n_fft, axis=1, out=whole[:count])[:, :n_lags]
+        shares[:, frames] = (lags / _divisor(lags[:, :1])).astype(np.float32).T
+    return shares
 
 
 def beats(envelope: np.ndarray, *, hop_length: int) -> np.ndarray:
@@ -231,7 +286,7 @@ def beats(envelope: np.ndarray, *, hop_length: int) -> np.ndarray:
     n_lags = librosa.time_to_frames(times=TEMPO_WINDOW_S, sr=SR, hop_length=hop_length).item()
     mean = _mean_tempogram(envelope, n_lags=n_lags)[:, np.newaxis]
     bpm = librosa.feature.tempo(tg=mean, sr=SR, hop_length=hop_length, aggregate=None)
-    _, frames = librosa.beat.beat_track(
+    _, frames = beat_module().beat_track(
         onset_envelope=envelope, sr=SR, hop_length=hop_length, bpm=bpm
     )
     return frames
@@ -240,25 +295,32 @@ def beats(envelope: np.ndarray, *, hop_length: int) -> np.ndarray:
 def _mean_tempogram(envelope: np.ndarray, *, n_lags: int) -> np.ndarray:
     """Return the mean of :func:`tempogram` over time, but for rounding (1e-15)."""
     n_fft = scipy.fft.next_fast_len(2 * n_lags - 1, real=True)
-    total = np.zeros(1 + n_fft // 2)
-    for block in _windows(envelope, n_lags):
-        # no lag exceeds lag 0, which is the energy
-        energy = np.sum(np.square(block), axis=1)
-        energy[energy < librosa.util.tiny(energy)] = 1.0
-        total += (1 / energy) @ _power(block, n_fft)
-    return np.fft.irfft(total / len(envelope), n=n_fft)[:n_lags]
+    total = np.zeros(2 + n_fft // 2 * 2)
+    for _, windows, squares in _squares_around(envelope, n_lags, n_fft):
+        total += (1 / _divisor(np.einsum("ij,ij->i", windows, windows))) @ squares
+    return np.fft.irfft((total[::2] + total[1::2]) / len(envelope), n=n_fft)[:n_lags]
 
 
-def _windows(envelope: np.ndarray, length: int) -> Iterator[np.ndarray]:
-    """Yield the windows around each frame, weighted, in blocks."""
-    padded = np.pad(envelope, length // 2, mode="linear_ramp", end_values=0)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, length)[: len(envelope)]
-    weights = librosa.filters.get_window("hann", length)
-    for start in range(0, len(windows), BLOCK):
-        yield windows[start : start + BLOCK] * weights
+def _divisor(energy: np.ndarray) -> np.ndarray:
+    """Return the energy of windows, which is lag 0 and which no lag exceeds; 1 for none."""
+    return np.where(energy < librosa.util.tiny(energy), 1.0, energy)
 
 
-def _power(windows: np.ndarray, n_fft: int) -> np.ndarray:
-    """Return the power spectrum of each window, padded with zeros to `n_fft`."""
-    spectra = np.fft.rfft(windows, n=n_fft, axis=1)
-    return np.square(spectra.real) + np.square(spectra.imag)
+def _squares_around(
+    envelope: np.ndarray, length: int, n_fft: int
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield, in blocks, frames with the weighted windows around them and their squared spectra.
+
+    Windows are padded with zeros to `n_fft`; real and imaginary parts alternate. Blocks stand in
+    the same memory: use one before the next.
+    """
+    around = np.pad(envelope, length // 2, mode="linear_ramp", end_values=0)
+    around = np.lib.stride_tricks.sliding_window_view(around, length)[: len(envelope)]
+    weights, windows = hann_window(length), np.zeros((BLOCK, n_fft))
+    spectra = np.empty((BLOCK, 1 + n_fft // 2), dtype=complex)
+    for start in range(0, len(around), BLOCK):
+        block = around[start : start + BLOCK]
+        count = len(block)
+        np.multiply(block, weights, out=windows[:count, :length])
+        parts = np.fft.rfft(windows[:count], axis=1, out=spectra[:count]).view(np.float64)
+        yield slice(start, start + count), windows[:count], np.square(parts, out=parts)

@@ -28,7 +28,7 @@ import numpy as np
 
 from .audio import SR
 from .compiled import librosa
-from .spectra import HOP_LENGTH, N_FFT, Spectra, beats, mel_filters
+from .spectra import HOP_LENGTH, N_FFT, Spectra, beats, mel_spectrogram
 
 MEL_FMAX = 1400.0
 """Upper end, in Hz, of the stack's mel bands."""
@@ -58,11 +58,11 @@ def stack(spectra: Spectra) -> np.ndarray:
     In dB (MFCC, mel, contrast), 0 to 1 (beat, chroma), Hz (centroid, bandwidth) and full scale
     (RMS).
     """
-    mel = mel_filters(sr=SR, n_fft=N_FFT, n_mels=20, fmax=MEL_FMAX)
+    mel = mel_spectrogram(spectra.power, n_mels=20, fmax=MEL_FMAX)
     return np.concatenate(
         [
             librosa.feature.mfcc(S=spectra.mel_db, n_mfcc=20),
-            librosa.power_to_db(S=mel @ spectra.power, ref=np.max),
+            librosa.power_to_db(S=mel, ref=np.max),
             _beats(spectra),
             _contrast(spectra.magnitude),
             *_chroma_and_cens(spectra.cqt),

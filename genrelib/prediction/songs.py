@@ -16,8 +16,8 @@ import pandas as pd
 from ..base.errors import GenrelibError
 from ..base.files import replacing
 from ..base.parallel import spread
+from ..base.text import guarded
 from ..features.segments import averaged
-from ..report.tables import guarded
 from . import listening, models, novelty, pages, reasons
 from .models import Model
 
@@ -166,7 +166,7 @@ def predict(
     rows = dict(spread(_answered, tasks, n_jobs=n_jobs, label="songs"))
     table = pd.DataFrame([rows[number] for number in range(len(files))])
     with replacing(Path(to) / TABLE) as temporary:
-        guarded(table).to_csv(temporary, index=False, float_format="%.4f", lineterminator="\n")
+        table.map(guarded).to_csv(temporary, index=False, float_format="%.4f", lineterminator="\n")
     links = [pages.name_of(number, path) for number, path in enumerate(files)]
     pages.write_overview(Path(to) / OVERVIEW, table, links, model)
     return table

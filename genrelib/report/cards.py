@@ -8,7 +8,6 @@ The headings are those of Mitchell et al. [1]_ and Gebru et al. [2]_; the prose 
 """
 
 import functools
-import html
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -17,6 +16,7 @@ import jinja2
 
 from ..base.errors import unknown
 from ..base.files import Workspace, write_text
+from ..base.text import markdown
 from ..corpora import CORPORA
 from ..inference.wording import title
 from ..protocols import PROTOCOLS
@@ -96,7 +96,7 @@ def _model(workspace, parameters):
         "recall": _recall(workspace, name, parameters),
         "calibration": _rows(workspace, "09_calibration", **strictly),
         "abstention": _rows(workspace, "09_abstention", **strictly),
-        "interventions": _worst(_rows(workspace, "08_robustness", **own)),
+        "interventions": worst(_rows(workspace, "08_robustness", **own)),
         "recordings": _rows(workspace, "08_recordings", **own),
         "causes": _rows(workspace, "08_causes", **own),
     }
@@ -110,17 +110,17 @@ def _recall(workspace, name, parameters):
     return [(genre, share) for genre, share in line.items() if genre != "system"]
 
 
-def _worst(rows):
+def worst(rows: list[dict]) -> list[dict]:
     """Pick for each intervention the strength at which the fewest answers are right."""
-    worst = {}
+    found = {}
     for row in rows:
         name = row["intervention"]
         neutral = INTERVENTIONS[name].neutral if name in INTERVENTIONS else None
         if row["accuracy"] is None or row["strength"] == neutral:
             continue
-        if name not in worst or row["accuracy"] < worst[name]["accuracy"]:
-            worst[name] = row
-    return list(worst.values())
+        if name not in found or row["accuracy"] < found[name]["accuracy"]:
+            found[name] = row
+    return list(found.values())
 
 
 def _corpus(workspace):
@@ -173,16 +173,16 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     templates.filters |= {
-        "text": _text,
+        "text": markdown,
         "percent": _number(".1f", 100, "%"),
         "points": _number(".1f", 100),
         "number": _number(".3f"),
         "whole": _number(".0f"),
         "millions": _number(".3f", 1e-6),
         "strength": _number("g"),
-        "intervention": lambda name: _text(title(name, INTERVENTIONS)),
-        "protocol": lambda name: _text(title(name, PROTOCOLS)),
-        "kind": lambda name: _text(KINDS.get(name, name)),
+        "intervention": lambda name: markdown(title(name, INTERVENTIONS)),
+        "protocol": lambda name: markdown(title(name, PROTOCOLS)),
+        "kind": lambda name: markdown(KINDS.get(name, name)),
     }
     return templates
 
@@ -192,9 +192,3 @@ def _number(form: str, scale: float = 1.0, unit: str = ""):
     return lambda value: (
         "–" if value is None else f"{scale * float(value):{form}}{unit}".replace("-", "−")
     )
-
-
-def _text(value: object) -> str:
-    """Escape what Markdown or HTML would take for a mark; one line, whatever `value` holds."""
-    line = html.escape(" ".join(str(value).split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", line)

@@ -1,23 +1,24 @@
-"""The report: figures and tables saved with their data, and audio where it is ours.
+"""The report's tables, saved with their types, and audio where it is ours.
 
-``figures/NN_*.png`` and ``tables/NN_*.csv`` belong to notebook ``NN``. A picture carries its
-caption in its own metadata, so that the page needs no second list.
+``figures/NN_*`` and ``tables/NN_*.csv`` belong to notebook ``NN``.
 """
 
 import json
 import shutil
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 import soundfile
-from matplotlib.figure import Figure
 from pandas.api.types import infer_dtype, is_float_dtype
 
 from ..base.errors import GenrelibError
 from ..base.files import Workspace, replacing, write_text
+from ..base.text import guarded, unguarded
 from ..corpora import Corpus
 from ..features import audio
 
+TYPES = {"int64", "bool", "float64", "str"}
 SCHEMA = "schema.json"
 """Beside the tables: the type of each column, as it was written."""
 
@@ -30,20 +31,11 @@ def save_table(workspace: Workspace, name: str, table: pd.DataFrame) -> pd.DataF
     """
     whole = table if table.index.name is None else table.reset_index()
     with replacing(workspace.tables / f"{name}.csv") as temporary:
-        guarded(whole).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        safe = whole.map(guarded).rename(columns=guarded)
+        safe.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     types = {str(column): _type(values) for column, values in whole.items()}
     _write_schema(workspace, _schema(workspace) | {name: types})
     return table
-
-
-def guarded(table: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before texts that a spreadsheet might compute, so that they stay texts."""
-    return table.map(lambda v: f"'{v}" if _is_formula(v) else v)
-
-
-def _is_formula(value: object) -> bool:
-    """Whether a spreadsheet might compute a text."""
-    return isinstance(value, str) and value.lstrip("'")[:1] in ("=", "+", "-", "@", "\t", "\r")
 
 
 def _type(values: pd.Series) -> str:
@@ -57,7 +49,22 @@ def _type(values: pd.Series) -> str:
 
 def _schema(workspace: Workspace) -> dict[str, dict[str, str]]:
     path = workspace.tables / SCHEMA
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    schema = _json(path) if path.exists() else {}
+    if not all(isinstance(t, dict) and set(t.values()) <= TYPES for t in schema.values()):
+        raise GenrelibError(f"{path} is damaged; delete it and run the study again.")
+    return schema
+
+
+def _json(path: Path) -> dict:
+    """Read an object that this project wrote."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+        error = f"it holds {type(found).__name__}"
+    except (ValueError, RecursionError) as caught:
+        error = caught
+    raise GenrelibError(f"{path} is damaged ({error}); delete it and run the study again.")
 
 
 def _write_schema(workspace: Workspace, schema: dict) -> None:
@@ -80,25 +87,18 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
             f"reports/{workspace.study}/tables/{name}.csv, or its types in {SCHEMA}, is missing; "
             f"run notebook {name[:2]} of study {workspace.study!r} first."
         )
-    gaps = {column: [""] for column, kind in types.items() if kind == "float64"}
-    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=gaps)
-    return table.map(lambda v: v[1:] if _is_formula(v) and v[0] == "'" else v)
-
-
-def save_figure(
-    workspace: Workspace, name: str, fig: Figure | None, data: pd.DataFrame, *, caption: str
-) -> None:
-    """Write ``figures/<name>.png`` and, beside it, ``tables/<name>.csv`` with the numbers drawn.
-
-    The name begins with the notebook's number. Where there is nothing to draw, `fig` is None and
-    only the table is written. The page shows the caption, and screen readers read it.
-    """
-    save_table(workspace, name, data)
-    if fig is None:
-        return
-    with replacing(workspace.figures / f"{name}.png") as temporary:
-        # no library version in the file: the same picture is the same bytes
-        fig.savefig(temporary, metadata={"Software": None, "Description": caption})
+    kinds = {guarded(column): kind for column, kind in types.items()}
+    gaps = {column: [""] for column, kind in kinds.items() if kind == "float64"}
+    try:
+        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=gaps)
+    except ValueError as error:
+        table = pd.DataFrame()
+        kinds = {f"values of their types ({error})": ""}
+    if list(table) != list(kinds):
+        raise GenrelibError(
+            f"{path} was changed: it has not {', '.join(kinds)}; run notebook {name[:2]} again."
+        )
+    return table.map(unguarded).rename(columns=unguarded)
 
 
 def save_audio(
@@ -150,9 +150,7 @@ def read_run(workspace: Workspace) -> dict:
     path = workspace.report / "run.json"
     if not path.exists():
         return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise GenrelibError(
-            f"reports/{workspace.study}/run.json is damaged ({error}); delete it and run again."
-        ) from error
+    run = _json(path)
+    if not all(isinstance(r, dict) and "seconds" in r for r in run.get("notebooks", {}).values()):
+        raise GenrelibError(f"{path} is damaged; delete it and run the study again.")
+    return run

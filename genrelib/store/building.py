@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,12 +64,19 @@ def make_part(request: Request, path: str, folder: Path) -> tuple[str, str]:
     return request.track_id, str(part.get("failure", ""))
 
 
+UNREADABLE_NPZ = (
+    *(OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, MemoryError),
+    *(NotImplementedError, RuntimeError, OverflowError, zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy and zipfile raise for a file that is not, or not wholly, what ``np.savez`` wrote."""
+
+
 def load_part(part: Path) -> dict[str, np.ndarray] | None:
     """Return a part's matrices, or its ``failure`` alone; None when it is missing or damaged."""
     try:
-        with np.load(part) as content:  # a zip file: each member's checksum is verified
+        with np.load(part, allow_pickle=False) as content:  # each member's checksum is verified
             return dict(content)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+    except UNREADABLE_NPZ:
         return None
 
 

@@ -118,17 +118,37 @@ def opened(path: Path) -> Opened:
         known.file.close()
     try:
         file = h5py.File(path, "r")
+        if elsewhere := links(file):
+            raise OSError(f"{elsewhere[0]} is not values of its own")
         configuration = str(file.attrs["configuration"])
         columns = {name: file[name].asstr()[:] for name in STATE}
         columns |= {name: file["md5"][name].asstr()[:] for name in sorted(file["features"])}
         index = pd.Index(file["track_id"].asstr()[:], name="track_id", dtype=str)
         table = pd.DataFrame(columns, index=index, dtype=str)
-    except (OSError, KeyError) as error:
+        for name, values in file["features"].items():
+            shape = (len(table), described(name).n_bands, *values.shape[2:])
+            if (values.dtype, values.shape, values.chunks) != (DTYPE, shape, (1, *shape[1:])):
+                raise ValueError(f"{name} is {values.dtype} of {values.shape}")
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise GenrelibError(
             f"{path} is not a feature store or is damaged ({error}); delete it and build again."
         ) from error
     _OPENED[path] = Opened(process, identity, file, configuration, table)
     return _OPENED[path]
+
+
+def links(group: h5py.Group) -> list[str]:
+    """List what is neither a group nor values that the file itself holds, such as links."""
+    found = []
+    for name in group:
+        place = f"{group.name.rstrip('/')}/{name}"
+        is_link = not isinstance(group.get(name, getlink=True), h5py.HardLink)
+        held = None if is_link else group[name]
+        if isinstance(held, h5py.Group):
+            found += links(held)
+        elif not isinstance(held, h5py.Dataset) or held.is_virtual or held.external:
+            found.append(place)
+    return found
 
 
 def read_row(values: h5py.Dataset, row: int, buffer: np.ndarray) -> None:

@@ -31,8 +31,9 @@ from tqdm import tqdm
 
 from ..base.errors import GenrelibError
 from ..base.files import check_room, locked, replacing, sweep
+from ..base.text import visible
 from ..features import FEATURES
-from .file import DTYPE, Store, create_features, size_of, stored
+from .file import DTYPE, Store, create_features, links, seconds_per_frame, size_of, stored
 from .packs import PACKED, described, installed
 
 FORMAT = "genrelib feature pack"
@@ -45,11 +46,18 @@ ATTRIBUTES = (
 )
 GROUPS = ("features", "sha256", "tracks")
 
+_MOST_TEXT = 1_000_000  # characters of an attribute
+_MOST_TRACKS = 1_000_000
+_MOST_FRAMES = 1_000_000
+_MOST_S = 86_400
+_ROWS = 256  # texts that are read at a time
+
 TOGETHER = 16
 """Tracks that are in memory at a time while a pack is written; one by one would take longer."""
 
 _AGAIN = "fetch it again, or ask whoever made it for a new one"
-_DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError)  # h5py raises any of them
+# h5py raises any of them; a group that stands where values should has no shape
+_DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +142,10 @@ def read(path: Path) -> Contents:
         with h5py.File(path, "r") as file:
             trouble = _trouble(file)
             if not trouble:
-                return _contents(path, file)
+                contents = _contents(path, file)
+                trouble = _unfit(contents, file)
+            if not trouble:
+                return contents
     except _DAMAGE as error:
         raise GenrelibError(f"{path} is damaged or was cut short ({error}); {_AGAIN}.") from error
     raise GenrelibError(f"{path} {trouble}.")
@@ -186,6 +197,8 @@ class Held(Mapping):
             raise self._refused(track_id, feature, f"can't be read ({error})") from error
         if _sha256(values) != self._sums[feature][row]:
             raise self._refused(track_id, feature, "is not what was packed: damaged or edited")
+        if not np.isfinite(values).all():
+            raise self._refused(track_id, feature, "holds NaN or infinity")
         return values
 
     def _refused(self, track_id: str, feature: str, trouble: str) -> GenrelibError:
@@ -194,7 +207,7 @@ class Held(Mapping):
 
 def _trouble(file: h5py.File) -> str:
     """Return why an HDF5 file is not taken for an unchanged pack, in words; or nothing."""
-    elsewhere = _links(file)
+    elsewhere = links(file)
     if elsewhere:
         return f"holds {elsewhere[0]}, which is not values of its own; {_AGAIN}"
     if file.attrs.get("format") != FORMAT:
@@ -208,6 +221,9 @@ def _trouble(file: h5py.File) -> str:
             f"is a feature pack of version {version}, this genrelib reads version {VERSION}; "
             "use the version of genrelib that made it, or ask for one of this version"
         )
+    form = next(_ill_formed(file), "")
+    if form:
+        return f"was edited or damaged, or is no pack: {form}; {_AGAIN}"
     strange = {*file.attrs} ^ {*ATTRIBUTES} | {*file} ^ {*GROUPS}
     if strange or file.attrs["digest"] != _digest(file):
         return (
@@ -228,18 +244,52 @@ def _trouble(file: h5py.File) -> str:
     return ""
 
 
-def _links(group: h5py.Group) -> list[str]:
-    """List what is neither a group nor values that the file itself holds, such as links."""
-    found = []
-    for name in group:
-        place = f"{group.name.rstrip('/')}/{name}"
-        is_link = not isinstance(group.get(name, getlink=True), h5py.HardLink)
-        held = None if is_link else group[name]
-        if isinstance(held, h5py.Group):
-            found += _links(held)
-        elif not isinstance(held, h5py.Dataset) or held.is_virtual or held.external:
-            found.append(place)
-    return found
+def _ill_formed(file: h5py.File) -> Iterator[str]:
+    """Yield where a file is not laid out as a pack is, before anything large is read of it."""
+    for name, value in file.attrs.items():
+        if not isinstance(value, str) or len(value) > _MOST_TEXT:
+            yield f"the attribute {name} is no text of at most {_MOST_TEXT} characters"
+    for name in GROUPS:
+        if not isinstance(file.get(name), h5py.Group):
+            yield f"{name} is no group"
+            return
+    if {*file["features"]} != {*file["sha256"]} or not len(file["features"]):
+        yield "features and sha256 do not hold the same names"
+        return
+    n_tracks = file["tracks/track_id"].shape
+    n_rows, n_frames = next(iter(file["features"].values())).shape[::2]
+    if n_tracks > (_MOST_TRACKS,) or not 0 < n_frames <= _MOST_FRAMES:
+        yield f"of {n_tracks} tracks, {n_frames} frames; at most {_MOST_TRACKS}, {_MOST_FRAMES}"
+    for place in [f"{group}/{name}" for group in GROUPS for name in file[group]]:
+        values, shape = file[place], file[place].shape
+        allowed = {
+            "tracks": shape == n_tracks and (_is_text(values) or values.dtype.kind in "biuf"),
+            "sha256": shape == (n_rows,) and _is_text(values),
+            "features": values.dtype == DTYPE
+            and values.chunks == (1, *shape[1:])
+            and shape[::2] == (n_rows, n_frames),
+        }
+        if not allowed[place.partition("/")[0]] or values.id.get_create_plist().get_nfilters():
+            yield f"{place} is {values.dtype} of {shape}, or filtered, which no pack has"
+
+
+def _unfit(contents: Contents, file: h5py.File) -> str:
+    """Return why no study could read what a pack says of its tracks and itself; or nothing."""
+    ids, made_with = contents.tracks.index, contents.configuration
+    n_rows = {len(values) for values in file["features"].values()}
+    odd = [repr(i) for i in ids[ids.duplicated()]] + [
+        repr(i) for i in ids if not isinstance(i, str) or not i or visible(i) != i
+    ]
+    if odd:
+        return f"has ids of tracks that are empty, twice there or no plain text: {odd[0]}; {_AGAIN}"
+    if n_rows != {len(contents.usable)}:
+        return f"has {len(contents.usable)} usable tracks, but features of {n_rows}; {_AGAIN}"
+    numbers = [made_with.get("clip_s"), seconds_per_frame(made_with)]
+    if not all(isinstance(n, int | float) and 0 < n < _MOST_S for n in numbers):
+        return f"has clips and frames of {numbers} s; above 0 and below {_MOST_S} are allowed"
+    if not all(isinstance(n, str) for n in (*contents.notes, made_with.get("librosa"))):
+        return f"has notes, or a version of librosa, that are no text; {_AGAIN}"
+    return ""
 
 
 def _contents(path: Path, file: h5py.File) -> Contents:
@@ -283,9 +333,22 @@ def _create_texts(file: h5py.File, name: str, texts) -> None:
     file.create_dataset(name, data=list(texts), dtype=h5py.string_dtype())
 
 
+def _is_text(values: h5py.Dataset) -> bool:
+    """Whether values are texts of any length: of fixed lengths a few bytes may stand for many."""
+    kind = h5py.check_string_dtype(values.dtype)
+    return kind is not None and kind.length is None
+
+
 def _listed(values: h5py.Dataset) -> list:
-    is_text = h5py.check_string_dtype(values.dtype) is not None
-    return (values.asstr()[:] if is_text else values[:]).tolist()
+    if not _is_text(values):
+        return values[:].tolist()
+    listed, room = [], values.file.id.get_filesize()
+    for start in range(0, len(values), _ROWS):  # many may name the same long text
+        listed += values.asstr()[start : start + _ROWS].tolist()
+        room -= sum(map(len, listed[start:]))
+        if room < 0:
+            raise ValueError(f"{values.name} holds more text than the file")
+    return listed
 
 
 RIGHTS = (

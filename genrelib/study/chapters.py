@@ -5,9 +5,7 @@ systems of one notebook that the corpus allows; :class:`Fits` what they predicte
 loaded or fitted before it is needed.
 """
 
-import html
 import inspect
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,14 +17,13 @@ from sklearn.base import BaseEstimator
 from .. import corpora, experiments, inference, plots, protocols, report, store, systems
 from ..base.errors import unknown
 from ..base.files import Workspace
+from ..base.text import markdown
 from ..corpora import Corpus
 from ..experiments import Fit, Settings, predictions
 from ..protocols import PROTOCOLS
 from ..store import Store
 from ..systems import training
 from .parameters import PARAMETERS, check_values
-
-_SPECIAL = re.compile(r"[\\`*\[\]$|~]")
 
 
 class Study:
@@ -137,8 +134,7 @@ def code(*objects: object) -> Code:
 
 def listed(sentences: Iterable[str]) -> Markdown:
     """Show sentences as a list; what looks like Markdown, HTML or mathematics in them is text."""
-    plain = (_SPECIAL.sub(r"\\\g<0>", html.escape(text, quote=False)) for text in sentences)
-    return Markdown("\n".join(f"* {sentence}" for sentence in plain))
+    return Markdown("\n".join(f"* {markdown(sentence)}" for sentence in sentences))
 
 
 class Chapter:

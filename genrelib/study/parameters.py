@@ -20,6 +20,9 @@ REGISTRIES = {
     "probed": ("system", SYSTEMS),
     "protocols": ("protocol", PROTOCOLS),
 }
+UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+"""What PyYAML raises: not all that a tag or a date can't be, or a thousand brackets, is its own."""
+MOST_CHARACTERS = 100_000
 MAY_BE_EMPTY = ("decomposed", "probed")
 PARAMETERS = (*LIMITS, *REGISTRIES)
 """Every parameter that a notebook may declare, beside those that the runner gives."""
@@ -35,14 +38,20 @@ def parameters_of(workspace: Workspace) -> dict:
     if workspace.study not in known:
         raise unknown("study", workspace.study, known)
     try:
-        parameters = yaml.safe_load(known[workspace.study].read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        parameters = _loaded(known[workspace.study].read_text(encoding="utf-8"))
+    except UNREADABLE as error:
         raise GenrelibError(f"studies/{workspace.study}.yaml is not valid YAML: {error}") from error
     if not isinstance(parameters, dict):
         raise GenrelibError(
             f"studies/{workspace.study}.yaml holds {type(parameters).__name__}; "
             "a mapping of parameter names to values is needed. See studies/demo.yaml."
         )
+    for name in FOR_THE_PAGE:
+        if not isinstance(parameters.get(name, ""), str):
+            raise GenrelibError(
+                f"{name}={parameters[name]!r} in studies/{workspace.study}.yaml; text is needed: "
+                "put it in quotation marks."
+            )
     declared = set().union(*(declared_in(path) for path in source_notebooks(workspace)))
     known = (declared | set(FOR_THE_PAGE)) - set(GIVEN)
     for name in parameters:
@@ -55,6 +64,27 @@ def parameters_of(workspace: Workspace) -> dict:
     return parameters
 
 
+def _loaded(text: str) -> object:
+    """Load YAML that is small, names nothing twice, and means what it says: no aliases."""
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"{len(text)} characters; at most {MOST_CHARACTERS} are read")
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"*{event.anchor} stands for what is written elsewhere; write it out")
+    return yaml.load(text, _Once)
+
+
+class _Once(yaml.SafeLoader):
+    """Loads what `yaml.safe_load` does, but no mapping that has a key twice."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"{key!r} is given more than once; keep one")
+        return super().construct_mapping(node, deep)
+
+
 def check_values(parameters: dict) -> None:
     """Refuse names that no registry knows and values that can't be, before anything has run."""
     check_limits(**{name: parameters[name] for name in LIMITS if name in parameters})
@@ -65,7 +95,11 @@ def check_values(parameters: dict) -> None:
         values = given if isinstance(given, list) else [given]
         for value in values:
             if not isinstance(value, str) or value not in registry:
-                raise unknown(kind, value, registry)
+                place = kind if name.startswith(kind) else f"{kind} in {name}"
+                raise unknown(place, value, registry)
+        if isinstance(given, list) == (name == "corpus") or len(set(values)) < len(values):
+            allowed = "one name" if name == "corpus" else "a list of names, each once"
+            raise GenrelibError(f"{name}={given!r}; allowed is {allowed}. Change it.")
         if not values and name not in MAY_BE_EMPTY:
             raise GenrelibError(f"{name} is empty; name at least one of: {', '.join(registry)}.")
     if "systems" not in parameters:  # in a notebook that names only those it probes

@@ -82,14 +82,43 @@ def _run(workspace: Workspace, parameters: dict, paths: list[Path], only, n_jobs
                 write_text(workspace.report / "run.json", text)
     finally:  # also after a failure, so that the page says what is no longer up to date
         facts = _facts(workspace, runs, time.perf_counter() - started)
-        outdated = [
-            path.stem
-            for path in paths
-            if _has_work(workspace, path, parameters)
-            and not _is_current(workspace, path, parameters, runs)
-        ]
-        index = page.build(workspace, parameters, facts, outdated=outdated)
+        index = _publish(workspace, parameters, paths, runs, facts)
+    return index
+
+
+def publish(name: str) -> Path:
+    """Draw a study's figures and write its pages again, from its tables and predictions alone.
+
+    Needs no music and fits nothing; returns the front page's path. A study without tables is a
+    :class:`GenrelibError`.
+    """
+    workspace = Workspace.find(name)
+    parameters = parameters_of(workspace)
+    if not any(workspace.tables.glob("*.csv")):
+        raise GenrelibError(
+            f"reports/{name}/tables holds no table; run the study first: "
+            f"python -m genrelib run {name}."
+        )
+    with locked(workspace.data / name):
+        report.redraw(workspace)
+        runs = report.read_run(workspace).get("notebooks", {})
+        paths = source_notebooks(workspace) if runs else []  # a published report has no state
+        return _publish(workspace, parameters, paths, runs, None)
+
+
+def _publish(workspace: Workspace, parameters: dict, paths: list[Path], runs: dict, facts) -> Path:
+    """Write the pages of a study, and the one over all studies."""
+    outdated = [
+        path.stem
+        for path in paths
+        if _has_work(workspace, path, parameters)
+        and not _is_current(workspace, path, parameters, runs)
+    ]
     cards.write(workspace, parameters)
+    index = page.build(workspace, parameters, facts, outdated=outdated)
+    known = (Workspace(p.stem, workspace.root) for p in (workspace.root / "studies").glob("*.yaml"))
+    there = sorted((own for own in known if own.report.exists()), key=lambda own: own.study)
+    page.build_overview(workspace, {own.study: parameters_of(own) for own in there})
     return index
 
 

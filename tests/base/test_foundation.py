@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -104,6 +105,22 @@ def test_spread_answers_every_task(n_jobs):
     assert sorted(found) == sorted(divmod(n, 3) for n in range(7))
 
 
+@pytest.mark.parametrize(
+    ("task_s", "n_tasks", "n_sent"), [(1, 4, 0), (2, 4, 0), (2, 10, 8), (100, 3, 2), (0.5, 30, 22)]
+)
+def test_workers_start_where_they_save_time(task_s, n_tasks, n_sent, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(parallel, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(parallel, "_from_workers", lambda _, tasks, __: ["sent"] * len(tasks))
+
+    def work():
+        now[0] += task_s
+        return "here"
+
+    found = list(spread(work, [()] * n_tasks, n_jobs=2, label="working"))
+    assert found == ["here"] * (n_tasks - n_sent) + ["sent"] * n_sent
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_each_task_computes_on_one_thread(n_jobs, monkeypatch):
     monkeypatch.setattr(parallel, "ALONE_S", 0)
@@ -163,14 +180,19 @@ def test_librosa_is_compiled_by_one_process_once(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "import sys, genrelib.features.compiled; print('librosa.beat' in sys.modules)",
+        "import sys\n"
+        "from genrelib.features.compiled import beat_module\n"
+        "from numba.np.ufunc.gufunc import GUFunc\n"
+        "print('librosa.beat' in sys.modules)\n"
+        "functions = [f for f in vars(beat_module()).values() if isinstance(f, GUFunc)]\n"
+        "print({f.gufunc_builder.cache for f in functions})\n",
     ]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     first, second = (
         subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     )
-    assert (first, second) == ("True\n", "False\n")
+    assert (first, second) == ("True\n{True}\n", "False\n{True}\n")
     assert len([p for p in tmp_path.iterdir() if p.suffix != ".lock"]) == 1
 
 

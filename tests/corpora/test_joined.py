@@ -1,11 +1,10 @@
 """A joined corpus: what is shared, what is left out, and what stays together."""
 
-import os
-
 import pandas as pd
 import pytest
 from helpers import fma_copy, gtzan_copy
-from helpers.builders import ROOT, make_tracks, run, small_project
+from helpers.builders import make_tracks, small_project
+from helpers.notebooks import run_here
 
 from genrelib import corpora
 from genrelib.base.errors import GenrelibError
@@ -178,7 +177,7 @@ def test_the_map_names_every_genre_that_fma_may_have():
 
 @pytest.fixture
 def small_copies(tmp_path, monkeypatch) -> fma_copy.FmaCopy:
-    """Publish a small FMA, for other processes too, and a small GTZAN with one of its artists."""
+    """Publish a small FMA, and a small GTZAN with one of its artists."""
     copy = fma_copy.make(tmp_path / "mirror", seconds=1.2)
     ids = [f"{genre}.{n:05d}" for genre in ("disco", "hiphop", "pop", "rock") for n in range(6)]
     artists = {track: f"{track[:-6]} {int(track[-1]) // 2}" for track in ids}
@@ -187,12 +186,7 @@ def small_copies(tmp_path, monkeypatch) -> fma_copy.FmaCopy:
     for name, value in {"TRACKS": ids, "MINI": ids[::2], "ARTIST": artists, "TWINS": ()}.items():
         monkeypatch.setattr(gtzan_copy, name, value)
     gtzan_copy.Fake(tmp_path, monkeypatch)
-    patch = copy.patch(tmp_path / "patch")
-    names = ("ARCHIVES", "DEAD", "ARTISTS", "FILTERED", "INDEXES")
-    with open(patch / "sitecustomize.py", "a") as file:
-        file.write(f"import {gtzan.__name__} as module\n")
-        file.writelines(f"module.{name} = {getattr(gtzan, name)!r}\n" for name in names)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(patch), str(ROOT)]))
+    copy.install(monkeypatch)
     return copy
 
 
@@ -205,7 +199,7 @@ def test_a_study_of_both_trains_on_one_and_tests_on_the_other(small_copies, tmp_
         protocols=["track_random", "cross_collection", "artist_grouped"],
         **own,
     )
-    run(root, "small", "--only", "01,03,09", "--n-jobs", "1")
+    run_here(root, "small", only=["01", "03", "09"])
     tables = root / "reports" / "small" / "tables"
     known = pd.read_csv(tables / "01_tracks.csv", index_col=0, keep_default_na=False)
     usable = known[known["exclude"] == ""]

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from helpers.builders import run, small_project
+from helpers.builders import small_project
 from helpers.local_server import serving
+from helpers.notebooks import run_here
 
 from genrelib import corpora, protocols, store
 from genrelib.base.errors import GenrelibError
@@ -179,7 +180,7 @@ def test_a_list_becomes_a_study_and_its_report_lists_failures_by_line(forty, ser
     reasons[7] = "status 404"  # at once, not after waiting
     own = {"corpus_options": {"source": str(path), "pause_s": 0.0}, "clip_s": 1.0, "n_folds": 2}
     root = small_project(tmp_path / "project", corpus="list", systems=["knn", "mel_svm"], **own)
-    run(root, "small", "--only", "01,03,09", "--n-jobs", "1")
+    run_here(root, "small", only=["01", "03", "09"])
     report = root / "reports" / "small"
     excluded = pd.read_csv(report / "tables" / "01_exclusions.csv", index_col=0, dtype=str)
     assert set(excluded.index) == {f"{line:05d}" for line in reasons}

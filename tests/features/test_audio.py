@@ -78,7 +78,7 @@ def test_a_truncated_flac_is_an_error(tmp_path):
     path = tmp_path / "half.flac"
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 44100), 22050)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(GenrelibError, match="can't be decoded"):
+    with pytest.raises(GenrelibError, match=r"states 2\.0 s, but 0\.\d s can be decoded"):
         audio.read(path)
 
 
@@ -187,6 +187,46 @@ def test_a_clip_that_its_header_promises_and_the_file_lacks_is_an_error(tmp_path
     monkeypatch.setattr(audio, "LONG_S", 20.0)
     with pytest.raises(GenrelibError, match=r"cut or damaged|can't be decoded"):
         audio.read_middle(path, 30.0)
+
+
+def mp3_that_claims(path, y, seconds):
+    """Write an MP3 whose header counts frames of so many seconds."""
+    soundfile.write(path, y, 22050, format="MP3")
+    content = bytearray(path.read_bytes())
+    place = content.find(b"Xing") + 8
+    content[place : place + 4] = round(seconds * 22050 / 576).to_bytes(4, "big")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("held", [30, 50])
+def test_a_long_file_that_claims_far_more_than_it_holds_gives_its_true_middle(
+    tmp_path, monkeypatch, held
+):
+    monkeypatch.setattr(audio, "LONG_S", 40.0)
+    y = sine(440, 22050, held) * np.linspace(0, 1, 22050 * held)  # its loudness tells the place
+    soundfile.write(tmp_path / "honest.mp3", y, 22050)
+    whole = audio.read(tmp_path / "honest.mp3")
+    lies = mp3_that_claims(tmp_path / "lies.mp3", y, 50_000)
+    assert audio.inspect(lies).duration_s > 49_000
+    assert audio.held_s(lies) == pytest.approx(held, abs=0.2)
+    middle = audio.read_middle(lies, 3.0)
+    assert len(middle) == 3 * 22050
+    assert middle.std() == pytest.approx(audio.excerpt(whole, 22050, 3.0).std(), rel=0.02)
+    with pytest.raises(GenrelibError, match=rf"states .* s, but {held}\.\d s can be decoded"):
+        audio.read_middle(lies, held + 5.0)
+
+
+def test_a_flac_that_claims_far_more_than_it_holds_is_refused_for_that(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "LONG_S", 40.0)
+    path = tmp_path / "lies.flac"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 22050 * 30), 22050)
+    content = bytearray(path.read_bytes())
+    content[22:26] = (22050 * 50_000).to_bytes(4, "big")
+    path.write_bytes(content)
+    for ask in (lambda: audio.read_middle(path, 3.0), lambda: audio.held_s(path)):
+        with pytest.raises(GenrelibError, match=r"states 50000\.0 s, but 29\.\d s can be decoded"):
+            ask()
 
 
 @pytest.mark.parametrize(("sr", "channels"), [(1, 1), (3999, 1), (1_000_000, 1), (22050, 33)])

@@ -83,19 +83,6 @@ class FmaCopy:
         monkeypatch.setattr(fma_metadata, "METADATA", self.metadata)
         monkeypatch.setattr(fma_metadata, "METADATA_BYTES", (100_000, 1_000_000))
 
-    def patch(self, folder: Path) -> Path:
-        """Write what makes every Python started with ``PYTHONPATH=folder`` expect this copy."""
-        folder.mkdir(parents=True, exist_ok=True)
-        lines = [
-            "from genrelib.corpora import fma",
-            "from genrelib.corpora.fma import Edition",
-            f"fma.EDITIONS.update({self.editions!r})",
-            f"fma.METADATA = {self.metadata!r}",
-            "fma.METADATA_BYTES = (100_000, 1_000_000)",
-        ]
-        (folder / "sitecustomize.py").write_text("\n".join(lines) + "\n")
-        return folder
-
 
 def make(folder: Path, *, artists=5, songs=2, seconds=2.0, seed=0) -> FmaCopy:
     """Make the copy below `folder`, laid out as a mirror."""

@@ -101,3 +101,11 @@ def test_the_figure_shows_the_numbers_of_each_direction():
         assert cross.tolist() == (100 * part["accuracy_cross"]).tolist()
         assert chance == [25, 25]
     assert len(fig.legends[0].texts) == 3
+
+
+def test_a_direction_without_an_answerable_test_is_left_out_alone():
+    rows, records = made()
+    first = (rows["protocol"] == JOINED) & (rows["fold"] == 0)
+    whole = compared(rows, records)
+    rows.loc[first, "genre_trained"] = False
+    pd.testing.assert_frame_equal(compared(rows, records), whole.iloc[1:].reset_index(drop=True))

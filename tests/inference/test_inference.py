@@ -11,6 +11,7 @@ from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
 from genrelib.inference import (
     confusion,
+    costs,
     findings,
     hardest,
     leakage,
@@ -18,6 +19,19 @@ from genrelib.inference import (
     scores,
 )
 from genrelib.inference.scores import expected_ece
+
+
+def test_seeds_are_averaged_and_tests_counted_once():
+    fits = [predictions(0.6, seed=n).assign(seed=100 + n) for n in range(3)]
+    single = [scores(fit, GROUPS, seed=0).iloc[0] for fit in fits]
+    row = scores(pd.concat(fits), GROUPS, seed=0).iloc[0]
+    assert (row["n_tests"], row["n_answerable"], row["n_tracks"], row["n_seeds"]) == (48, 48, 48, 3)
+    for name in ("accuracy", "log_loss", "brier", "accuracy_by_artist"):
+        assert row[name] == pytest.approx(np.mean([one[name] for one in single]))
+    assert row["se_seeds"] > 0
+    assert np.isnan(single[0]["se_seeds"])
+    lines = [one["accuracy"] for one in single]
+    assert row["se_seeds"] == pytest.approx(np.std(lines, ddof=1) / np.sqrt(3), rel=0.06)
 
 
 def test_perfect_predictions_score_one_but_are_not_certain():
@@ -187,3 +201,73 @@ def test_findings_say_the_numbers_of_the_tables():
     assert f"100.0% [{low}, 100.0%] of all tests (48 tracks; chance is 25.0%)" in said[0]
     assert "accuracy changes by -100.0 points" in said[2]
     assert "significant for 1 of 1 systems" in said[2]
+    assert len(said) == 3
+
+
+def test_findings_say_what_no_system_can_answer():
+    rows = predictions(0.9, protocol="artist_grouped")
+    rows.loc[rows["genre"] == "blues", "genre_trained"] = False
+    (said,) = findings(scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0), 4)[1:]
+    assert said.startswith("In the artist-disjoint split, 25% of the tests are of a genre")
+
+
+@pytest.mark.parametrize(("before", "after", "n"), [(0.0, 1.0, 0), (0.6, 0.6, 0), (1.0, 0.0, 1)])
+def test_findings_count_significant_losses_alone(before, after, n):
+    both = pd.concat([predictions(before), predictions(after, protocol="artist_grouped")])
+    both = both.assign(system="mel_svm")
+    said = findings(scores(both, GROUPS, seed=0), leakage(both, GROUPS, seed=0), 4)
+    assert f"The loss is {'' if n else 'not '}significant. With each artist" in said[0]
+    assert f"the loss is significant for {n} of 1 systems" in said[-1]
+
+
+def test_f1_of_a_genre_tested_once_and_of_one_genre_alone():
+    rows = predictions(0.6)
+    rows = rows[(rows["genre"] != "blues") | (rows["track_id"] == "blues.00000")]
+    known = f1_score(rows["genre"], rows["predicted"], average="macro")
+    assert scores(rows, GROUPS, seed=0).iloc[0]["macro_f1"] == pytest.approx(known)
+    rows = rows[rows["genre"] == "jazz"]  # rock is neither tested nor predicted
+    known = f1_score(rows["genre"], rows["predicted"], labels=["jazz"], average="macro")
+    assert scores(rows, GROUPS, seed=0).iloc[0]["macro_f1"] == pytest.approx(known)
+
+
+def test_sure_and_always_wrong_is_the_largest_brier_score():
+    rows = predictions(0.0)
+    rows[[f"p_{g}" for g in GENRES]] = np.eye(4)[rows["predicted"].map(GENRES.index)]
+    row = scores(rows, GROUPS, seed=0).iloc[0]
+    assert row["brier"] == row["brier_high"] == 2
+    assert 1 < row["brier_low"] < 2
+    assert row["log_loss"] == row["log_loss_high"] == pytest.approx(-np.log(1e-15))
+
+
+def test_the_first_of_many_faults_is_named():
+    rows = predictions()
+    rows.loc[[5, 7], "p_jazz"] = [1.5, 1.7]
+    with pytest.raises(GenrelibError, match=f"probability 1.5 of track '{TRACKS.index[5]}'"):
+        scores(rows, GROUPS, seed=0)
+    first = f"track '{TRACKS.index[0]}' and 2 more have no group among the 45 known"
+    with pytest.raises(GenrelibError, match=first):
+        scores(predictions(), GROUPS.iloc[3:], seed=0)
+
+
+def test_confusion_of_genres_that_are_not_tested_or_not_named():
+    table = confusion(predictions(0.5)[lambda rows: rows["genre"] == "blues"], GENRES)
+    assert table.loc["jazz"].isna().all()
+    assert (table.loc["blues", ["metal", "rock"]] == 0).all()
+
+
+def test_hardest_tells_both_probabilities():
+    table = hardest(predictions(0.8), TRACKS)
+    names = ["genre", "artist", "title", "predicted", "probability", "own"]
+    assert list(table.columns) == names
+    assert table["probability"].tolist() == pytest.approx([0.97] * len(table))
+    assert table["own"].tolist() == pytest.approx([0.01] * len(table))
+
+
+def test_the_best_network_is_one_that_no_cheaper_one_beats():
+    table = pd.DataFrame({"system": list("abcd"), "accuracy": [0.7, 0.8, 0.75, 0.9]})
+    cost = pd.Series({"a": 10.0, "b": 20.0, "c": 20.0, "d": np.nan})
+    records = pd.DataFrame({"system": list("abcd"), "n_parameters": 1.0})
+    records["multiply_adds"] = records["system"].map(cost)
+    found = costs(table.assign(low=0.0, high=1.0), records)
+    assert found["is_best"].tolist() == [True, True, False, False]
+    assert found["multiply_adds"].tolist()[:3] == [10, 20, 20]

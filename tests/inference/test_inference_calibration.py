@@ -214,3 +214,21 @@ def test_a_risk_that_is_no_share_is_refused(risk):
     rows = predictions()
     with pytest.raises(GenrelibError, match="risk="):
         abstention(rows, rows, GROUPS, risk=risk, seed=0)
+
+
+def test_a_temperature_is_at_most_twenty():
+    assert temperatures(predictions(0.0))["temperature"].iloc[0] == pytest.approx(20, rel=1e-3)
+
+
+def test_one_validation_track_is_a_validation_part():
+    rows = predictions(0.7)
+    table = calibration(rows, rows.iloc[:1], GROUPS, seed=0)
+    assert (table["n_scaled"] == 1).all()
+    assert (table["before"] != table["after"]).all()
+
+
+def test_a_test_just_as_sure_as_the_threshold_is_answered():
+    rows = ranked([0.9, 0.8, 0.7, 0.6, 0.5], [1, 1, 0, 1, 0])
+    row = abstention(rows, rows, TRACKS["group"], risk=0.25, seed=0).iloc[0]
+    assert (row["n_answered"], row["coverage"], row["reached"]) == (4, 0.8, 0.25)
+    assert (row["risk"], row["n_tests"], row["n_left_out"]) == (0.25, 5, 0)

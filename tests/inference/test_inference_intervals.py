@@ -1,14 +1,21 @@
 """Intervals of clustered tests: limits, scales, and what scipy and statsmodels say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
-from genrelib.inference import DIFFERENCE, LOSS, ClusterBootstrap, cluster_interval
-from genrelib.inference.intervals import effective_clusters, minimum_detectable_difference
+from genrelib.inference import DIFFERENCE, LOSS, ClusterBootstrap, cluster_interval, means
+from genrelib.inference.intervals import (
+    SHARE,
+    Estimate,
+    SeedDraws,
+    effective_clusters,
+    minimum_detectable_difference,
+)
 
 
 def estimate(values, clusters, span=(0.0, 1.0)):
@@ -52,6 +59,7 @@ def test_one_cluster_tells_nothing_of_the_spread():
     assert cluster_interval(values, np.zeros(40), rng(0)) == (0, 1)
     found = estimate(values, np.zeros(40), DIFFERENCE)
     assert found.interval == (-1, 1)
+    assert np.isnan(found.se)
     assert np.isnan(found.p_value)
     assert np.isnan(minimum_detectable_difference(found))
 
@@ -122,3 +130,145 @@ def test_malformed_values_are_refused():
         ClusterBootstrap(np.ones(0), rng(0))
     with pytest.raises(GenrelibError, match="2 values and 3 clusters"):
         ClusterBootstrap(np.ones(3), rng(0)).estimate(np.ones((2, 2)))
+
+
+def stated(value, se, span=SHARE, df=1e9, bias=0.0, **more) -> Estimate:
+    """An estimate of a known standard error and bias, from 51 clusters."""
+    draws = value + bias + se * np.sqrt(50 / 51) * np.array([-1.0, 1.0])
+    return Estimate(value, draws, 51, 51.0, df, span, **more)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+@pytest.mark.parametrize(("right", "n"), [(70, 100), (3, 40), (1, 9)])
+def test_the_interval_of_a_share_is_wilsons_of_as_many_tests_as_tell_as_much(right, n, scale):
+    share = right / n
+    found = stated(scale * share, scale * np.sqrt(share * (1 - share) / n), (0.0, scale))
+    known = proportion_confint(right, n, method="wilson")
+    assert found.interval == pytest.approx(scale * np.array(known))
+
+
+def test_intervals_of_differences_and_losses_by_hand():
+    t = stats.t.ppf(0.975, 20)
+    found = stated(0.1, 0.05, DIFFERENCE, df=20)
+    assert found.se == pytest.approx(0.05)
+    assert found.interval == pytest.approx((0.1 - 0.05 * t, 0.1 + 0.05 * t))
+    assert found.p_value == pytest.approx(2 * stats.t.sf(2, 20))
+    detected = 0.05 * (stats.t.ppf(0.995, 20) + stats.t.ppf(0.8, 20))
+    assert minimum_detectable_difference(found, alpha=0.01) == pytest.approx(detected)
+    factor = np.exp(t * 0.2 / 0.5)
+    assert stated(0.5, 0.2, LOSS, df=20).interval == pytest.approx((0.5 / factor, 0.5 * factor))
+    assert stated(0.0, 0.2, LOSS, df=20).interval == (0, 0)
+    low, high = stated(1e-6, 10.0, LOSS, df=20).interval
+    assert 0 < low < 1e-20
+    assert high == LOSS[1]
+
+
+def test_a_bias_widens_the_interval_and_moves_it_to_the_other_side():
+    plain, biased = (stated(0.3, 0.05, bias=0.1, is_biased=told) for told in (False, True))
+    assert biased.bias == pytest.approx(0.1)
+    assert plain.interval == pytest.approx(stated(0.3, 0.05).interval)
+    widths = [high - low for low, high in (plain.interval, biased.interval)]
+    assert widths[1] > 1.5 * widths[0]
+    assert sum(biased.interval) < sum(plain.interval)
+    assert stated(0.3, 0.05, is_biased=True).interval == pytest.approx(plain.interval)
+    for value, bias in ((0.02, 0.05), (0.98, -0.05)):  # the centre stays a share
+        low, high = stated(value, 0.01, bias=bias, is_biased=True).interval
+        assert 0 <= low <= value <= high <= 1
+    assert not estimate(np.ones(4), np.arange(4)).is_biased
+
+
+@pytest.mark.parametrize("df", [0.5, 1.0])
+def test_few_and_unequal_clusters_tell_little_but_not_nothing(df):
+    found = stated(0.2, 0.001, DIFFERENCE, df=df)
+    assert found.interval[0] > -1
+    assert 0 < found.p_value < 1
+    assert minimum_detectable_difference(found) > 0
+
+
+def test_without_draws_there_is_neither_bias_nor_standard_error():
+    for draws in ([np.nan, np.nan], [np.nan, 0.5]):
+        found = Estimate(0.5, np.array(draws), 2, 2.0, 1.0, SHARE)
+        assert found.bias == 0
+        assert np.isnan(found.se)
+    assert np.isnan(Estimate(np.nan, np.zeros(2), 2, 2.0, 1.0, SHARE).interval).all()
+
+
+def test_the_number_of_clusters_by_hand():
+    effective, df = effective_clusters(np.array([1, 2, 3]))
+    assert effective == pytest.approx(36 / 14)
+    assert df == pytest.approx(np.sqrt((36 / 14 - 1) * (14**2 / 98 - 1)))
+    assert effective_clusters(np.array([5, 5])) == (2.0, 1.0)
+    assert effective_clusters(np.array([5, 0])) == (1.0, 0.0)
+
+
+def test_the_first_value_outside_is_named():
+    with pytest.raises(GenrelibError, match=r"value -2\.0; -1 to 1 is allowed"):
+        cluster_interval(np.r_[1, -2, -3], np.arange(3), rng(0), span=DIFFERENCE)
+
+
+def test_the_difference_has_the_range_of_the_wider_and_the_fewer_clusters():
+    one, other = stated(0.5, 0.1), stated(1.5, 0.1, (0.0, 2.0), df=3)
+    for gap in (one - other, other - one):
+        assert gap.span == (-2.0, 2.0)
+        assert gap.df == 3
+
+
+def test_means_keep_the_order_of_the_rows_and_leave_out_what_has_no_value():
+    rows = pd.DataFrame({"track_id": list("abac"), "part": list("zzbb")})
+    rows["drop"] = [0.1, 0.3, 0.5, np.nan]
+    found = means(rows, ["part"], "drop", pd.Series(list("xyz"), list("abc")), seed=0)
+    assert found["part"].tolist() == ["z", "b"]
+    assert found["n_tracks"].tolist() == [2, 1]
+    assert found["drop"].tolist() == pytest.approx([0.2, 0.5])
+    assert found.loc[1, ["low", "high"]].tolist() == [-1, 1]  # of one artist
+
+
+def seeded(n_seeds, *, n_folds=3, n_tracks=40, spread=0.1):
+    """Return fits of folds of equal size, and what each test of a fit is worth: the fit's luck."""
+    fits = pd.MultiIndex.from_product(
+        [range(n_folds), range(n_seeds), range(n_tracks)], names=["fold", "seed", "track"]
+    ).to_frame(index=False)
+    luck = rng(0, "luck", n_seeds).normal(0.5, spread, size=(n_folds, n_seeds))
+    return fits.assign(repeat=0), luck, luck[fits["fold"], fits["seed"]]
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 10])
+def test_the_luck_of_fits_has_the_error_of_a_mean_over_strata(n_seeds):
+    fits, luck, values = seeded(n_seeds)
+    clusters = (fits["fold"] * 100 + fits["track"]).to_numpy()
+    bootstrap = ClusterBootstrap(clusters, rng(0, "draws"), SeedDraws(fits, rng(0, "seeds")))
+    found = bootstrap.mean(values)
+    known = np.sqrt((luck.var(axis=1, ddof=1) / n_seeds).sum()) / 3
+    assert found.se_seeds == pytest.approx(known, rel=0.06)
+    assert found.df_luck == 3 * (n_seeds - 1)
+    assert found.se == pytest.approx(np.hypot(found.se_groups, found.se_seeds))
+
+
+def test_degrees_of_freedom_are_satterthwaites():
+    fits, _, values = seeded(3)
+    clusters = (fits["fold"] * 100 + fits["track"]).to_numpy()
+    found = ClusterBootstrap(clusters, rng(0, "d"), SeedDraws(fits, rng(0, "s"))).mean(values)
+    a, b = found.se_groups**2, found.se_seeds**2
+    assert found.df_all == pytest.approx((a + b) ** 2 / (a**2 / found.df + b**2 / 6))
+
+
+def test_one_seed_or_seeds_that_agree_change_nothing():
+    fits, _, _ = seeded(3)
+    clusters = fits["track"].to_numpy()
+    values = (clusters % 3 == 0).astype(float)
+    plain = ClusterBootstrap(clusters, rng(0, "d")).mean(values)
+    for rows in (fits, fits.assign(seed=0)):
+        found = ClusterBootstrap(clusters, rng(0, "d"), SeedDraws(rows, rng(0, "s"))).mean(values)
+        assert found.interval == pytest.approx(plain.interval, abs=1e-12)
+
+
+def test_the_luck_of_two_systems_adds_up_and_artists_stay_paired():
+    fits, _, values = seeded(3)
+    clusters = fits["track"].to_numpy()
+    first = ClusterBootstrap(clusters, rng(0, "d"), SeedDraws(fits, rng(0, "one")))
+    other = first.again(clusters, SeedDraws(fits, rng(0, "two")))
+    one, two = first.mean(values), other.mean(values)
+    gap = one - two
+    assert gap.se_groups == 0
+    assert gap.se_seeds == pytest.approx(np.hypot(one.se_seeds, two.se_seeds), rel=0.1)
+    assert gap.df_luck == pytest.approx(12, rel=0.1)

@@ -1,6 +1,5 @@
-"""The studies of FMA by the command that people use, on the tiny copy, fetched over the network."""
+"""The studies of FMA on the tiny copy, fetched over the network."""
 
-import os
 import re
 from types import SimpleNamespace
 
@@ -9,7 +8,7 @@ import pytest
 import yaml
 from helpers import fma_copy, local_server
 from helpers.builders import copied_project
-from helpers.builders import run as run_study
+from helpers.notebooks import run_here
 
 from genrelib.corpora.fetching import MIRROR
 from genrelib.protocols import PROTOCOLS
@@ -45,11 +44,11 @@ def _run(name, copy, folder):
     root = copied_project(folder / "project")
     path = root / "studies" / f"{name}.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | CHANGES[name]))
-    paths = [str(copy.patch(folder / "patch")), os.environ.get("PYTHONPATH", "")]
     files = {f"/{p.relative_to(copy.mirror)}": p.read_bytes() for p in copy.mirror.rglob("*.zip")}
-    with local_server.serving(files) as server:
-        changes = {MIRROR: server.url, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        run_study(root, name, "--n-jobs", "1", **changes)
+    with local_server.serving(files) as server, pytest.MonkeyPatch.context() as monkeypatch:
+        copy.install(monkeypatch)
+        monkeypatch.setenv(MIRROR, server.url)
+        run_here(root, name)
         asked = [place.rpartition("/")[2] for place, _ in server.asked]
     report = root / "reports" / name
     return SimpleNamespace(

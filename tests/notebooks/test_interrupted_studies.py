@@ -1,4 +1,4 @@
-"""Small studies by the command that people use: killed, and on music of one's own."""
+"""Small studies: killed while the command runs, and on music of one's own."""
 
 import re
 import subprocess
@@ -6,6 +6,7 @@ import sys
 import time
 
 from helpers.builders import results, run, small_project, write_music
+from helpers.notebooks import run_here
 
 
 def test_a_study_killed_during_a_fit_goes_on_to_the_same_bytes(tmp_path):
@@ -33,7 +34,7 @@ def test_a_folder_of_ones_own_with_odd_names_and_a_broken_file(tmp_path):
     genres = ("1980", "None", "_pop, été", "=1+1 $x_1$ <img src=x onerror=alert(1)>")
     music = write_music(root / "data" / "mine", n_artists=3, genres=genres)
     (music / "1980" / "1980 artist 0" / "007.wav").write_text("not audio")
-    run(root, "small", "--n-jobs", "1")
+    run_here(root, "small")
     found = results(root, "small")
     assert b"007,1980," in found["tables/02_exclusions.csv"]
     assert found["tables/02_counts.csv"].splitlines()[-1].startswith(b"(all),25,1,24,12,12")

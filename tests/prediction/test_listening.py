@@ -91,7 +91,7 @@ def test_not_a_number_is_refused(tmp_path):
     y = np.zeros(22050, dtype=np.float32)
     y[300] = np.nan
     soundfile.write(tmp_path / "a.wav", y, 22050, subtype="FLOAT")
-    with pytest.raises(GenrelibError, match="1 samples that are NaN"):
+    with pytest.raises(GenrelibError, match="samples that are NaN or infinite"):
         list(audio.windows(tmp_path / "a.wav", 1.0))
 
 

@@ -1,6 +1,7 @@
 """Protocols: disjointness, balance, coverage, and refusals."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -347,3 +348,49 @@ def test_too_few_tracks_or_genres_are_refused():
         )
     with pytest.raises(GenrelibError, match="1 genre"):
         folds("track_random", tracks_of({"rock": [5]}), n_folds=3, n_repeats=1, seed=0)
+
+
+def test_a_share_of_the_artists_is_of_each_genre_and_part_and_never_none():
+    tracks = tracks_of({"blues": [2] * 12, "rock": [1] * 5 + [2] * 3})
+    given = {"n_folds": 3, "n_repeats": 1, "seed": 0}
+    whole = folds("artist_grouped", tracks, **given)
+    for name, share in (("artist_quarter", 0.25), ("artist_half", 0.5)):
+        for one, other in zip(folds(name, tracks, **given), whole, strict=True):
+            for part in ("train", "valid"):
+                kept, every = (
+                    tracks.loc[list(getattr(fold, part))].groupby("genre")["group"].nunique()
+                    for fold in (one, other)
+                )
+                assert kept.to_dict() == {g: max(1, round(share * n)) for g, n in every.items()}
+
+
+def test_half_of_what_is_left_of_a_genre_may_validate():
+    tracks = tracks_of({"blues": [4], "rock": [4]})
+    for fold in folds("track_random", tracks, n_folds=2, n_repeats=1, seed=0):
+        assert (len(fold.train), len(fold.valid), len(fold.test)) == (2, 2, 4)
+
+
+def test_as_many_artists_as_folds_are_enough():
+    tracks = tracks_of({"blues": [4, 4], "rock": [4, 4]})
+    made = folds("artist_grouped", tracks, n_folds=4, n_repeats=1, seed=0)
+    assert [tracks.loc[list(fold.test), "group"].nunique() for fold in made] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("n", [1, 5, 6, 9])
+def test_of_what_leaks_at_most_five_are_named(tracks, n):
+    fold = folds("track_random", tracks, n_folds=2, n_repeats=1, seed=0)[0]
+    leaking = dataclasses.replace(fold, train=(*fold.train, *fold.test[:n]))
+    named = ", ".join(sorted(fold.test[:n])[:5]) + (", ..." if n > 5 else "")
+    with pytest.raises(
+        GenrelibError, match=rf"{n} track\(s\) in both .*: {re.escape(named)}\. The"
+    ):
+        check(leaking, tracks)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_artist_who_is_the_last_of_one_of_two_genres_does_not_validate(seed):
+    tracks = tracks_of({"blues": [1] * 8, "rock": [1, 1], "jazz": [1] * 4})
+    tracks.loc[tracks["group"].isin(["blues0", "rock0"]), "group"] = "both"
+    for fold in folds("artist_grouped", tracks, n_folds=2, n_repeats=1, seed=seed):
+        rest = tracks.loc[[*fold.train, *fold.valid], "genre"]
+        assert set(tracks.loc[list(fold.train), "genre"]) == set(rest)

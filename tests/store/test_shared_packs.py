@@ -1,5 +1,6 @@
 """Shared packs: what comes out is what went in, and nothing else is let in."""
 
+import contextlib
 import dataclasses
 import os
 import runpy
@@ -64,6 +65,65 @@ def shared(packed, data) -> Corpus:
 
 def built(corpus, path, clip_s=1.0) -> store.Store:
     return store.open_store(store.build(corpus, NAMES, path, clip_s=clip_s, n_jobs=1))
+
+
+# -- packs that vouch for themselves, and are none -------------------------------------------------
+
+
+def _replaced(file, place, values, **options):
+    del file[place]
+    file.create_dataset(place, data=values, **options)
+
+
+def _doubles(file):
+    _replaced(file, "features/stack", np.zeros(file["features/stack"].shape))
+    file["features/stack"].attrs["unit"] = "rows"
+
+
+def _with(**attributes):
+    return lambda file: file.attrs.update(attributes)
+
+
+def _ids(change):
+    def edit(file):
+        ids = file["tracks/track_id"].asstr()[:]
+        _replaced(file, "tracks/track_id", change(list(ids)), dtype=h5py.string_dtype())
+
+    return edit
+
+
+ILL_FORMED = {
+    "NaN for numbers": lambda f: _replaced(f, "tracks/duration_s", np.full(32, np.nan)),
+    "an id twice": _ids(lambda ids: [ids[1], *ids[1:]]),
+    "an id that steers a terminal": _ids(lambda ids: ["\x1b[31m", *ids[1:]]),
+    "fewer rows in the table": _ids(lambda ids: ids[:-1]),
+    "no column of exclusions": lambda f: f.__delitem__("tracks/exclude"),
+    "a column of pairs": lambda f: _replaced(f, "tracks/genre", np.zeros((32, 2))),
+    "texts of one length": lambda f: _replaced(f, "tracks/genre", np.zeros(32, "S99")),
+    "compressed": lambda f: _replaced(f, "tracks/duration_s", np.ones(32), compression="gzip"),
+    "doubles": _doubles,
+    "a group for values": lambda f: f.create_group("tracks/more"),
+    "a number for the licence": _with(licence=5),
+    "a list for the configuration": _with(configuration="[]"),
+    "a clip of no length": _with(configuration='{"clip_s": 0, "frame_s": 1, "librosa": "1"}'),
+    "a clip that is no number": _with(
+        configuration='{"clip_s": "9", "frame_s": 1, "librosa": "1"}'
+    ),
+    "notes that are no text": _with(notes="[1]"),
+    "notes of endless depth": _with(notes="[" * 60_000),
+}
+
+
+@pytest.mark.parametrize("case", ILL_FORMED)
+def test_a_digest_does_not_vouch_for_form(original, data, tmp_path, case):
+    path = tmp_path / "own.h5"
+    path.write_bytes(original.read_bytes())
+    with h5py.File(path, "r+") as file:
+        ILL_FORMED[case](file)
+        with contextlib.suppress(AttributeError, TypeError):  # what has no digest at all
+            file.attrs["digest"] = sharing._digest(file)
+    with pytest.raises(GenrelibError):
+        corpora.load("pack", data, file=sharing.unpack(path, data).path.name)
 
 
 # -- what comes out --------------------------------------------------------------------------------

@@ -144,6 +144,12 @@ def test_a_failing_notebook_names_its_cell_and_keeps_what_ran(project):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("title: !!python/object/apply:os.system [ls]", "not valid YAML"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "a stands for what is written elsewhere"),
+        ("times: " + "[" * 5000, "not valid YAML"),
+        ("title: t\n" + "#" * 100_000, "at most 100000 are read"),
+        (PARAMETERS + "times: 4\n", "'times' is given more than once"),
+        (PARAMETERS.replace("title: ", "title: 5 #"), "title=5 in studies/trial.yaml; text"),
         (PARAMETERS + "n_flods: 3\n", "n_flods.*times"),
         (PARAMETERS.replace("title: Trial\n", ""), "lacks: title"),
         (PARAMETERS.replace("times: 3\n", ""), "lacks: times"),
