@@ -59,6 +59,21 @@ def _list(_options: argparse.Namespace) -> str:
     return "\n".join(f"{p.stem:15} {parameters_of(Workspace.find(p.stem))['title']}" for p in paths)
 
 
+def _score(options: argparse.Namespace) -> str:
+    """Score a system on a published split; say the figures."""
+    from .study import scoring
+
+    return scoring.run(
+        options.system,
+        options.corpus,
+        options.protocol,
+        Workspace.find(""),
+        tracks=options.tracks,
+        to=options.to,
+        seed=options.seed,
+    )
+
+
 def _pack(options: argparse.Namespace) -> str:
     """Pack what a study reads, or what is named; say what to tell others."""
     from .study.parameters import parameters_of
@@ -166,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"genrelib {version('genrelib')}")
     commands = parser.add_subparsers(
-        required=True, metavar="run | report | list | train | predict | pack | unpack"
+        required=True, metavar="run | report | list | score | train | predict | pack | unpack"
     )
 
     def command(name: str, does, description: str, **more) -> argparse.ArgumentParser:
@@ -189,6 +204,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     reporting.add_argument("study", help="a file in studies/, without .yaml")
     command("list", _list, "list the studies that can be run")
+    scored = command(
+        "score",
+        _score,
+        "fit one system on the training part of a published split and score its test part, or its "
+        "validation part where the corpus has no test part",
+    )
+    scored.add_argument("--system", required=True, help="such as best_ensemble")
+    scored.add_argument(
+        "--corpus",
+        required=True,
+        nargs="+",
+        metavar="NAME",
+        help="a corpus, a pack (.h5), or files of log-mel levels (.npz)",
+    )
+    scored.add_argument("--protocol", required=True, help="fault_filtered or official")
+    scored.add_argument(
+        "--tracks", type=Path, metavar="CSV", help="what .npz files are of; by default GTZAN"
+    )
+    scored.add_argument("--to", type=Path, metavar="FOLDER", help="by default reports/score")
+    scored.add_argument("--seed", type=int, default=0)
     training = command(
         "train",
         _train,

@@ -24,7 +24,7 @@ from .folders import load_folder
 from .gtzan import load_gtzan, load_gtzan_mini
 from .joined import load_gtzan_fma
 from .listed import load_list
-from .packed import load_gtzan_mel_dev, load_pack
+from .packed import described_levels, load_gtzan_mel_dev, load_pack
 from .tracks import Loaded, checked, measure
 
 
@@ -196,6 +196,15 @@ def load(
         tracks, done = applied(loaded.tracks, Path(manifest))
         loaded = loaded._replace(tracks=tracks, notes=[*loaded.notes, done])
     return _corpus(name, loaded, allowed | options)
+
+
+def of_levels(paths: list[Path], known: pd.DataFrame) -> Corpus:
+    """Make a corpus of files of log-mel levels, see :func:`genrelib.corpora.packed.read_levels`.
+
+    `known` is a table of all tracks that they may hold, as :func:`.gtzan.annotations` returns it.
+    """
+    tracks, pack = described_levels(paths, known)
+    return _corpus("levels", _with_one_spelling(Loaded(checked(tracks), [], pack)), {})
 
 
 def _with_one_spelling(loaded: Loaded) -> Loaded:

@@ -155,25 +155,46 @@ def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
     tracks that are not GTZAN's or are in the fault-filtered test split: those are sealed.
     """
     path = packs.find(f"{NAME}.npz")
-    levels = read_levels(path)
     known = gtzan.annotations(Path(os.path.abspath(data)) / "raw" / "downloads")
-    _refuse(path, [t for t in levels if t not in known.index], "are no tracks of GTZAN")
+    levels = read_levels(path)
     sealed = known.index[known["official_split"] == "test"]
     _refuse(path, [t for t in levels if t in sealed], "are sealed (fault-filtered test split)")
-    tracks = known.loc[sorted(levels)].assign(path=str(path), duration_s=DURATION_S, exclude="")
+    tracks, pack = described_levels([path], known)
+    return Loaded(tracks, [*_about_levels(pack, list(levels), known), *gtzan.about(known)], pack)
+
+
+def described_levels(paths: list[Path], known: pd.DataFrame) -> tuple[pd.DataFrame, packs.Pack]:
+    """Return the tracks table and the pack of files of levels, whatever split their tracks are in.
+
+    `known` tells genre, artist, title, group and official split of every track they may hold.
+    Raises :class:`GenrelibError` for a file that is not as described above, a track of two files,
+    and one that is not known.
+    """
+    levels, place = {}, {}
+    for path in paths:
+        held = read_levels(path)
+        _refuse(path, [t for t in held if t not in known.index], "are not among the known tracks")
+        _refuse(path, [t for t in held if t in levels], "are in another file, too")
+        levels |= held
+        place |= dict.fromkeys(held, str(Path(path).absolute()))
+    tracks = known.loc[sorted(levels)].assign(duration_s=DURATION_S, exclude="")
     md5 = {track: hashlib.md5(level.tobytes()).hexdigest() for track, level in levels.items()}
-    tracks["md5"] = pd.Series(md5)
+    tracks["path"], tracks["md5"] = pd.Series(place), pd.Series(md5)
     pack = packs.Pack(
         name=NAME,
-        path=path,
+        path=Path(paths[0]).absolute(),
         revision=REVISION,
         duration_s=DURATION_S,
         n_frames=SHAPE[1],
         content="log-mel",
-        read=read_levels,
+        read=partial(_levels_of, levels),
         makers=MAKERS,
     )
-    return Loaded(tracks, [*_about_levels(pack, list(levels), known), *gtzan.about(known)], pack)
+    return tracks, pack
+
+
+def _levels_of(levels: dict[str, np.ndarray], _path: Path) -> dict[str, np.ndarray]:
+    return levels
 
 
 def log_mel(levels: np.ndarray) -> np.ndarray:

@@ -16,13 +16,15 @@ from sklearn.base import ClassifierMixin
 
 from ..base.errors import GenrelibError, check_limits, unknown
 from ..features import FEATURES
-from . import classical, convolutional, recurrent, residual, transformer
+from . import best, classical, convolutional, recurrent, residual, transformer
 from .row import Recipe, System
 
 _FAMILIES = (classical, convolutional, recurrent, residual, transformer)
 
 SYSTEMS: dict[str, System] = {
-    row.name: row for rows in (*(f.ROWS for f in _FAMILIES), classical.FMA_ROWS) for row in rows
+    row.name: row
+    for rows in (*(f.ROWS for f in _FAMILIES), classical.FMA_ROWS, best.ROWS)
+    for row in rows
 }
 """Every system by name, in the order of the notebooks."""
 
@@ -38,10 +40,11 @@ def chosen(names: str | list[str]) -> list[str]:
     """Return the names of a study's systems.
 
     ``"all"`` stands for every one whose feature is computed from audio. Systems on features that
-    come with one collection have to be named by the studies of that collection.
+    come with one collection have to be named by the studies of that collection, and rows that are
+    not listed by whoever wants them.
     """
     if names == "all":
-        return [row.name for row in SYSTEMS.values() if row.feature in FEATURES]
+        return [r.name for r in SYSTEMS.values() if r.feature in FEATURES and r.is_listed]
     return names
 
 

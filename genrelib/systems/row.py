@@ -107,6 +107,7 @@ class System:
     # whether the validation part picks the epoch: if so, fit takes is_valid; if not, the
     # validation part joins the training part
     validates: bool = False
+    is_listed: bool = True  # whether "all" systems of a study have it among them
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -1,0 +1,83 @@
+"""What each view of :mod:`genrelib.systems.best` is worth: the system without it, and alone.
+
+The views are made once a fold, and chosen among by their columns: what is left is weighed as the
+system would that never had the others.
+"""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..base.parallel import one_thread
+from ..base.seeds import rng
+from ..corpora import Corpus
+from ..inference.comparisons import holm
+from ..inference.intervals import DIFFERENCE, ClusterBootstrap
+from ..plots import look
+from ..protocols import Fold
+from ..store import Store
+from ..systems.best import STATISTICS, WORDS, BalancedRidge, MelViews
+
+WORD_NAMES = tuple(f"words of {w} frames, {r} removed" for _, w, r in WORDS)
+VIEWS = (*STATISTICS, "level and MFCC", *WORD_NAMES)
+"""Names of the views, in the order of :class:`.MelViews`."""
+
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "all views": VIEWS,
+    **{f"without {view}": tuple(v for v in VIEWS if v != view) for view in VIEWS},
+    "without words": (*STATISTICS, "level and MFCC"),
+    "words alone": WORD_NAMES,
+    "level and MFCC alone": ("level and MFCC",),
+}
+"""Views that each variant has; the first is what the others are compared with."""
+
+
+def ablation(corpus: Corpus, features: Store, folds: Sequence[Fold], *, seed: int) -> pd.DataFrame:
+    """Fit the variants on each fold; compare them with all views on the same test tracks.
+
+    A row per variant: ``n`` tracks, ``accuracy``, then the ``difference`` from all views with its
+    95 % interval over groups, ``low`` and ``high``, its ``p``, and ``p_holm`` over the variants.
+    """
+    right = pd.concat([_right(corpus, features, fold, seed) for fold in folds])
+    bootstrap = ClusterBootstrap(
+        corpus.usable.loc[right.index, "group"].to_numpy(), rng(seed, "ablation")
+    )
+    first, *_ = VARIANTS
+    lines = [{"variant": first, "n": len(right), "accuracy": right[first].mean()}]
+    for name in list(VARIANTS)[1:]:
+        found = bootstrap.mean((right[name] - right[first]).to_numpy(), DIFFERENCE)
+        line = {"variant": name, "n": len(right), "accuracy": right[name].mean()}
+        lines.append({**line, **found.named("difference"), "p": found.p_value})
+    table = pd.DataFrame(lines)
+    return table.assign(p_holm=holm(table["p"]))
+
+
+def _right(corpus, features, fold, seed) -> pd.DataFrame:
+    """Tell for each test track, and variant, whether it is recognised: 1.0 or 0.0."""
+    ids = [*fold.train, *fold.valid]
+    genre = corpus.usable["genre"]
+    with one_thread():
+        views = MelViews(seed=seed).fit(features.read("log_mel", ids))
+        X, tested = (views.transform(features.read("log_mel", i)) for i in (ids, fold.test))
+        of_view = np.repeat(VIEWS, [len(mean) for mean in views.mean_])
+        found = {}
+        for name, kept in VARIANTS.items():
+            columns, scale = np.isin(of_view, kept), np.sqrt(len(VIEWS) / len(kept))
+            ridge = BalancedRidge().fit(scale * X[:, columns], genre[ids].to_numpy())
+            predicted = ridge.predict(scale * tested[:, columns])
+            found[name] = (predicted == genre[list(fold.test)]).to_numpy(float)
+    return pd.DataFrame(found, index=list(fold.test))
+
+
+def figure(table: pd.DataFrame) -> Figure:
+    """Draw what each variant of :func:`ablation` gains or loses, with intervals over groups."""
+    rows = table[table["difference"].notna()].sort_values("difference", ascending=False)
+    fig, ax = plt.subplots(figsize=(8, 0.3 * len(rows) + 1), layout="constrained")
+    look.intervals(ax, np.arange(len(rows)), rows["difference"], rows["low"], rows["high"])
+    ax.axvline(0, color="0.5", linestyle=":")
+    look.name_lines(ax, rows["variant"])
+    ax.set(xlabel="accuracy against all views (points)")
+    return fig
