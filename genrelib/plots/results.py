@@ -118,7 +118,8 @@ def recalls(shares: pd.DataFrame) -> Figure:
     fig, ax = plt.subplots(figsize=(9, 0.4 * len(shares) + 1.2), layout="constrained")
     shares = shares.loc[shares.mean(axis=1).sort_values(ascending=False, kind="stable").index]
     table = 100 * shares.set_axis([look.system(name) for name in shares.index])
-    sns.heatmap(table, ax=ax, **_SHARES)
+    sns.heatmap(table, ax=ax, yticklabels=False, **_SHARES)
+    ax.set_yticks(np.arange(len(table)) + 0.5, table.index)  # seaborn would turn a lone long one
     look.ink_cells(ax)
     ax.set(xlabel="", ylabel="")
     return fig

@@ -120,10 +120,10 @@ def save_figure(
 
     The name begins with the notebook's number. A figure that :data:`DRAWN` knows is drawn from the
     saved table into ``figures/<name>.svg``; any other is `fig`, as PNG. Where there is nothing to
-    draw, `fig` is None and only the table is written. The page shows the caption.
+    draw, `fig` is None or `data` empty, and only the table is written. The page shows the caption.
     """
     save_table(workspace, name, data)
-    if fig is None:
+    if fig is None or data.empty:
         return
     if name.partition("_")[2] in DRAWN:
         _draw(workspace, name, caption)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import jinja2
 import nbformat
+import soundfile
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from pygments import highlight
@@ -26,7 +27,9 @@ from pygments.token import STANDARD_TYPES
 from torch import nn
 
 from ..base.codetrace import versions
-from ..base.files import Workspace, digest, write_text
+from ..base.files import Workspace, digest, replacing, write_text
+from ..base.seeds import rng
+from ..features import audio
 from ..inference.wording import title
 from ..protocols import PROTOCOLS
 from ..robustness import INTERVENTIONS
@@ -98,6 +101,9 @@ GLOSSARY = {
     "MFCC": "Twenty numbers per moment that sum up the colour of a sound.",
     "early stopping": "Ending training when the validation part no longer gets better.",
 }
+
+HEARD = ("low_pass", "pink_noise", "reverberation", "mp3")
+"""Changes that can be heard beside the track as it is, each at the last of its strengths."""
 
 MOST_ROWS = 40  # of a table that a page shows whole; the CSV has the others
 
@@ -319,7 +325,26 @@ def _figures_page(facts: Facts, figures: dict, page: str, number: str) -> dict:
             name = path.stem.partition("_")[2].replace("_", " ").capitalize()
             shown[name] = [_titled(row) for row in rows]
     findings = [row["finding"] for row in facts.rows(f"{number}_findings")]
-    return {"sections": sections, "shown": shown, "findings": findings}
+    listen = _listen(facts.workspace) if page == "robustness.html" else []
+    return {"sections": sections, "shown": shown, "findings": findings, "listen": listen}
+
+
+def _listen(workspace: Workspace) -> list[dict]:
+    """Save a track that is ours as it is and changed, and say where each can be heard."""
+    track = next(iter(sorted((workspace.report / "audio" / "genres").glob("*.mp3"))), None)
+    if track is None:
+        return []
+    y, folder = audio.read(track), workspace.report / "audio" / "changed"
+    found = [{"title": "As it is", "text": "", "path": f"audio/genres/{track.name}"}]
+    for name in HEARD:
+        row = INTERVENTIONS[name]
+        changed = row.apply(y, audio.SR, row.strengths[-1], rng(0, "listen", name))
+        with replacing(folder / f"{name}.mp3") as temporary:
+            soundfile.write(temporary, changed, audio.SR, format="MP3", compression_level=0.6)
+        strength = f"{row.strengths[-1]:g} {row.unit}"
+        text = f"{strength}. {row.description}"
+        found.append({"title": row.title, "text": text, "path": f"audio/changed/{name}.mp3"})
+    return found
 
 
 def _titled(row: dict) -> dict:

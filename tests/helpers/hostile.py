@@ -112,7 +112,10 @@ def acting(page: str) -> list[str]:
                 found.append(f"<{tag} {name}={value}>")
             if name in ("href", "src") and not PLACES.match(value):
                 found.append(f"<{tag} {name}={value}>")
-            texts.append(value or "")
+            if name == "id" and not re.fullmatch(r"[\w.-]+", value):
+                found.append(f"<{tag} id={value}>")
+            if name not in ("id", "href"):  # those are made of letters and digits
+                texts.append(value or "")
         if tag == "script" and "src" not in dict(attributes):
             found.append("<script>")
     return found + [changed for text in texts for changed in _changed(text)]
