@@ -21,6 +21,9 @@ from ..study import Study
 from . import listening, novelty
 from .models import Model
 
+MOST_TRACKS = 10_000
+"""Tracks of a study whose model a notebook makes itself."""
+
 STATED = ("accuracy", "low", "high", "n_tests", "log_loss", "ece")
 
 
@@ -42,6 +45,26 @@ def train(study: Study, system: str, *, leave_out: Collection[str] = ()) -> Mode
     planned = experiments.plan([system], [KEPT[0]], corpus, store, study.workspace, settings)
     fits = [fit for fit in planned if (fit.fold.protocol, fit.fold.repeat) == KEPT]
     return _trained(fits, corpus, store, study.name, study.seed)
+
+
+def held_out(study: Study, system: str) -> tuple[Model | None, list[str], str]:
+    """Train on all but the test part of the first artist-disjoint fold.
+
+    Returns the model, the tracks left out, and an empty string; or None, no tracks, and the reason
+    why there is no model.
+    """
+    reason = why_not(study, system)
+    if not reason and system not in study.chosen():
+        reason = f"this study does not fit {system}"
+    if not reason and len(study.corpus.usable) > MOST_TRACKS:
+        reason = "with so many tracks, make a model by the command: python -m genrelib train"
+    if reason:
+        return None, [], reason
+    try:
+        fold = study.chapter("10", [system]).plan([KEPT[0]])[0].fold
+        return train(study, system, leave_out=fold.test), list(fold.test), ""
+    except GenrelibError as error:
+        return None, [], f"too little music: {error}"
 
 
 def why_not(study: Study, system: str) -> str:
