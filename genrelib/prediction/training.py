@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .. import experiments, inference, systems
+from .. import experiments, inference, protocols, systems
 from ..base.codetrace import versions
 from ..base.errors import GenrelibError
 from ..corpora import Corpus
@@ -22,6 +22,9 @@ from . import listening, novelty
 from .models import Model
 
 STATED = ("accuracy", "low", "high", "n_tests", "log_loss", "ece")
+
+MOST_BESIDE = 10_000
+"""Tracks up to which :func:`beside_a_fold` trains a model."""
 
 
 def train(study: Study, system: str, *, leave_out: Collection[str] = ()) -> Model:
@@ -42,6 +45,26 @@ def train(study: Study, system: str, *, leave_out: Collection[str] = ()) -> Mode
     planned = experiments.plan([system], [KEPT[0]], corpus, store, study.workspace, settings)
     fits = [fit for fit in planned if (fit.fold.protocol, fit.fold.repeat) == KEPT]
     return _trained(fits, corpus, store, study.name, study.seed)
+
+
+def beside_a_fold(study: Study, system: str) -> tuple[Model | None, list[str], str]:
+    """Train a model that has not met the artists whom the first artist-disjoint fold tests.
+
+    Returns it with the ids of those tracks; or None, no ids, and the reason why there is none.
+    """
+    reason, tracks = why_not(study, system), study.corpus.usable
+    if not reason and system not in study.chosen():
+        reason = f"this study does not fit {system}"
+    if not reason and len(tracks) > MOST_BESIDE:
+        reason = f"{len(tracks)} tracks take long; use the command: python -m genrelib train"
+    if reason:
+        return None, [], reason
+    numbers = {"n_folds": study.parameters["n_folds"], "n_repeats": 1, "seed": study.seed}
+    try:
+        test = protocols.folds(KEPT[0], tracks, **numbers)[0].test
+        return train(study, system, leave_out=test), list(test), ""
+    except GenrelibError as error:
+        return None, [], f"too little music: {error}"
 
 
 def why_not(study: Study, system: str) -> str:
