@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .. import experiments, inference, systems
+from .. import experiments, inference, protocols, systems
 from ..base.codetrace import versions
 from ..base.errors import GenrelibError
 from ..corpora import Corpus
@@ -21,10 +21,10 @@ from ..study import Study
 from . import listening, novelty
 from .models import Model
 
-MOST_TRACKS = 10_000
-"""Tracks of a study whose model a notebook makes itself."""
-
 STATED = ("accuracy", "low", "high", "n_tests", "log_loss", "ece")
+
+MOST_BESIDE = 10_000
+"""Tracks up to which :func:`beside_a_fold` trains a model."""
 
 
 def train(study: Study, system: str, *, leave_out: Collection[str] = ()) -> Model:
@@ -47,22 +47,22 @@ def train(study: Study, system: str, *, leave_out: Collection[str] = ()) -> Mode
     return _trained(fits, corpus, store, study.name, study.seed)
 
 
-def held_out(study: Study, system: str) -> tuple[Model | None, list[str], str]:
-    """Train on all but the test part of the first artist-disjoint fold.
+def beside_a_fold(study: Study, system: str) -> tuple[Model | None, list[str], str]:
+    """Train a model that has not met the artists whom the first artist-disjoint fold tests.
 
-    Returns the model, the tracks left out, and an empty string; or None, no tracks, and the reason
-    why there is no model.
+    Returns it with the ids of those tracks; or None, no ids, and the reason why there is none.
     """
-    reason = why_not(study, system)
+    reason, tracks = why_not(study, system), study.corpus.usable
     if not reason and system not in study.chosen():
         reason = f"this study does not fit {system}"
-    if not reason and len(study.corpus.usable) > MOST_TRACKS:
-        reason = "with so many tracks, make a model by the command: python -m genrelib train"
+    if not reason and len(tracks) > MOST_BESIDE:
+        reason = f"{len(tracks)} tracks take long; use the command: python -m genrelib train"
     if reason:
         return None, [], reason
+    numbers = {"n_folds": study.parameters["n_folds"], "n_repeats": 1, "seed": study.seed}
     try:
-        fold = study.chapter("10", [system]).plan([KEPT[0]])[0].fold
-        return train(study, system, leave_out=fold.test), list(fold.test), ""
+        test = protocols.folds(KEPT[0], tracks, **numbers)[0].test
+        return train(study, system, leave_out=test), list(test), ""
     except GenrelibError as error:
         return None, [], f"too little music: {error}"
 
