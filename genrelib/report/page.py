@@ -153,9 +153,7 @@ def build(
     return index
 
 
-_ROBUSTNESS = (
-    "A recording is filtered, drowned in noise, compressed: does the answer stay as the genre?"
-)
+_ROBUSTNESS = "A recording is filtered, drowned in noise, compressed. The genre stays. The answer?"
 _FEATURES = "No system gets the sound itself. Each gets a picture of it, and the pictures differ."
 
 
@@ -342,7 +340,7 @@ def _listen(workspace: Workspace) -> list[dict]:
         with replacing(folder / f"{name}.mp3") as temporary:
             soundfile.write(temporary, changed, audio.SR, format="MP3", compression_level=0.6)
         strength = f"{row.strengths[-1]:g} {row.unit}"
-        text = f"{strength}. {row.description}"
+        text = f"{strength}: {row.description}"
         found.append({"title": row.title, "text": text, "path": f"audio/changed/{name}.mp3"})
     return found
 

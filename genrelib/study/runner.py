@@ -5,6 +5,7 @@ has changed, or when one of its own outputs is missing. The first one is always 
 the data afresh.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -116,9 +117,13 @@ def _publish(workspace: Workspace, parameters: dict, paths: list[Path], runs: di
     ]
     cards.write(workspace, parameters)
     index = page.build(workspace, parameters, facts, outdated=outdated)
-    known = (Workspace(p.stem, workspace.root) for p in (workspace.root / "studies").glob("*.yaml"))
-    there = sorted((own for own in known if own.report.exists()), key=lambda own: own.study)
-    page.build_overview(workspace, {own.study: parameters_of(own) for own in there})
+    studies = {}
+    for path in sorted((workspace.root / "studies").glob("*.yaml")):
+        other = Workspace(path.stem, workspace.root)
+        with contextlib.suppress(GenrelibError):  # another study's faults are not this one's
+            if other.report.exists():
+                studies[path.stem] = parameters_of(other)
+    page.build_overview(workspace, studies)
     return index
 
 
