@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import numpy as np
@@ -17,6 +18,7 @@ from genrelib.base.seeds import rng
 from genrelib.features import audio
 from genrelib.features.compiled import librosa
 from genrelib.prediction import models, pages, songs
+from genrelib.prediction.panel import panel
 
 SECONDS = 4
 
@@ -253,3 +255,15 @@ def test_without_a_model_the_default_one_is_trained_once(project, monkeypatch, c
         assert "data/predictions/index.html" in printed.out
     assert said == [True, False]
     assert (project / "data" / "models" / "smoke" / "mel_svm.genremodel").is_file()
+
+
+def test_the_panel_shows_the_page_of_a_file_that_is_dropped(project, model):
+    button, below = panel(model).children
+    file = {"type": "", "size": 1, "last_modified": datetime.now(tz=UTC)}
+    content = track_of(project, "metal").read_bytes()
+    button.value = ({**file, "name": "<b>.wav", "content": memoryview(content)},)
+    assert below.value.startswith("<iframe srcdoc=")
+    assert "metal, " in below.value
+    assert "&amp;lt;b&amp;gt;.wav" in below.value  # escaped in the page, and the page in the frame
+    button.value = ({**file, "name": "<i>.mp3", "content": memoryview(b"no audio")},)
+    assert below.value.startswith("not read: &lt;i&gt;.mp3 can&#x27;t be decoded")
