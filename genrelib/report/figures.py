@@ -4,6 +4,7 @@ What is drawn from a table is an SVG whose text stays text and whose ink follows
 Pictures of sound have no table: they are PNG. Both carry their caption in their own metadata.
 """
 
+import contextlib
 import html
 import re
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from .. import plots
+from ..base.errors import GenrelibError
 from ..base.files import Workspace, replacing, write_text
 from ..inference.wording import title
 from ..protocols import GROWTH, PROTOCOLS
@@ -126,7 +128,7 @@ def save_figure(
     if fig is None or data.empty:
         return
     if name.partition("_")[2] in DRAWN:
-        _draw(workspace, name, caption)
+        _draw(workspace, name, caption, fig)
         return
     with replacing(workspace.figures / f"{name}.png") as temporary:
         # no library version in the file: the same picture is the same bytes
@@ -134,23 +136,31 @@ def save_figure(
 
 
 def redraw(workspace: Workspace) -> None:
-    """Draw every SVG of a study again, from its table."""
+    """Draw every SVG of a study again, from its table; one that lacks another's table stays."""
     for path in sorted(workspace.figures.glob("*.svg")):
         _draw(workspace, path.stem, shown(path)["caption"])
 
 
-def _draw(workspace: Workspace, name: str, caption: str) -> None:
-    """Draw one SVG, the same bytes for the same table."""
+def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = None) -> None:
+    """Draw one SVG, the same bytes for the same tables; `fig` where another table is missing.
+
+    A notebook that is run alone may draw before notebook 01 has counted the genres.
+    """
     path = workspace.figures / f"{name}.svg"
     look = {"svg.fonttype": "none", "svg.hashsalt": "genrelib", "savefig.transparent": True}
     with mpl.rc_context():
         plots.style()
         mpl.rcParams.update(look)
-        fig = DRAWN[name.partition("_")[2]](read_table(workspace, name), workspace)
+        drawn = fig  # the notebook's, which it still has to show
+        with contextlib.suppress(GenrelibError):
+            drawn = DRAWN[name.partition("_")[2]](read_table(workspace, name), workspace)
+        if drawn is None:
+            return
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         with replacing(path) as temporary:
-            fig.savefig(temporary, metadata={**nothing, "Description": caption})
-        plt.close(fig)
+            drawn.savefig(temporary, metadata={**nothing, "Description": caption})
+        if drawn is not fig:
+            plt.close(drawn)
     text = re.sub(
         r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", path.read_text("utf-8")
     )

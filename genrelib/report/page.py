@@ -38,7 +38,7 @@ from ..systems import build as estimator
 from . import cards
 from .facts import KNOWN, STRICT, Facts, cited, squares
 from .figures import shown_figures
-from .tables import lacking_systems
+from .tables import lacking_systems, table_names
 
 ASSETS = "../assets"
 LIGHT, DARK = "default", "github-dark"
@@ -317,10 +317,10 @@ def _figures_page(facts: Facts, figures: dict, page: str, number: str) -> dict:
     own = [name for name in figures if name.startswith(f"{number}_")]
     sections["More figures"] = [name for name in own if name not in placed]
     shown = {}
-    for path in sorted(facts.workspace.tables.glob(f"{number}_*.csv")):
-        rows = facts.rows(path.stem)
-        if path.stem not in figures and 0 < len(rows) <= MOST_ROWS and "finding" not in rows[0]:
-            name = path.stem.partition("_")[2].replace("_", " ").capitalize()
+    for table in table_names(facts.workspace, number):
+        rows = facts.rows(table)
+        if table not in figures and 0 < len(rows) <= MOST_ROWS and "finding" not in rows[0]:
+            name = table.partition("_")[2].replace("_", " ").capitalize()
             shown[name] = [_titled(row) for row in rows]
     findings = [row["finding"] for row in facts.rows(f"{number}_findings")]
     listen = _listen(facts.workspace) if page == "robustness.html" else []

@@ -74,6 +74,12 @@ def _write_schema(workspace: Workspace, schema: dict) -> None:
     write_text(workspace.tables / SCHEMA, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
+def table_names(workspace: Workspace, number: str) -> list[str]:
+    """List the saved tables of notebook `number`."""
+    names = [name for name in sorted(_schema(workspace)) if name.startswith(f"{number}_")]
+    return [name for name in names if (workspace.tables / f"{name}.csv").exists()]
+
+
 def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
     """Read ``tables/<name>.csv`` by the types it was saved with.
 
