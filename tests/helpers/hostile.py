@@ -112,7 +112,7 @@ def acting(page: str) -> list[str]:
                 found.append(f"<{tag} {name}={value}>")
             if name in ("href", "src") and not PLACES.match(value):
                 found.append(f"<{tag} {name}={value}>")
-            if name == "id" and not re.fullmatch(r"[^\s<>'\"]+", value):
+            if name == "id" and not re.fullmatch(r"[^\s<>\"]+", value):
                 found.append(f"<{tag} id={value}>")
             if name not in ("id", "href"):  # those are made of letters and digits
                 texts.append(value or "")
