@@ -1,4 +1,4 @@
-"""The command line: ``python -m genrelib run | list | score | pack | unpack``, or ``genrelib``."""
+"""The command line: ``python -m genrelib``, or ``genrelib``; ``--help`` lists what it does."""
 
 import argparse
 import json
@@ -14,15 +14,21 @@ from .base.files import Workspace
 from .base.text import printable
 from .corpora import Corpus, packed
 from .corpora.fetching import MIRROR
-from .inspection.search import features_of
+from .prediction import models, songs
 from .store import sharing
 from .store.packs import FOLDER
-from .study import runner, scoring
-from .study.parameters import parameters_of
+
+MODEL = ("demo", "mel_svm")
+"""Study and system of the model that predicts where none is named."""
+
+SHOWN = 20
+"""Songs that are named in the terminal."""
 
 
 def _run(options: argparse.Namespace) -> str:
     """Run a study; say where its report is."""
+    from .study import runner  # notebooks' machinery takes seconds to import
+
     for variable in parallel.ONE_THREAD:  # sums of a notebook don't depend on the cores then
         os.environ.setdefault(variable, "1")
     if options.scheduler:
@@ -37,14 +43,26 @@ def _run(options: argparse.Namespace) -> str:
     return f"The report: {index.relative_to(workspace.root)}"
 
 
+def _report(options: argparse.Namespace) -> str:
+    """Write a study's report again; say where it is."""
+    from .study import runner
+
+    index = runner.publish(options.study)
+    return f"The report: {index.relative_to(Workspace.find(options.study).root)}"
+
+
 def _list(_options: argparse.Namespace) -> str:
     """List the studies with their titles."""
+    from .study.parameters import parameters_of
+
     paths = sorted((Workspace.find("").root / "studies").glob("*.yaml"))
     return "\n".join(f"{p.stem:15} {parameters_of(Workspace.find(p.stem))['title']}" for p in paths)
 
 
 def _score(options: argparse.Namespace) -> str:
     """Score a system on a published split; say the figures."""
+    from .study import scoring
+
     return scoring.run(
         options.system,
         options.corpus,
@@ -58,6 +76,8 @@ def _score(options: argparse.Namespace) -> str:
 
 def _pack(options: argparse.Namespace) -> str:
     """Pack what a study reads, or what is named; say what to tell others."""
+    from .study.parameters import parameters_of
+
     sharing.refuse(options.to, options.licence)  # before anything is computed
     workspace = Workspace.find(options.study)
     parameters = parameters_of(workspace)
@@ -77,6 +97,8 @@ def _pack(options: argparse.Namespace) -> str:
 
 def _read_by(parameters: dict, corpus: Corpus) -> list[str]:
     """List the features that a study's notebooks read of a corpus."""
+    from .inspection.search import features_of
+
     names, _ = systems.available(systems.chosen(parameters["systems"]), corpus)
     return [*systems.features_of(names), *features_of(corpus)]
 
@@ -93,6 +115,61 @@ def _unpack(options: argparse.Namespace) -> str:
     )
 
 
+def _train(options: argparse.Namespace) -> str:
+    """Train a model of a study's corpus; say where it is and what it is worth."""
+    path = options.to or _model_path(options.study, options.system)
+    return _trained(options.study, options.system, path, options.n_jobs)
+
+
+def _model_path(study: str, system: str) -> Path:
+    return Workspace.find(study).models / f"{system}{models.SUFFIX}"
+
+
+def _trained(name: str, system: str, path: Path, n_jobs: int) -> str:
+    from .prediction import training
+    from .study import Study
+    from .study.parameters import FOR_THE_PAGE, parameters_of
+
+    given = parameters_of(Workspace.find(name))
+    given = {key: value for key, value in given.items() if key not in FOR_THE_PAGE}
+    model = training.train(Study(name, n_jobs=n_jobs, **given), system)
+    models.write(path, model)
+    stated = {
+        key: 100 * model.header["artist_disjoint"][key] for key in ("accuracy", "low", "high")
+    }
+    return (
+        f"{path} ({path.stat().st_size / 1e6:.1f} MB): {system} on all "
+        f"{model.header['corpus']['tracks']} tracks of {name}; accuracy on artists it has not met "
+        "{accuracy:.1f} % (95 % interval {low:.1f} to {high:.1f})".format(**stated)
+    )
+
+
+def _predict(options: argparse.Namespace) -> str:
+    """Say what songs are; without a model, train the default one first."""
+    path = options.model or _model_path(*MODEL)
+    if not options.model and not path.exists():
+        print(
+            f"No model yet: training {MODEL[1]} on the rendered music of {MODEL[0]} (once, some "
+            "minutes). It knows no real music; see python -m genrelib train --help.",
+            file=sys.stderr,
+        )
+        print(_trained(*MODEL, path, options.n_jobs), file=sys.stderr)
+    to = options.to or Workspace.find("").data / "predictions"
+    table = songs.predict(options.paths, path, to, n_jobs=options.n_jobs)
+    lines = [
+        f"{row.path}: {row.genre} ({100 * row.confidence:.0f} %)"
+        if row.verdict == songs.ANSWERED
+        else f"{row.path}: {row.verdict}"
+        for row in table.head(SHOWN).itertuples()
+    ]
+    if len(table) > SHOWN:
+        lines.append(f"... and {len(table) - SHOWN} more.")
+    lines.append(f"The pages: {to / songs.OVERVIEW}; the table: {to / songs.TABLE}")
+    if table["verdict"].str.startswith(songs.NOT_READ).all():
+        raise GenrelibError("\n".join(["no file could be read", *lines]))
+    return printable("\n".join(lines))
+
+
 def _summary(contents: sharing.Contents) -> str:
     size = contents.path.stat().st_size / 1e6
     return "\n".join([f"{contents.path} ({size:.1f} MB)", *packed.about(contents)])
@@ -103,7 +180,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="genrelib", description="A reproducible study of music genre recognition."
     )
     parser.add_argument("--version", action="version", version=f"genrelib {version('genrelib')}")
-    commands = parser.add_subparsers(required=True, metavar="run | list | score | pack | unpack")
+    commands = parser.add_subparsers(
+        required=True, metavar="run | report | list | score | train | predict | pack | unpack"
+    )
 
     def command(name: str, does, description: str, **more) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=description, description=description, **more)
@@ -120,6 +199,10 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--scheduler", metavar="tcp://HOST:8786", help="of the dask cluster that does the work"
     )
+    reporting = command(
+        "report", _report, "draw a study's figures and write its pages again, from its tables alone"
+    )
+    reporting.add_argument("study", help="a file in studies/, without .yaml")
     command("list", _list, "list the studies that can be run")
     scored = command(
         "score",
@@ -141,6 +224,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     scored.add_argument("--to", type=Path, metavar="FOLDER", help="by default reports/score")
     scored.add_argument("--seed", type=int, default=0)
+    training = command(
+        "train",
+        _train,
+        "fit a system on all tracks of a study's corpus, and write it as a model file for predict",
+    )
+    training.add_argument("--study", required=True, help="a file in studies/, without .yaml")
+    training.add_argument("--system", default=MODEL[1], help=f"by default {MODEL[1]}")
+    training.add_argument("--to", type=Path, metavar="FILE", help="by default below data/models/")
+    _add_n_jobs(training)
+    predicting = command(
+        "predict",
+        _predict,
+        "say of which genre songs are, or that the model doesn't know; writes a table and a page "
+        "for each",
+        epilog=f"Without a model, {MODEL[1]} is trained on the rendered music of {MODEL[0]}, once.",
+    )
+    predicting.add_argument("paths", nargs="+", type=Path, help="audio files, or their folders")
+    predicting.add_argument("--model", type=Path, metavar="FILE", help="as train wrote it")
+    predicting.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="by default data/predictions/"
+    )
+    _add_n_jobs(predicting)
     packing = command(
         "pack",
         _pack,

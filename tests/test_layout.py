@@ -19,6 +19,7 @@ FLOORS = (
     ("inspection", "robustness", "explain"),
     ("plots", "report"),
     ("study",),
+    ("prediction",),
     ("__main__",),
 )
 """The rooms, lowest floor first: a room imports from its own floor and from those below."""

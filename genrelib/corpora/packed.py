@@ -3,9 +3,10 @@
 ``gtzan_mel_dev.npz`` holds `track_id` (n,) and `log_mel_u8` (n, 128, 387), uint8: decibels relative
 to the track's maximum, quantised to 256 levels from -80 to 0, mel band 0 the lowest. They were made
 from librosa's ``power_to_db(S=feature.melspectrogram(sr=22050, n_fft=2048, hop_length=512,
-n_mels=128), ref=np.max)``, of which one frame in 3.34 was kept. A frame is where the middle of its
-share of the 30 s is, ``(k + 0.5) * 30 / 387`` seconds, to within half a frame: found by comparing
-with the audio of those tracks that are in gtzan_mini, too.
+n_mels=128), ref=np.max)`` of the whole track, of which one frame in 3.34 was kept. A frame is where
+the middle of its share of the 30 s is, ``(k + 0.5) * 30 / 387`` seconds, to within half a frame;
+:func:`levels_of` has it exactly, as found by comparing with the audio of those tracks that are in
+gtzan_mini, too.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import GenrelibError
+from ..features import SR, extract
 from ..features.compiled import librosa
 from ..store import packs, sharing
 from ..store.building import UNREADABLE_NPZ
@@ -186,7 +188,7 @@ def described_levels(paths: list[Path], known: pd.DataFrame) -> tuple[pd.DataFra
         n_frames=SHAPE[1],
         content="log-mel",
         read=partial(_levels_of, levels),
-        makers={"log_mel": log_mel, "mfcc": mfcc},
+        makers=MAKERS,
     )
     return tracks, pack
 
@@ -206,12 +208,29 @@ def log_mel(levels: np.ndarray) -> np.ndarray:
     return levels.astype(np.float32) / 255 * -FLOOR_DB + FLOOR_DB
 
 
+def levels_of(y: np.ndarray) -> np.ndarray:
+    """Return what the pack would hold of a track's audio: mono at 22050 Hz, about 30 s.
+
+    The decibels from the track's lowest to its highest are cut into 256 steps of one size. Kept is
+    the frame that has ``(k + 0.5) * n_frames / 387.5`` in it. A track of one level, such as
+    silence, is all 0.
+    """
+    db = extract(y, SR, ["log_mel"])["log_mel"]
+    frames = ((2 * np.arange(SHAPE[1]) + 1) * db.shape[1] - 1) // (2 * SHAPE[1] + 1)
+    steps = 256 * (db[:, frames] - db.min()) / max(np.ptp(db), np.finfo(np.float32).tiny)
+    return np.clip(steps, 0, 255).astype(np.uint8)
+
+
 def mfcc(levels: np.ndarray) -> np.ndarray:
     """Return the first 20 cosine coefficients of the log-mel, as librosa's MFCC.
 
     Coefficient 0 is relative to the track's maximum, where that of audio is absolute.
     """
     return librosa.feature.mfcc(S=log_mel(levels), n_mfcc=20)
+
+
+MAKERS = {"log_mel": log_mel, "mfcc": mfcc}
+"""How features are made of levels."""
 
 
 def read_levels(path: Path) -> dict[str, np.ndarray]:

@@ -4,5 +4,5 @@
 :mod:`.predictions` reads what came out. All that follows reads only these files.
 """
 
-from .fitting import architecture, fitted, predicted, run
+from .fitting import architecture, fitted, predicted, run, tested
 from .planning import KEPT, Fit, Settings, first_of_each, kept, plan, splits

@@ -10,6 +10,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
@@ -195,6 +196,23 @@ def predicted(
     columns = {f"p_{g}": p for g, p in zip(genres, probabilities.T, strict=True)}
     best = np.array(genres)[probabilities.argmax(axis=1)]
     return pd.DataFrame({"genre": genre, "predicted": best, **columns})
+
+
+def tested(fit: Fit, corpus: Corpus, store: Store) -> pd.DataFrame:
+    """Return what a fit predicts for its test part: read where it is done, else fitted now.
+
+    Columns as from :func:`.predictions.read`, but for ``genre_trained``.
+    """
+    if fit.done:
+        table = pd.read_csv(fit.path, dtype=predictions.TEXT, keep_default_na=False)
+    else:
+        estimator, tracks = fitted(replace(fit, model=None), corpus, store), _columns(corpus)
+        table = _predicted(fit, tracks, estimator, store, fit.fold.test)
+        table = table.rename_axis("track_id").reset_index()
+    fold = fit.fold
+    return table.assign(
+        system=fit.system, protocol=fold.protocol, repeat=fold.repeat, fold=fold.fold
+    )
 
 
 def architecture(fit: Fit) -> pd.DataFrame:

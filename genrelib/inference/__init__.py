@@ -9,10 +9,14 @@ the training data. Each quantity is computed in one function, from random draws 
 other tables take it from there.
 """
 
-from .calibration import abstention, calibrated, calibration, reliability, risk_coverage
+from .calibration import abstention, calibrated, calibration, conformal, reliability, risk_coverage
 from .claims import claims
-from .comparisons import comparisons, ranking
+from .comparisons import comparisons, primary, ranking
+from .confirmation import confirmation
+from .faults import faulty, without_faults
+from .fidelity import convergence, withheld
 from .findings import findings
 from .intervals import DIFFERENCE, LOSS, SHARE, ClusterBootstrap, cluster_interval, means
-from .leakage import cross_collection, decomposition, leakage
-from .scores import confusion, costs, hardest, overlap, recalls, scores
+from .leakage import controls, cross_collection, genre_losses, influence, ladder, leakage
+from .scores import confusion, costs, hardest, overlap, recalls, scores, variation
+from .statements import statements

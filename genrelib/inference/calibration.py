@@ -11,12 +11,12 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from ..base.errors import GenrelibError
-from ..base.seeds import rng
-from .intervals import FLOOR, ClusterBootstrap
+from .intervals import FLOOR
 from .scores import (
     FIT,
     answerable,
     bins_of,
+    bootstrap_of,
     by_system,
     checked,
     codes_of,
@@ -32,6 +32,9 @@ COMPARED = ("log_loss", "brier", "ece")
 ABSTENTION = ["system", "protocol", "risk", "n_tests", "n_left_out", "n_answered"]
 ABSTENTION += [f"{name}{end}" for name in ("coverage", "reached") for end in ("", "_low", "_high")]
 ABSTENTION += ["error_rate", "aurc"]
+CONFORMAL = ["system", "protocol", "aimed", "n_tests", "n_left_out", "coverage", "low", "high"]
+CONFORMAL += ["size", "empty", "coverage_by_artist", "by_artist_low", "by_artist_high"]
+CONFORMAL += ["groups_below"]
 
 
 def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
@@ -42,11 +45,10 @@ def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
     """
     kept = checked(rows)[answerable(rows)]
     confidence, right = probabilities(kept).max(axis=1), is_right(kept)
-    bins, clusters = bins_of(confidence), groups_of(kept, groups)
-    lines = []
+    bins, lines = bins_of(confidence), []
     for number in np.unique(bins):
         inside = bins == number
-        bootstrap = ClusterBootstrap(clusters[inside], rng(seed, "reliability", number))
+        bootstrap = bootstrap_of(kept[inside], groups, "reliability", number, seed=seed)
         found = bootstrap.mean(right[inside])
         means = (confidence[inside].mean(), found.value, *found.interval)
         lines.append((int(number), int(inside.sum()), *means))
@@ -84,7 +86,8 @@ def calibrated(rows: pd.DataFrame, valid: pd.DataFrame) -> pd.DataFrame:
     """
     if rows.empty:  # no fit has a validation part
         return rows.assign(temperature=1.0, n_valid=0)
-    found = checked(rows)[FIT].join(temperatures(valid).astype(float), on=FIT)
+    rows = checked(rows)
+    found = rows[FIT].join(temperatures(valid).astype(float), on=FIT)
     temperature = found["temperature"].fillna(1).to_numpy()
     n_valid = found["n_valid"].fillna(0).to_numpy(int)
     values = probabilities(rows)
@@ -108,7 +111,7 @@ def calibration(
     lines = []
     for system, protocol, part in by_system(scaled):
         old = rows.loc[part.index]
-        bootstrap = ClusterBootstrap(groups_of(part, groups), rng(seed, "calibration", protocol))
+        bootstrap = bootstrap_of(part, groups, "calibration", protocol, seed=seed)
         fits = part.drop_duplicates(FIT)
         for name in COMPARED:
             before, after = (estimate(name, one, bootstrap) for one in (old, part))
@@ -197,8 +200,7 @@ def abstention(
         line["n_left_out"] = len(part) - len(kept)
         if len(kept):
             answered = probabilities(kept).max(axis=1) >= limits[~np.isnan(limits)]
-            generator = rng(seed, "abstention", system, protocol)
-            bootstrap = ClusterBootstrap(groups_of(kept, groups), generator)
+            bootstrap = bootstrap_of(kept, groups, "abstention", system, protocol, seed=seed)
             wrong = 1 - is_right(kept)
             line["n_answered"] = int(answered.sum())
             for name, share in (
@@ -209,3 +211,52 @@ def abstention(
             line |= {"error_rate": 1 - is_right(kept).mean(), "aurc": aurc(kept)}
         lines.append(line)
     return pd.DataFrame(lines).reindex(columns=ABSTENTION)
+
+
+def conformal(
+    rows: pd.DataFrame, valid: pd.DataFrame, groups: pd.Series, *, aimed: float, seed: int
+) -> pd.DataFrame:
+    """Answer with a set of genres that should hold the right one in a share `aimed` of the tests.
+
+    Split conformal prediction (Vovk, Gammerman & Shafer 2005): a genre is in the set when its
+    probability is not below that of the ``aimed`` share of the fit's own validation tests. The
+    promise needs tests like the validation tests, one by one; tracks of one artist are not drawn
+    one by one, so that it may fail artist by artist. Exploratory.
+
+    One row per system and protocol, over answerable tests of fits that have a validation part:
+    ``n_tests``, ``n_left_out``; ``coverage`` with its 95 % interval; mean ``size`` of a set, and
+    the share of ``empty`` ones; ``coverage_by_artist``, each group counting once, with its
+    interval; ``groups_below``, the share of groups whose own coverage is below the aim.
+    """
+    if not 0 < aimed < 1:
+        raise GenrelibError(f"aimed={aimed}; a share between 0 and 1 is needed, like 0.9.")
+    parts = checked(valid).groupby(FIT) if len(valid) else ()
+    limits = {fit: _conformal_limit(part[answerable(part)], aimed) for fit, part in parts}
+    lines = []
+    for system, protocol, part in by_system(checked(rows)):
+        part = part[answerable(part)]
+        least = np.array([limits.get(fit, np.nan) for fit in part[FIT].itertuples(index=False)])
+        kept = part[~np.isnan(least)]
+        line = {"system": system, "protocol": protocol, "aimed": aimed, "n_tests": len(kept)}
+        line["n_left_out"] = len(part) - len(kept)
+        if len(kept):
+            sets = probabilities(kept) >= least[~np.isnan(least), None]
+            held = sets[np.arange(len(kept)), codes_of(kept["genre"], genres_of(kept))]
+            bootstrap = bootstrap_of(kept, groups, "conformal", system, protocol, seed=seed)
+            by_group = pd.Series(held).groupby(groups_of(kept, groups))
+            weight = 1 / by_group.transform("size")
+            by_artist = bootstrap.estimate(np.column_stack([held * weight, weight]))
+            line |= bootstrap.mean(held).named("coverage")
+            line |= {"size": sets.sum(axis=1).mean(), "empty": (~sets.any(axis=1)).mean()}
+            line |= by_artist.named("coverage_by_artist", "by_artist_low", "by_artist_high")
+            line["groups_below"] = (by_group.mean() < aimed).mean()
+        lines.append(line)
+    return pd.DataFrame(lines, columns=CONFORMAL)
+
+
+def _conformal_limit(valid, aimed):
+    """Return the least probability of a genre in a set; 0, all genres, with too few tests."""
+    own = codes_of(valid["genre"], genres_of(valid))
+    right = np.sort(probabilities(valid)[np.arange(len(valid)), own])
+    below = int(np.floor((len(right) + 1) * (1 - aimed)))
+    return right[below - 1] if below else 0.0

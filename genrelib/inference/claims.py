@@ -12,18 +12,19 @@ from scipy import stats
 
 from ..corpora import CORPORA
 from ..protocols import PROTOCOLS
+from .comparisons import DIFFERS, EQUIVALENT, judged
 from .intervals import ALPHA, LEVEL
-from .leakage import STRICT
+from .leakage import MATCHED, STRICT
 from .wording import change, points
 
 CLAIM = ["system", "title", "source", "claimed", "claimed_low", "claimed_high", "claim_n", "split"]
 CLAIM += [
     f"{name}_{end}" for end in ("split", "artist") for name in ("n", "accuracy", "low", "high")
 ]
-CLAIM += ["n_unanswerable", "accuracy_answerable", "n_both", "loss", "loss_low", "loss_high"]
-CLAIM += ["loss_p", "loss_p_holm", "outcome", "verdict"]
+CLAIM += ["n_unanswerable", "accuracy_answerable", "loss_before", "n_both", "loss", "loss_low"]
+CLAIM += ["loss_high", "loss_p", "loss_p_holm", "outcome", "verdict"]
 
-EXCEEDED, NOT_REACHED, NOT_CONTRADICTED = "exceeded", "not reached", "not contradicted"
+WITHHELD = "withheld"
 
 
 def claims(
@@ -33,21 +34,24 @@ def claims(
     *,
     corpus: str,
     reasons: Mapping[str, str] | None = None,
+    withheld: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Put each system's claim beside its rerun, in the source's and in the artist-disjoint split.
 
     `systems` are rows of the registry; `scores` and `lost` are from
     :func:`genrelib.inference.scores` and :func:`genrelib.inference.leakage`; `reasons` say why
-    systems are not available here.
+    systems are not available here, `withheld`, from :func:`genrelib.inference.withheld`, why a
+    rerun is too far from its source for a verdict.
 
     One row per system: ``system, title, source``; ``claimed`` with the exact binomial interval of
     ``claim_n`` tests, ``claimed_low`` and ``claimed_high``, NaN if not stated; ``split``; of the
     scores under it and under ``artist_grouped`` (``..._split``, ``..._artist``) ``n`` tracks,
     ``accuracy``, ``low`` and ``high``, over all tests; of the latter tests, ``n_unanswerable``,
     whose genre is not in the training data, and ``accuracy_answerable``, without them; of `lost`,
-    on its ``n_both`` tracks, ``loss`` with ``loss_low``, ``loss_high``, ``loss_p`` and
-    ``loss_p_holm``; ``outcome``, one of ``exceeded``, ``not reached``, ``not contradicted`` or
-    empty; and the ``verdict``. Accuracies are fractions.
+    on its ``n_both`` tracks, ``loss`` from the protocol ``loss_before``, with ``loss_low``,
+    ``loss_high``, ``loss_p`` and ``loss_p_holm``; ``outcome``, ``equivalent``, ``differs``, ``not
+    known`` (see :func:`genrelib.inference.judged`), ``withheld`` or empty; and the ``verdict``.
+    Accuracies are fractions.
     """
     rerun = {(row["system"], row["protocol"]): row for row in scores.to_dict("records")}
     losses = {row["system"]: row for row in lost.to_dict("records")}
@@ -72,28 +76,34 @@ def claims(
         line["n_unanswerable"] = found.get("n_tests", np.nan) - found.get("n_answerable", np.nan)
         line["accuracy_answerable"] = found.get("accuracy_answerable", np.nan)
         loss = losses.get(name, {})
-        line |= {"n_both": loss.get("n_tracks", 0), "loss": loss.get("difference", np.nan)}
+        line |= {"loss_before": loss.get("before", ""), "n_both": loss.get("n_tracks", 0)}
+        line["loss"] = loss.get("difference", np.nan)
         line |= {f"loss_{key}": loss.get(key, np.nan) for key in ("low", "high", "p", "p_holm")}
         unrun = "" if name in set(scores["system"]) else "it was not run"
         reason = (reasons or {}).get(name, unrun)
-        outcome, words = verdict(line, corpus=corpus, about=system.claim_about, reason=reason)
+        words = {"about": system.claim_about, "reason": reason}
+        words["withheld"] = (withheld or {}).get(name, "")
+        outcome, words = verdict(line, corpus=corpus, **words)
         lines.append(line | {"outcome": outcome, "verdict": words})
     return pd.DataFrame(lines, columns=CLAIM)
 
 
-def verdict(line: Mapping, *, corpus: str, about="GTZAN", reason="") -> tuple[str, str]:
+def verdict(
+    line: Mapping, *, corpus: str, about="GTZAN", reason="", withheld=""
+) -> tuple[str, str]:
     """Return what becomes of a claim: the outcome, and a sentence.
 
     `line` is a row of :func:`claims`, `corpus` that of the rerun; `about` names the music of the
-    claim, and `reason` says why the system is not available here, if it is not.
+    claim, `reason` says why the system is not available here, if it is not, and `withheld` why the
+    rerun allows no verdict.
     """
     if reason:
         return "", f"not available here: {reason}"
-    outcome, words = _on_the_claim(line, CORPORA[corpus].of_gtzan or "other", about)
+    outcome, words = _on_the_claim(line, CORPORA[corpus].of_gtzan or "other", about, withheld)
     return outcome, f"{words}; {_on_the_loss(line)}"
 
 
-def _on_the_claim(line, music, about):
+def _on_the_claim(line, music, about, withheld):
     if np.isnan(line["claimed"]):
         return "", "no figure is claimed"
     if music == "other":
@@ -108,11 +118,13 @@ def _on_the_claim(line, music, about):
         return "", f"the claim is about {about}; on GTZAN {seen}, which decides nothing"
     if np.isnan(line["claim_n"]):
         seen += " (the source does not state its number of tests)"
-    if low > 0:
-        return EXCEEDED, f"the claim is exceeded: {seen}"
-    if high < 0:
-        return NOT_REACHED, f"the claim is not reached: {seen}"
-    return NOT_CONTRADICTED, f"the claim is not contradicted: {seen}"
+    if withheld:
+        return WITHHELD, f"no verdict ({withheld}): {seen}"
+    outcome = judged(low, high)
+    if outcome == DIFFERS:
+        return outcome, f"the claim is {'exceeded' if low > 0 else 'not reached'}: {seen}"
+    words = "equivalent to the claim" if outcome == EQUIVALENT else "not known"
+    return outcome, f"{words}: {seen}"
 
 
 def _on_the_loss(line):
@@ -121,9 +133,8 @@ def _on_the_loss(line):
     if np.isnan(line["loss"]):
         return "the loss to the artist-disjoint split was not measured"
     verb = "gains" if line["loss"] < 0 else "loses"
-    words = (
-        f"from the track-level random to the artist-disjoint split it {verb} {points(line['loss'])}"
-    )
+    split = "size-matched" if line["loss_before"] == MATCHED else "track-level"
+    words = f"from the {split} random to the artist-disjoint split it {verb} {points(line['loss'])}"
     if line["n_unanswerable"] > 0:
         words += f" on the {line['n_both']} tracks that both make answerable"
     return words if line["loss_p_holm"] < ALPHA else f"{words}, which is not significant"

@@ -8,18 +8,35 @@ that the cluster test decides (``tests/test_inference_simulations.py``).
 """
 
 import math
+from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
 from ..systems import SYSTEMS
-from .intervals import ALPHA, DIFFERENCE, ClusterBootstrap, minimum_detectable_difference
-from .scores import FIT, checked, codes_of, genres_of, groups_of, is_right, ordered, tracks_of
+from .intervals import ALPHA, MATTERS, ClusterBootstrap, minimum_detectable_difference
+from .scores import (
+    TEST,
+    checked,
+    codes_of,
+    genres_of,
+    groups_of,
+    is_right,
+    ordered,
+    seed_draws,
+    tracks_of,
+)
+
+YARDSTICK = "mel_svm_train"
+"""The classical system that learns from as many tracks as the networks do."""
+
+EQUIVALENT, DIFFERS, NOT_KNOWN = "equivalent", "differs", "not known"
+PRIMARY = ["system", "yardstick", "n", "n_seeds", "difference", "low", "high", "mdd", "mdd_holm"]
+PRIMARY += ["p", "p_holm", "outcome"]
 
 PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "mdd_holm", "p_cluster"]
 PAIR += ["p_cluster_holm", "n_only_a", "n_only_b", "p_mcnemar", "p_mcnemar_mid", "p_mcnemar_holm"]
@@ -57,11 +74,12 @@ def comparisons(
     """Compare all pairs of systems under one protocol.
 
     One row per pair, in registry order: systems ``a`` and ``b``; ``n`` tracks; ``difference`` of
-    their accuracies over all tests with its 95 % interval over groups, ``low`` and ``high``;
+    their accuracies over all tests with its 95 % interval over groups and seeds, ``low``, ``high``;
     ``mdd``, the difference that a test of this pair alone would find 4 times in 5, and
     ``mdd_holm``, that Holm's first step over all pairs would; ``p_cluster`` of no difference, from
     the same resamples; ``n_only_a`` and ``n_only_b``, tracks that only one got right, with one
-    decision per track, from its probabilities averaged over repeats and segments, and from them
+    decision per track, from its probabilities averaged over repeats and segments of the first
+    seed, and from them
     ``p_mcnemar`` (exact) and ``p_mcnemar_mid``; ``p_corrected_t`` over folds and repeats, NaN where
     there is a single fit. Columns ``..._holm`` are adjusted over all pairs of the table (McNemar's
     from the mid-p). ``distinguishable`` tells whether ``p_cluster_holm`` is below 0.05.
@@ -69,38 +87,33 @@ def comparisons(
     Raises :class:`GenrelibError` when there is nothing of the protocol, a record is missing, or
     systems met different tests.
     """
-    rows = checked(predictions[predictions["protocol"] == protocol])
-    names = ordered(rows["system"], SYSTEMS)
-    rows = rows.sort_values(["repeat", "fold", "track_id"])
-    parts = {name: rows[rows["system"] == name].reset_index(drop=True) for name in names}
-    _check_same_tests(parts, protocol)
-    first = parts[names[0]]
-    bootstrap = ClusterBootstrap(groups_of(first, groups), rng(seed, "comparisons", protocol))
-    right = {name: is_right(part) for name, part in parts.items()}
+    parts, found = paired_accuracies(predictions, groups, protocol, seed)
+    names = list(parts)
     decided = {name: _decisions(part) for name, part in parts.items()}
     shares = _test_to_train(records, protocol, names)
-    fits = [first["repeat"].to_numpy(), first["fold"].to_numpy()]
+    by_fold = {
+        name: part.assign(right=is_right(part)).groupby(["repeat", "fold"])["right"].mean()
+        for name, part in parts.items()
+    }
     lines, n_pairs = [], math.comb(len(names), 2)
     for a, b in combinations(names, 2):
-        difference = right[a] - right[b]
-        found = bootstrap.mean(difference, DIFFERENCE)
+        difference = found[a] - found[b]
         only = [int((decided[x] & ~decided[y]).sum()) for x, y in ((a, b), (b, a))]
         exact, mid = mcnemar(*only)
-        by_fold = pd.Series(difference).groupby(fits).mean().to_numpy()
         lines.append(
             {
                 "a": a,
                 "b": b,
                 "n": len(decided[a]),
-                **found.named("difference"),
-                "mdd": minimum_detectable_difference(found),
-                "mdd_holm": minimum_detectable_difference(found, alpha=ALPHA / n_pairs),
-                "p_cluster": found.p_value,
+                **difference.named("difference"),
+                "mdd": minimum_detectable_difference(difference),
+                "mdd_holm": minimum_detectable_difference(difference, alpha=ALPHA / n_pairs),
+                "p_cluster": difference.p_value,
                 "n_only_a": only[0],
                 "n_only_b": only[1],
                 "p_mcnemar": exact,
                 "p_mcnemar_mid": mid,
-                "p_corrected_t": corrected_t(by_fold, shares),
+                "p_corrected_t": corrected_t((by_fold[a] - by_fold[b]).to_numpy(), shares),
             }
         )
     table = pd.DataFrame(lines, columns=PAIR)
@@ -109,9 +122,79 @@ def comparisons(
     return table.assign(distinguishable=table["p_cluster_holm"] < ALPHA)
 
 
+def primary(
+    predictions: pd.DataFrame,
+    groups: pd.Series,
+    networks: Iterable[str],
+    *,
+    seed: int,
+    protocol: str = "artist_grouped",
+) -> pd.DataFrame:
+    """Compare each network with the yardstick that learns from as many tracks.
+
+    One row per network, in registry order: ``system`` and ``yardstick``; ``n`` tracks; ``n_seeds``
+    of the network; ``difference``, network less yardstick, with its 95 % interval over groups and
+    seeds, ``low`` and ``high``; ``mdd`` and ``mdd_holm`` as in :func:`comparisons`; ``p`` of no
+    difference, and ``p_holm``, corrected for the number of networks; ``outcome``, see
+    :func:`judged`. Empty where the yardstick or every network was not run.
+    """
+    lines = []
+    met = predictions.loc[predictions["protocol"] == protocol, "system"]
+    if YARDSTICK in set(met):
+        parts, found = paired_accuracies(predictions, groups, protocol, seed)
+        own = [name for name in parts if name in set(networks)]
+        for name in own:
+            difference = found[name] - found[YARDSTICK]
+            line = {"system": name, "yardstick": YARDSTICK, "n": len(set(tracks_of(parts[name])))}
+            line["n_seeds"] = parts[name].groupby(["repeat", "fold"])["seed"].nunique().max()
+            line |= difference.named("difference")
+            line["mdd"] = minimum_detectable_difference(difference)
+            line["mdd_holm"] = minimum_detectable_difference(difference, alpha=ALPHA / len(own))
+            lines.append(line | {"p": difference.p_value})
+    table = pd.DataFrame(lines, columns=[*PRIMARY[:-2]])
+    table = table.assign(p_holm=holm(table["p"]))
+    outcomes = [judged(row.low, row.high, p=row.p_holm) for row in table.itertuples()]
+    return table.assign(outcome=pd.Series(outcomes, dtype=str))
+
+
+def judged(low: float, high: float, *, p: float | None = None) -> str:
+    """Compare the 95 % interval of a difference with the margin of what matters.
+
+    ``"equivalent"`` where all of it lies within 5 points either way (two one-sided tests at 0.025,
+    Schuirmann 1987); else ``"differs"`` where it excludes zero, or, for one of a family, where
+    the adjusted `p` is below 0.05; else ``"not known"``.
+
+    >>> judged(-0.02, 0.04), judged(0.01, 0.2), judged(-0.02, 0.2)
+    ('equivalent', 'differs', 'not known')
+    """
+    if low > -MATTERS and high < MATTERS:
+        return EQUIVALENT
+    is_clear = (low > 0 or high < 0) if p is None else p < ALPHA
+    return DIFFERS if is_clear else NOT_KNOWN
+
+
+def paired_accuracies(predictions, groups, protocol, seed):
+    """Return the tests of each system, in registry order, and its paired accuracy."""
+    rows = checked(predictions[predictions["protocol"] == protocol])
+    rows = rows.sort_values([*TEST, "seed"])
+    names = ordered(rows["system"], SYSTEMS)
+    parts = {name: rows[rows["system"] == name].reset_index(drop=True) for name in names}
+    _check_same_tests(parts, protocol)
+    first, found = None, {}
+    for name, part in parts.items():
+        clusters = groups_of(part, groups)
+        first = first or ClusterBootstrap(clusters, rng(seed, "comparisons", protocol))
+        bootstrap = first.again(clusters, seed_draws(part, seed))
+        found[name] = bootstrap.mean(is_right(part))
+    return parts, found
+
+
 def _check_same_tests(parts, protocol):
     """Refuse systems that were tested on different folds: a pair shares every test."""
-    tests = {name: part[["repeat", "fold", "track_id", "genre"]] for name, part in parts.items()}
+    tests = {
+        name: part[[*TEST, "genre"]].drop_duplicates(ignore_index=True)
+        for name, part in parts.items()
+    }
     first = next(iter(tests))
     for name, table in tests.items():
         if not table.equals(tests[first]):
@@ -122,7 +205,11 @@ def _check_same_tests(parts, protocol):
 
 
 def _decisions(part):
-    """Tell of each track whether the genre of its highest mean probability is its own."""
+    """Tell of each track whether the genre of its highest mean probability is its own.
+
+    Of the first seed alone: the mean over seeds would be another system, an ensemble.
+    """
+    part = part[part["seed"] == part.groupby(["repeat", "fold"])["seed"].transform("min")]
     columns = [f"p_{genre}" for genre in genres_of(part)]
     by_track = part.groupby(tracks_of(part))
     means, genre = by_track[columns].mean(), by_track["genre"].first()
@@ -136,7 +223,7 @@ def _test_to_train(records, protocol, names):
         raise GenrelibError(
             f"no records of {protocol!r} for {', '.join(names)}; give those of predictions.read."
         )
-    part = part.drop_duplicates(FIT[1:])
+    part = part.drop_duplicates(["repeat", "fold"])
     return float((part["n_test"] / (part["n_train"] + part["n_valid"])).mean())
 
 
@@ -183,8 +270,7 @@ def _letter(number):
 
 def holm(p_values: pd.Series) -> pd.Series:
     """Adjust p-values for their number (Holm 1979); those that are NaN don't count."""
-    adjusted = pd.Series(np.nan, index=p_values.index, dtype=float)
-    tested = p_values.notna()
-    if tested.any():
-        adjusted[tested] = multipletests(p_values[tested], method="holm")[1]
-    return adjusted
+    tested = p_values.dropna().sort_values(kind="stable")
+    # statsmodels' own collects garbage at each call, which takes a third of a second
+    adjusted = (tested * np.arange(len(tested), 0, -1)).cummax().clip(upper=1)
+    return adjusted.reindex(p_values.index).astype(float)

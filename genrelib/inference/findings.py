@@ -1,21 +1,19 @@
 """Findings: what the tables show, and what they don't, in sentences made from their numbers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
-from .claims import EXCEEDED, NOT_CONTRADICTED, NOT_REACHED
+from .claims import WITHHELD
+from .comparisons import DIFFERS, EQUIVALENT, NOT_KNOWN
 from .intervals import ALPHA
-from .leakage import STRICT
+from .leakage import ALONE, EXCESS, MATCHED
 from .wording import change, estimate, percent, points, title
 
-YARDSTICKS = ("mel_svm", "mel_svm_train")
-"""The classical system of the study protocol; the same, learning from as little as networks do."""
-
-MATTERS = 0.05
-"""Difference of accuracies from which on one matters, by the study protocol."""
+CLASSICAL = "mel_svm"
+"""The classical system of the study protocol."""
 
 
 def findings(
@@ -23,66 +21,89 @@ def findings(
     leakage: pd.DataFrame,
     n_genres: int,
     *,
+    primary: pd.DataFrame | None = None,
     comparisons: Mapping[str, pd.DataFrame] | None = None,
-    steps: pd.DataFrame | None = None,
+    controls: pd.DataFrame | None = None,
+    ladder: pd.DataFrame | None = None,
     claims: pd.DataFrame | None = None,
-    networks: Collection[str] = (),
 ) -> list[str]:
     """State in sentences what the tables show; every number in them is taken from the tables.
 
-    Tables are those of the functions of the same names; `steps` are from ``decomposition``,
-    `comparisons` by protocol. `networks` are the systems that are networks, for the second of the
-    study's primary comparisons. The primary comparisons come first.
+    Tables are those of the functions of the same names; `comparisons` are by protocol. The primary
+    comparisons come first.
     """
     comparisons = comparisons or {}
-    sentences = [*_first(leakage), *_second(scores, comparisons.get(STRICT), networks)]
-    sentences += [*_best(scores, n_genres), *_lost(leakage), *_unanswerable(scores)]
+    sentences = [*_first(leakage), *_each_of(_second, primary)]
+    sentences += [*_best(scores, n_genres), *_lost(leakage), *_each_of(_control, controls)]
+    sentences += _unanswerable(scores)
     for protocol, table in comparisons.items():
         sentences += _pairs(table, protocol)
-    for sentences_of, table in (
-        (_steps, steps),
-        (_claims, claims),
-    ):
-        if table is not None and len(table):
-            sentences += sentences_of(table)
-    return sentences
+    return [*sentences, *_each_of(_steps, ladder), *_each_of(_claims, claims)]
+
+
+def _each_of(sentences_of, table):
+    return [] if table is None or table.empty else sentences_of(table)
 
 
 def _first(leakage):
     """Answer the study's first question."""
-    for row in leakage[leakage["system"] == YARDSTICKS[0]].itertuples():
+    for row in leakage[leakage["system"] == CLASSICAL].itertuples():
         yield (
             f"Comparison 1, what the artist is worth to the {_system(row.system)}: accuracy in the "
-            f"track-level random split less that in the artist-disjoint split is "
+            f"{_random(row.before)} split less that in the artist-disjoint split is "
             f"{change(row.difference, row.low, row.high)} on {row.n_tracks} tracks. The loss is "
-            f"{'significant' if row.low > 0 else 'not significant'}."
+            f"{'significant' if row.low > 0 else 'not significant'}. With each artist counting "
+            f"once it is {change(row.by_artist, row.by_artist_low, row.by_artist_high)}."
         )
 
 
-def _second(scores, pairs, networks):
-    """Answer the study's second question, for the yardstick as it is and with equal data."""
-    own = scores[(scores["protocol"] == STRICT) & scores["system"].isin(list(networks))]
-    if pairs is None or pairs.empty or own.empty:
-        return
-    best = own.loc[own["accuracy"].idxmax(), "system"]
-    for number, yardstick in enumerate(YARDSTICKS):
-        found = pairs[(pairs[["a", "b"]].isin([best, yardstick])).all(axis="columns")]
-        for row in found.itertuples():
-            sign = 1 if row.a == best else -1
-            limits = sorted((sign * row.low, sign * row.high))
-            yield (
-                f"Comparison 2{', with equal data' if number else ''}: {_system(best)}, the best "
-                f"network in the artist-disjoint split, less {_system(yardstick)} is "
-                f"{change(sign * row.difference, *limits)} (adjusted p {row.p_cluster_holm:.2g}). "
-                f"The difference is {_answer(row)}."
-            )
+def _random(protocol):
+    return "size-matched random" if protocol == MATCHED else "track-level random"
+
+
+def _second(table):
+    """Answer the study's second question: the best network, then all of them."""
+    best = table.loc[table["difference"].idxmax()]
+    yield (
+        f"Comparison 2, with equal data: {_system(best['system'])}, the best network in the "
+        f"artist-disjoint split, less {_system(best['yardstick'])} is "
+        f"{change(best['difference'], best['low'], best['high'])} (adjusted p "
+        f"{best['p_holm']:.2g}): {_answer(best)}."
+    )
+    n = table["outcome"].value_counts()
+    worse = int(((table["outcome"] == DIFFERS) & (table["difference"] < 0)).sum())
+    yield (
+        f"Of {len(table)} networks {worse} are significantly less accurate than that machine, "
+        f"{n.get(DIFFERS, 0) - worse} more, {n.get(EQUIVALENT, 0)} equivalent within the margin, "
+        f"and of {n.get(NOT_KNOWN, 0)} it is not known."
+    )
+    single = int((table["n_seeds"] == 1).sum())
+    if single:
+        yield (
+            f"{single} of {len(table)} networks were fitted with one seed per fold: the luck of "
+            "training is not in their intervals and tests."
+        )
 
 
 def _answer(row):
-    if row.distinguishable:
-        return "significant"
-    unknown = "not known" if row.mdd_holm > MATTERS else "not significant"
-    return f"{unknown}: one of {points(row.mdd_holm)} would be found 4 times in 5"
+    if row["outcome"] != NOT_KNOWN:
+        return "the two differ" if row["outcome"] == DIFFERS else "equivalent within the margin"
+    return f"not known; a difference of {points(row['mdd_holm'])} would be found 4 times in 5"
+
+
+def _control(table):
+    """Say of how many systems the loss needs company in the group."""
+    alone, excess = (table[table["tracks"] == kind] for kind in (ALONE, EXCESS))
+    if excess.empty:
+        return
+    lost = alone[alone["low"] > 0]
+    clear = excess[(excess["p_holm"] < ALPHA) & (excess["difference"] > 0)]
+    yield (
+        f"Control: nothing can leak to the {alone['n_tracks'].max()} tracks that are alone in "
+        f"their group. {len(lost)} of {len(alone)} systems lose on them too, by single intervals "
+        f"above zero. For {len(clear)} of {len(excess)} systems the other tracks lose "
+        "significantly more, after Holm's correction: there the artist is shown to be a reason."
+    )
 
 
 def _best(scores, n_genres):
@@ -98,11 +119,14 @@ def _best(scores, n_genres):
 def _lost(leakage):
     if len(leakage):
         clear = leakage[(leakage["p_holm"] < ALPHA) & (leakage["difference"] > 0)]
+        matched = int((leakage["before"] == MATCHED).sum())
         yield (
-            "From the track-level random to the artist-disjoint split, accuracy changes by "
+            "From a split at random to the artist-disjoint one, accuracy changes by "
             f"{-100 * leakage['difference'].median():+.1f} points at the median system, on the "
             f"{leakage['n_tracks'].max()} tracks that both make answerable; the loss is "
-            f"significant for {len(clear)} of {len(leakage)} systems, after Holm's correction."
+            f"significant for {len(clear)} of {len(leakage)} systems, after Holm's correction. For "
+            f"{matched} of them the split at random has the same sizes; for the others fewer "
+            "tracks to learn from are part of the loss."
         )
 
 
@@ -135,17 +159,16 @@ def _pairs(table, protocol):
 
 
 def _steps(table):
-    steps = table[(table["n_tracks"] > 0) & (table["step"] != "total")]  # _lost has the total
-    for step, part in steps.groupby("step"):
-        first, sure = part.iloc[0], part["p_holm"] < ALPHA
+    steps = table[table["difference"].notna()]
+    for (before, after), part in steps.groupby(["before", "protocol"], sort=False):
+        sure = part["p_holm"] < ALPHA
         clear = int((sure & (part["difference"] > 0)).sum())
         gained = int((sure & (part["difference"] < 0)).sum())
         yield (
-            f"Step {step}, from {title(first['before'], PROTOCOLS)} to "
-            f"{title(first['after'], PROTOCOLS)} (taken away: {first['taken_away']}): "
-            f"{-100 * part['difference'].median():+.1f} points at the median system; after "
-            f"Holm's correction a significant loss for {clear} of {len(part)} systems, a gain for "
-            f"{gained}."
+            f"Step from {title(before, PROTOCOLS)} to {title(after, PROTOCOLS)} (taken away: "
+            f"{part['taken_away'].iloc[0]}): {-100 * part['difference'].median():+.1f} points at "
+            f"the median system; after Holm's correction a significant loss for {clear} of "
+            f"{len(part)} systems, a gain for {gained}."
         )
 
 
@@ -156,12 +179,16 @@ def _claims(table):
     rerun = known[known["claimed"].notna() & known["accuracy_split"].notna()]
     judged = rerun[rerun["outcome"] != ""]
     if len(judged):
-        n = judged["outcome"].value_counts().reindex([NOT_CONTRADICTED, NOT_REACHED, EXCEEDED])
-        compatible, short, more = n.fillna(0).astype(int)
+        n = judged["outcome"].value_counts()
+        more = int(
+            ((judged["outcome"] == DIFFERS) & judged["verdict"].str.contains("exceed")).sum()
+        )
         yield (
             f"Of {len(judged)} claims about this music that were rerun under their own split, "
-            f"{compatible} are not contradicted, {short} are not reached, {more} are exceeded; "
-            f"{len(rerun) - len(judged)} are about other music, or more."
+            f"{n.get(EQUIVALENT, 0)} are equivalent within the margin, "
+            f"{n.get(DIFFERS, 0) - more} are not reached, {more} are exceeded, of "
+            f"{n.get(NOT_KNOWN, 0)} it is not known, and of {n.get(WITHHELD, 0)} the verdict is "
+            f"withheld; {len(rerun) - len(judged)} are about other music, or more."
         )
 
 

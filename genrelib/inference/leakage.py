@@ -1,9 +1,13 @@
 """Leakage: what each system loses when training no longer holds what a test should not know.
 
-The loss from one protocol to another is one quantity with one definition (:func:`between`): each
-track counts once, with its mean over repeats and segments, on the tracks that both protocols make
-answerable. Its random draws are named after the system and the two protocols, so that every table
-that shows the loss shows the same interval.
+The loss from one protocol to another is one quantity with one definition (:class:`Paired`): each
+track counts once, with its mean over repeats, seeds and segments, on the tracks that both protocols
+make answerable. Its random draws are named after the system and the two protocols, so that every
+table that shows the loss shows the same interval.
+
+The pair that counts is ``size_matched`` to ``artist_grouped``: from ``track_random`` a system also
+loses tracks to learn from. Even then a loss need not be the artist's: tracks that are alone in
+their group lose nothing by leakage, and :func:`controls` shows what they lose.
 """
 
 from itertools import pairwise
@@ -17,10 +21,19 @@ from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .comparisons import holm
 from .intervals import DIFFERENCE, ClusterBootstrap
-from .scores import accuracy_by_track, groups_at, ordered
+from .scores import (
+    accuracy_by_track,
+    answerable,
+    checked,
+    groups_at,
+    is_right,
+    ordered,
+    seed_draws,
+    tracks_of,
+)
 from .wording import title
 
-CHAIN = (
+LADDER = (
     "segment_random",
     "segment_track",
     "track_random",
@@ -38,17 +51,26 @@ TAKEN_AWAY = {
     ("size_matched", "artist_only"): "other tracks of the artist",
     ("size_matched", "artist_grouped"): "other tracks of the group",
     ("track_random", "artist_only"): "other tracks of the artist",
-    ("track_random", "artist_grouped"): "other tracks of the group",
+    ("track_random", "artist_grouped"): "other tracks of the group, and tracks to learn from",
     ("artist_only", "artist_grouped"): "what else the group joins: artists credited together, "
     "unknown artists, copies",
 }
 
-BOTH = LENIENT, STRICT = "track_random", "artist_grouped"
-"""The two protocols of the study's first question."""
-
-_RENAMED = {"accuracy_before": f"{LENIENT}_both", "accuracy_after": f"{STRICT}_both"}
+MATCHED, LENIENT, STRICT = "size_matched", "track_random", "artist_grouped"
+"""The split with matched sizes, where a system met it, else the lenient one, before the strict."""
 
 LOSS = ["n_tracks", "accuracy_before", "accuracy_after", "difference", "low", "high", "p"]
+LOST = ["system", "before", *LOSS, "by_artist", "by_artist_low", "by_artist_high", "p_holm", "note"]
+RUNG = ["system", "protocol", "accuracy", "low", "high", "before", "taken_away", "n_both"]
+RUNG += ["difference", "difference_low", "difference_high", "p", "p_holm", "reason"]
+CONTROL = ["system", "tracks", *LOSS, "p_holm"]
+GENRE = ["system", "genre", *LOSS, "n_groups", "p_holm"]
+INFLUENCE = ["system", "group", "genre", "n_tracks", "n_lost", "share", "loss", "loss_without"]
+ALONE, TOGETHER, EXCESS = "alone in their group", "with others", "with others less alone"
+
+UNMATCHED = "no fits with matched sizes: the loss also holds that of fewer tracks to learn from"
+NOT_MET = "not run for this system"
+NO_ONE_MET = "not run in this study"
 
 SIDES = {"within": STRICT, "cross": "cross_collection"}
 """With the tested collection among the training data, and without; both are artist-disjoint."""
@@ -59,93 +81,213 @@ CROSSED += [f"{name}_{side}" for side in SIDES for name in ("accuracy", "low", "
 CROSSED += ["difference", "low", "high"]
 
 
-def between(
-    rows: pd.DataFrame,
-    groups: pd.Series,
-    before: str,
-    after: str,
-    *,
-    seed: int,
-    tracks: pd.Index | None = None,
-) -> dict:
-    """Compare one system under two protocols, track by track.
+class Paired:
+    """One system under two protocols, track by track.
 
-    Returns ``n_tracks``, those of `tracks` (default: all) that are answerable under both;
-    ``accuracy_before`` and ``accuracy_after``; their ``difference``, the loss, with ``low``,
-    ``high`` and the two-sided ``p`` of no loss. NaN when no track is shared.
+    `rows` are its tests; ``tracks`` those of `tracks` (default: all) that are answerable under
+    both, ``groups`` their groups, and ``lost`` of each its accuracy before less that after.
     """
-    rates = [accuracy_by_track(rows[rows["protocol"] == name]) for name in (before, after)]
-    shared = rates[0].index.intersection(rates[1].index)
-    shared = shared if tracks is None else shared.intersection(tracks)
-    if shared.empty:
-        return {"n_tracks": 0} | dict.fromkeys(LOSS[1:], np.nan)
-    first, last = (rate[shared] for rate in rates)
-    generator = rng(seed, "decomposition", rows["system"].iloc[0], before, after)
-    bootstrap = ClusterBootstrap(groups_at(shared, groups), generator)
-    found = bootstrap.mean(first.to_numpy() - last.to_numpy(), DIFFERENCE)
-    accuracies = (float(first.mean()), float(last.mean()))
-    values = (len(shared), *accuracies, found.value, *found.interval, found.p_value)
-    return dict(zip(LOSS, values, strict=True))
+
+    def __init__(self, rows, groups, before, after, *, seed, tracks=None):
+        rows = checked(rows).assign(track=tracks_of(rows), right=is_right(rows))[answerable(rows)]
+        parts = [rows[rows["protocol"] == name] for name in (before, after)]
+        rates = [part.groupby("track")["right"].mean() for part in parts]
+        shared = rates[0].index.intersection(rates[1].index)
+        self.tracks = shared if tracks is None else shared.intersection(tracks)
+        self.groups = pd.Series(groups_at(self.tracks, groups), self.tracks)
+        self.lost = (rates[0] - rates[1])[self.tracks]
+        self._sides = []
+        for part in parts if len(self.tracks) else ():
+            part = part[part["track"].isin(self.tracks)]
+            share = 1 / part.groupby("track")["right"].transform("size")
+            generator = rng(seed, "decomposition", rows["system"].iloc[0], before, after)
+            clusters = self.groups[part["track"]].to_numpy()
+            bootstrap = ClusterBootstrap(clusters, generator, seed_draws(part, seed))
+            self._sides.append((part, share, bootstrap))
+
+    @classmethod
+    def of(cls, predictions, groups, name, *, seed) -> "Paired | None":
+        """Pair a system by its best pair of protocols; None where it has none, or no track."""
+        own = predictions[predictions["system"] == name]
+        if own.empty:
+            return None
+        before = MATCHED if (own["protocol"] == MATCHED).any() else LENIENT
+        found = cls(own, groups, before, STRICT, seed=seed)
+        found.before = before
+        return found if len(found.tracks) else None
+
+    def accuracies(self, weights: pd.Series | None = None):
+        """Return the accuracies before and after as estimates; `weights` by track, default 1."""
+        found = []
+        for part, share, bootstrap in self._sides:
+            weight = share if weights is None else share * part["track"].map(weights)
+            columns = np.column_stack([part["right"] * weight, weight])
+            found.append(bootstrap.estimate(columns))
+        return found
+
+    def loss(self, weights: pd.Series | None = None) -> dict:
+        """Return the columns :data:`LOSS`; NaN where no track counts."""
+        n_tracks = len(self.tracks) if weights is None else int((weights > 0).sum())
+        if not n_tracks:
+            return {"n_tracks": 0} | dict.fromkeys(LOSS[1:], np.nan)
+        before, after = self.accuracies(weights)
+        found = before - after
+        values = (n_tracks, before.value, after.value, found.value, *found.interval, found.p_value)
+        return dict(zip(LOSS, values, strict=True))
+
+
+def _each(predictions, groups, seed):
+    for name in ordered(predictions["system"], SYSTEMS):
+        found = Paired.of(predictions, groups, name, seed=seed)
+        if found is not None:
+            yield name, found
 
 
 def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
-    """Measure what each system loses from the track-level to the artist-disjoint split.
+    """Measure what each system loses by a new artist, from matched sizes to the strict split.
 
     Only tracks that both protocols make answerable count: where a genre's only artist is tested,
     nothing can be learnt of the genre, and that is not what knowing the artist is worth. One row
-    per system: ``n_tracks`` compared; the accuracies on these, ``track_random_both`` and
-    ``artist_grouped_both``; their ``difference`` with its 95 % interval ``low``, ``high``; the
-    two-sided ``p`` of no loss, and ``p_holm``, corrected for the number of systems.
+    per system: the protocol ``before``, ``size_matched`` where it was run, else ``track_random``
+    (the ``note`` then says so); ``n_tracks`` compared; ``accuracy_before`` and ``accuracy_after``;
+    their ``difference`` with its 95 % interval over groups and seeds ``low``, ``high``; the
+    two-sided ``p`` of no loss, and ``p_holm``, corrected for the number of systems. ``by_artist``,
+    with its interval, is the loss where each group counts once, whatever its number of tracks.
     """
     lines = []
-    for name in ordered(predictions["system"], SYSTEMS):
-        own = predictions[predictions["system"] == name]
-        found = between(own, groups, *BOTH, seed=seed)
-        if found["n_tracks"]:
-            lines.append({"system": name, **found})
-    table = pd.DataFrame(lines, columns=["system", *LOSS])
-    return table.rename(columns=_RENAMED).assign(p_holm=holm(table["p"]))
+    for name, paired in _each(predictions, groups, seed):
+        before, after = paired.accuracies(1 / paired.groups.map(paired.groups.value_counts()))
+        by_artist = (before - after).named("by_artist", "by_artist_low", "by_artist_high")
+        note = "" if paired.before == MATCHED else UNMATCHED
+        line = {"system": name, "before": paired.before, **paired.loss(), **by_artist}
+        lines.append(line | {"note": note})
+    table = pd.DataFrame(lines, columns=LOST)
+    return table.assign(p_holm=holm(table["p"]))
 
 
-def decomposition(
-    predictions: pd.DataFrame, groups: pd.Series, lost: pd.DataFrame, *, seed: int
+def controls(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
+    """Take the loss of each system apart by whether a track has company in its group.
+
+    Nothing can leak to a track that is alone in its group (artist, copies and excerpts) among all
+    that are predicted. What it loses is no leakage: the control. Rows per system: ``tracks``,
+    those alone, those with others, and the latter's loss less the former's (accuracies NaN), what
+    only company explains; the columns of :func:`leakage`, and ``p_holm``, corrected for the number
+    of systems.
+    """
+    known = pd.Index(tracks_of(predictions)).unique()
+    sizes = pd.Series(groups_at(known, groups), known).groupby(groups_at(known, groups))
+    is_alone = sizes.transform("size") == 1
+    lines = []
+    for name, paired in _each(predictions, groups, seed):
+        alone = is_alone[paired.tracks]
+        losses = {}
+        for kind, counted in ((ALONE, alone), (TOGETHER, ~alone)):
+            weights = counted.astype(float)
+            lines.append({"system": name, "tracks": kind, **paired.loss(weights)})
+            if counted.any():
+                before, after = paired.accuracies(weights)
+                losses[kind] = before - after
+        if len(losses) == 2:
+            excess = losses[TOGETHER] - losses[ALONE]
+            line = {"system": name, "tracks": EXCESS, "n_tracks": len(alone), "p": excess.p_value}
+            lines.append(line | excess.named("difference"))
+    table = pd.DataFrame(lines, columns=CONTROL)
+    return table.assign(p_holm=table.groupby("tracks")["p"].transform(holm))
+
+
+def genre_losses(
+    predictions: pd.DataFrame, groups: pd.Series, genre: pd.Series, *, seed: int
 ) -> pd.DataFrame:
-    """Split the loss from the most lenient protocol to the strictest into steps.
+    """Measure the loss of each system in each genre, see :func:`leakage`.
 
-    All steps of a system are taken on the same tracks, those that every protocol of its chain
-    makes answerable. The loss from ``track_random`` to ``artist_grouped`` is the one of `lost`;
-    the steps between them add up to it where these are the tracks of `lost` too.
-
-    One row per system and step, in the order of :data:`CHAIN`: ``step``, ``"1"`` and so on;
-    protocols ``before`` and ``after``; ``taken_away``, in words; the columns of :func:`between`,
-    and ``p_holm``, corrected for the number of systems that take the same step. The last row of a
-    system, step ``"total"``, is its row of `lost`; it is the only row where no other protocol of
-    the chain was run. Empty when a system has fewer than two.
+    `genre` is that of every track. One row per system and genre: the columns of the loss;
+    ``n_groups``, the artists that it rests on; ``p_holm``, corrected over the genres of a system.
     """
-    predictions = predictions[predictions["protocol"].isin(CHAIN)]
-    known = lost.rename(columns={new: old for old, new in _RENAMED.items()})
-    known = {row.pop("system"): row for row in known.to_dict("records")}
+    lines = []
+    for name, paired in _each(predictions, groups, seed):
+        own = genre[paired.tracks]
+        for one in sorted(own.unique()):
+            counted = own == one
+            line = {"system": name, "genre": one, **paired.loss(counted.astype(float))}
+            lines.append(line | {"n_groups": paired.groups[counted].nunique()})
+    table = pd.DataFrame(lines, columns=GENRE)
+    return table.assign(p_holm=table.groupby("system")["p"].transform(holm))
+
+
+def influence(
+    predictions: pd.DataFrame, groups: pd.Series, genre: pd.Series, *, seed: int, n: int = 5
+) -> pd.DataFrame:
+    """Leave out one artist at a time: on whom the loss of each system rests.
+
+    The `n` groups that move it most, per system: ``group`` and its ``genre`` (of most tracks);
+    ``n_tracks``; ``n_lost``, tracks right before less right after, a mean over seeds; ``share`` of
+    all net lost tracks (can be negative, or above 1); ``loss``, and ``loss_without`` the group.
+    """
+    lines = []
+    for name, paired in _each(predictions, groups, seed):
+        by_group = paired.lost.groupby(paired.groups).agg(["size", "sum"])
+        n_all, lost = by_group.sum()
+        own = genre[paired.tracks].groupby(paired.groups).agg(lambda g: g.mode().iloc[0])
+        for group in by_group["sum"].abs().sort_values(ascending=False, kind="stable").index[:n]:
+            size, part = by_group.loc[group]
+            rest = (lost - part) / (n_all - size) if n_all > size else np.nan
+            share = part / lost if lost else np.nan
+            line = (name, group, own[group], int(size), part, share, lost / n_all, rest)
+            lines.append(line)
+    return pd.DataFrame(lines, columns=INFLUENCE)
+
+
+def ladder(
+    predictions: pd.DataFrame,
+    groups: pd.Series,
+    scores: pd.DataFrame,
+    lost: pd.DataFrame,
+    *,
+    seed: int,
+) -> pd.DataFrame:
+    """Walk each system from the most lenient protocol to the strictest, rung by rung.
+
+    One row per system and protocol of :data:`LADDER`: the ``accuracy`` of `scores` with its
+    interval; the rung ``before``, the last one that the system met, and what was ``taken_away``
+    since, in words; the loss since, ``difference``, with its interval and ``p``, on the ``n_both``
+    tracks that every rung of the system makes answerable; ``p_holm``, corrected for the number of
+    systems that take the same step. A step that `lost` has too is its row there. A rung that was
+    not run is empty, with its ``reason``.
+    """
+    known = {(row["system"], row["before"]): row for row in lost.to_dict("records")}
+    names = ["system", "protocol"]
+    accuracies = scores.set_index(names)[["accuracy", "low", "high"]].to_dict("index")
+    met = {protocol for _, protocol in accuracies}
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):
         own = predictions[predictions["system"] == name]
-        present = [protocol for protocol in CHAIN if (own["protocol"] == protocol).any()]
-        pairs = {str(n): pair for n, pair in enumerate(pairwise(present), 1)}
-        if set(BOTH) <= set(present):
-            pairs = (pairs if len(pairs) > 1 else {}) | {"total": BOTH}
+        present = [protocol for protocol in LADDER if (name, protocol) in accuracies]
         rates = [accuracy_by_track(own[own["protocol"] == protocol]) for protocol in present]
-        tracks = pd.concat(rates, axis="columns", join="inner").index
-        for step, pair in pairs.items():
-            found = known.get(name) if pair == BOTH else None
-            found = found or between(own, groups, *pair, seed=seed, tracks=tracks)
-            ends = {"before": pair[0], "after": pair[1]}
-            other = "from {} to {}".format(*(title(protocol, PROTOCOLS) for protocol in pair))
-            taken_away = TAKEN_AWAY.get(pair, other)
-            lines.append({"system": name, "step": step, **ends, "taken_away": taken_away, **found})
-    columns = ["system", "step", "before", "after", "taken_away", *LOSS, "p_holm"]
-    table = pd.DataFrame(lines, columns=columns)
-    corrected = table.groupby(["before", "after"])["p"].transform(holm)
-    table["p_holm"] = table["p_holm"].astype(float).fillna(corrected)
-    return table
+        tracks = pd.concat(rates, axis="columns", join="inner").index if rates else pd.Index([])
+        steps = dict(pairwise(reversed(present)))
+        for protocol in LADDER:
+            line = {
+                "system": name,
+                "protocol": protocol,
+                "before": "",
+                "taken_away": "",
+                "reason": "",
+            }
+            line |= accuracies.get((name, protocol), {})
+            if protocol not in present:
+                line["reason"] = NOT_MET if protocol in met else NO_ONE_MET
+            elif protocol in steps:
+                pair = steps[protocol], protocol
+                found = known.get((name, pair[0])) if protocol == STRICT else None
+                found = found or Paired(own, groups, *pair, seed=seed, tracks=tracks).loss()
+                other = "from {} to {}".format(*(title(one, PROTOCOLS) for one in pair))
+                line |= {"before": pair[0], "taken_away": TAKEN_AWAY.get(pair, other)}
+                line |= {"n_both": found["n_tracks"], "difference": found["difference"]}
+                line |= {f"difference_{end}": found[end] for end in ("low", "high")}
+                line["p"] = found["p"]
+            lines.append(line)
+    table = pd.DataFrame(lines, columns=RUNG)
+    return table.assign(p_holm=table.groupby(["before", "protocol"])["p"].transform(holm))
 
 
 def cross_collection(

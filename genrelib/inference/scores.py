@@ -17,16 +17,20 @@ from .intervals import (
     SHARE,
     ClusterBootstrap,
     Estimate,
+    SeedDraws,
     minimum_detectable_difference,
     ratio,
 )
 
-FIT = ["system", "protocol", "repeat", "fold"]
-NEEDED = (*FIT, "track_id", "genre", "predicted")
+FIT = ["system", "protocol", "repeat", "fold", "seed"]
+NEEDED = (*FIT[:-1], "track_id", "genre", "predicted")
 
 
 def checked(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `rows` unchanged if they are predictions, with probabilities in ``[0, 1]``."""
+    """Return `rows` if they are predictions, with probabilities in ``[0, 1]``.
+
+    Where they do not say of which `seed` a fit was, there was one per fold.
+    """
     missing = [name for name in NEEDED if name not in rows]
     if missing:
         raise GenrelibError(
@@ -49,7 +53,7 @@ def checked(rows: pd.DataFrame) -> pd.DataFrame:
             f"probability {values[bad][0]} of track {rows['track_id'].iloc[where]!r}; "
             "0 to 1 is allowed. Run the system again."
         )
-    return rows
+    return rows if "seed" in rows else rows.assign(seed=0)
 
 
 def genres_of(rows: pd.DataFrame) -> list[str]:
@@ -125,6 +129,18 @@ def accuracy_by_track(rows: pd.DataFrame) -> pd.Series:
     kept = answerable(rows)
     right = pd.Series(is_right(rows)[kept], index=pd.Index(tracks_of(rows)[kept], name="track_id"))
     return right.groupby(level=0).mean()
+
+
+def seed_draws(rows: pd.DataFrame, seed: int) -> SeedDraws:
+    """Return the resamples of the fits of one system and protocol, the same in every table."""
+    return SeedDraws(rows, rng(seed, "seeds", *rows[["system", "protocol"]].iloc[0]))
+
+
+def bootstrap_of(
+    rows: pd.DataFrame, groups: pd.Series, *names: object, seed: int
+) -> ClusterBootstrap:
+    """Return the resamples, named `names`, of the artists and fits of a system and protocol."""
+    return ClusterBootstrap(groups_of(rows, groups), rng(seed, *names), seed_draws(rows, seed))
 
 
 TEST = ["repeat", "fold", "track_id"]
@@ -211,9 +227,12 @@ def estimate(name: str, rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> Esti
 def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Score each system under each protocol, one row each.
 
-    In registry order: ``n_tracks``; ``n_tests`` (tracks x repeats, or segments); ``accuracy`` over
-    all tests with its 95 % interval over groups of artists, ``low`` and ``high``, and over tracks,
-    ``track_low`` and ``track_high``; ``mdd``, the difference from the best other system of this
+    In registry order: ``n_tracks``; ``n_tests`` (tracks x repeats, or segments); ``n_seeds``, fits
+    of each fold; ``accuracy`` over all tests with its 95 % interval over groups of artists and over
+    seeds, ``low`` and ``high``, over tracks in the place of groups, ``track_low`` and
+    ``track_high``, and the parts of its standard error, ``se_artists`` and ``se_seeds`` (NaN where
+    one seed tells nothing); ``accuracy_by_artist``, each group counting once, with its interval;
+    ``mdd``, the difference from the best other system of this
     table with the same tests that would be found 4 times in 5, as in
     :func:`genrelib.inference.comparisons`, NaN without one; ``accuracy_majority``, where segments
     vote by heads (column ``majority``), else NaN; ``macro_f1``; ``n_answerable``, the tests whose
@@ -234,41 +253,77 @@ def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.Dat
 
 
 def _of_protocol(rows, groups, seed):
-    """List the lines of one protocol, whose systems share their resamples."""
+    """List the lines of one protocol; systems with the same tests share their resamples."""
     protocol = rows["protocol"].iloc[0]
-    parts = {system: part.sort_values(TEST) for system, _, part in by_system(rows)}
-    tests = {system: tuple(map(tuple, part[TEST].to_numpy())) for system, part in parts.items()}
-    over_groups, over_tracks, paired = {}, {}, {}
-    for system, key in tests.items():
-        if key not in paired:
-            clusters, tracks = groups_of(parts[system], groups), tracks_of(parts[system])
-            over_groups[key] = ClusterBootstrap(clusters, rng(seed, "scores", protocol, "group"))
-            over_tracks[key] = ClusterBootstrap(tracks, rng(seed, "scores", protocol, "track"))
-            paired[key] = ClusterBootstrap(clusters, rng(seed, "comparisons", protocol))
-    right = {n: estimate("accuracy", part, paired[tests[n]]) for n, part in parts.items()}
+    parts = {system: part.sort_values([*TEST, "seed"]) for system, _, part in by_system(rows)}
+    tests = {system: frozenset(map(tuple, part[TEST].to_numpy())) for system, part in parts.items()}
+    draws = {system: seed_draws(part, seed) for system, part in parts.items()}
+    clusters = {system: groups_of(part, groups) for system, part in parts.items()}
+    shared = {}
+
+    def resampled(system, codes, *names):
+        key = (tests[system], *names)
+        if key not in shared:
+            shared[key] = ClusterBootstrap(codes, rng(seed, *names))
+        return shared[key].again(codes, draws[system])
+
+    right = {
+        n: estimate("accuracy", part, resampled(n, clusters[n], "comparisons", protocol))
+        for n, part in parts.items()
+    }
     for system, part in parts.items():
-        key, counts = tests[system], answerable(part)
-        others = [e for n, e in right.items() if n != system and tests[n] == key]
+        counts = answerable(part)
+        others = [e for n, e in right.items() if n != system and tests[n] == tests[system]]
         best = max(others, key=lambda other: other.value, default=None)
-        found = {name: estimate(name, part, over_groups[key]) for name in METRICS}
+        over_groups = resampled(system, clusters[system], "scores", protocol, "group")
+        found = {name: estimate(name, part, over_groups) for name in METRICS}
         accuracy = found.pop("accuracy")
-        tracks = estimate("accuracy", part, over_tracks[key])
+        over_tracks = resampled(system, tracks_of(part), "scores", protocol, "track")
+        weight = 1 / pd.Series(clusters[system]).map(pd.Series(clusters[system]).value_counts())
+        by_artist = over_groups.estimate(np.column_stack([is_right(part) * weight, weight]))
+        n_seeds = int(part.groupby(TEST[:2])["seed"].nunique().max())
         line = {
             "system": system,
             "protocol": protocol,
             "n_tracks": len(set(tracks_of(part))),
-            "n_tests": len(part),
+            "n_tests": len(tests[system]),
+            "n_seeds": n_seeds,
             **accuracy.named("accuracy"),
-            **tracks.named("accuracy", "track_low", "track_high"),
+            **estimate("accuracy", part, over_tracks).named("accuracy", "track_low", "track_high"),
+            "se_artists": accuracy.se_groups,
+            "se_seeds": accuracy.se_seeds if n_seeds > 1 else np.nan,
+            **by_artist.named("accuracy_by_artist", "by_artist_low", "by_artist_high"),
             "mdd": minimum_detectable_difference(right[system] - best) if best else np.nan,
             "accuracy_majority": _majority(part),
-            "n_answerable": int(counts.sum()),
+            "n_answerable": len(part[counts].drop_duplicates(TEST)),
             "accuracy_answerable": is_right(part)[counts].mean() if counts.any() else np.nan,
         }
         for name, metric in found.items():
             line |= metric.named(name, f"{name}_low", f"{name}_high")
         line["ece_calibrated"] = expected_ece(part, rng(seed, "ece", system, protocol))
         yield line
+
+
+def variation(predictions: pd.DataFrame, scores: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """Show how far accuracies differ between seeds, folds and artists, by system and protocol.
+
+    Beside ``n_seeds, accuracy, se_artists, se_seeds`` of `scores`: ``n_folds`` and ``n_groups``;
+    standard deviations of the accuracy, ``sd_seeds`` between the fits of a fold (NaN with one
+    each), ``sd_folds`` between folds, their seeds averaged, ``sd_artists`` between groups, each
+    counting once. Folds differ in artists and in training parts; what is whose can't be told.
+    """
+    rows = checked(predictions)
+    rows = rows.assign(right=is_right(rows), group=groups_of(rows, groups))
+    by_fit, by_group = (
+        rows.groupby([*FIT[:2], *names])["right"].mean() for names in (FIT[2:], ["group"])
+    )
+    within = by_fit.groupby(FIT[:4]).var().groupby(FIT[:2]).mean() ** 0.5
+    by_fold = by_fit.groupby(FIT[:4]).mean().groupby(FIT[:2])
+    by_group = by_group.groupby(FIT[:2])
+    found = {"n_folds": by_fold.size(), "n_groups": by_group.size(), "sd_seeds": within}
+    found |= {"sd_folds": by_fold.std(), "sd_artists": by_group.std()}
+    columns = [*FIT[:2], "n_seeds", "accuracy", "se_artists", "se_seeds"]
+    return scores[columns].join(pd.DataFrame(found), on=FIT[:2])
 
 
 def _majority(part):

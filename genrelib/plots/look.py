@@ -16,6 +16,8 @@ _ORDER = dict.fromkeys(["track_random", "artist_grouped", *PROTOCOLS])  # the ma
 _PALETTE = [*sns.color_palette("colorblind"), (0.2, 0.2, 0.2), (0.5, 0.3, 0.1)]
 _PALETTE += sns.color_palette("dark", len(_ORDER) - len(_PALETTE))
 PROTOCOL_COLOURS = dict(zip(_ORDER, _PALETTE, strict=True))
+_GENRES = ["#332288", "#CC6677", "#117733", "#DDAA33", "#66AADD", "#882255", "#44AA99", "#777722"]
+_GENRES += ["#AA4499", "#555555"]  # after Paul Tol: neighbours differ to colour-blind readers too
 OTHER_SCRIPTS = ("Noto Sans CJK JP", "Hiragino Sans", "Noto Sans Arabic", "Arial Unicode MS")
 
 
@@ -47,7 +49,7 @@ def label(name: str) -> str:
 
 def genre_colours(genres: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
     """Return one colour per genre, the same in every figure of a corpus."""
-    palette = "tab10" if len(genres) <= 10 else "husl"
+    palette = _GENRES if len(genres) <= len(_GENRES) else "husl"
     return dict(zip(genres, sns.color_palette(palette, len(genres)), strict=True))
 
 
@@ -103,6 +105,16 @@ def by_protocol(ax, table, key, columns=("accuracy", "low", "high"), *, step=0.2
 def name_lines(ax, names) -> None:
     """Write names beside lines at 0, 1 and so on."""
     ax.set(yticks=range(len(names)), yticklabels=names)
+
+
+ON_DARK, ON_LIGHT = "#fffffe", "#161616"
+"""Ink on coloured cells: greys of no other ink, so that the report's themes leave them."""
+
+
+def ink_cells(ax) -> None:
+    """Give the numbers that seaborn wrote on a heat map their own ink."""
+    for text in ax.texts:
+        text.set_color(ON_DARK if text.get_color() == "w" else ON_LIGHT)
 
 
 def chance(ax, n_genres, *, upright=False) -> None:

@@ -143,12 +143,23 @@ def band_means(means: pd.DataFrame, name: str) -> Figure:
     """
     fig, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
     place = np.arange(len(means))
-    for genre, colour in genre_colours(tuple(means.columns)).items():
-        ax.plot(place, means[genre], color=colour, label=look.label(genre))
+    ends = means.iloc[-1].sort_values()
+    step = (means.max(axis=None) - means.min(axis=None)) / 18
+    heights = ends.to_numpy().copy()
+    for n in range(1, len(heights)):  # names beside their lines, none upon another
+        heights[n] = max(heights[n], heights[n - 1] + step)
+    heights -= (heights - ends).mean()
+    colours = genre_colours(tuple(means.columns))
+    for genre, height in zip(ends.index, heights, strict=True):
+        ax.plot(place, means[genre], color=colours[genre])
+        style = {"color": colours[genre], "linewidth": 0.8}
+        arrow = {"arrowstyle": "-", "shrinkA": 0, "shrinkB": 0, **style}
+        at, goal = (place[-1] * 1.03, height), (place[-1], ends[genre])
+        ax.annotate(genre, goal, at, va="center", fontsize="small", arrowprops=arrow)
     ticks = np.linspace(0, len(means) - 1, min(8, len(means))).round().astype(int)
     ax.set_xticks(ticks, means.index[ticks])
     ax.set(xlabel=f"row of {name}", ylabel=f"mean [{FEATURES[name].unit}]")
-    legend(fig, loc="right upper")
+    ax.set_xlim(0, max(1, place[-1] * 1.15))
     return fig
 
 
@@ -194,7 +205,7 @@ def _triangle(ax, values):
     if len(values) <= 12:  # more are too small to read
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
-                colour = "white" if value < 85 else "black"
+                colour = look.ON_DARK if value < 85 else look.ON_LIGHT
                 style = {"ha": "center", "va": "center", "fontsize": 7, "color": colour}
                 text = ax.text(column, row, f"{value:.0f}", **style)
                 text.set_in_layout(False)  # inside its cell: nothing to make room for

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ..base.errors import unknown
 from ..explain.attributions import METHODS
 from ..explain.causes import CHANGES
 from ..explain.faithfulness import LIMIT, RANDOM
-from ..inference.leakage import SIDES
-from ..protocols import DECOMPOSITION
+from ..inference.leakage import ALONE, EXCESS, LADDER, LENIENT, MATCHED, SIDES, STRICT, TOGETHER
+from ..protocols import DECOMPOSITION, PROTOCOLS
 from ..robustness import INTERVENTIONS
 from ..robustness.variants import KINDS
 from ..systems import SYSTEMS
@@ -23,6 +23,7 @@ from . import look
 from .look import PROTOCOL_COLOURS, intervals, legend, panels
 
 OVER_ARTISTS = "95 % interval over artists"
+FEWEST = 10  # tests in a bin that is drawn
 OVER_GROUPS = "accuracy [%], with 95 % interval over groups of artists"
 _SHARES = {"vmin": 0, "vmax": 100, "cmap": "rocket_r", "annot": True, "fmt": ".0f", "cbar": False}
 _STYLES = ("-", "--", ":", "-.")
@@ -39,6 +40,7 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
 
     `scores` is that of :func:`genrelib.inference.scores`; chance is one over `n_genres`.
     """
+    scores = _best_first(scores)
     names = list(dict.fromkeys(scores["system"]))
     n_protocols = scores["protocol"].nunique()
     height = max(0.55, 0.13 * n_protocols) * len(names) + 1.2 + 0.25 * n_protocols
@@ -56,12 +58,21 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     return fig
 
 
+def _best_first(scores):
+    """Sort systems by accuracy under the strictest protocol that is there."""
+    strict = [name for name in PROTOCOLS if name in set(scores["protocol"])][-1]
+    own = scores[scores["protocol"] == strict].set_index("system")["accuracy"]
+    place = scores["system"].map(own.rank(ascending=False, method="first"))
+    return scores.loc[place.sort_values(kind="stable").index]
+
+
 def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
     """Draw confusion matrices side by side: by title, rows the genre, columns the predicted one."""
     fig, axes = panels(len(tables), columns, size=(4.3, 4.1))
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         ticks = {"xticklabels": True, "yticklabels": True}
         sns.heatmap(100 * table, ax=ax, annot_kws={"size": 7}, square=True, **ticks, **_SHARES)
+        look.ink_cells(ax)
         ax.set(title=title, xlabel="predicted", ylabel="genre")
         ax.tick_params(labelsize=8)
     return fig
@@ -77,7 +88,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure | None:
     names = [n for n in SYSTEMS if n in set(curves["system"])]
     if not names:
         return None
-    fig, axes = panels(2 * len(names), 2, size=(5, 2.9), margin=(0, 0.3), sharex="row")
+    fig, axes = panels(2 * len(names), 2, size=(5, 2.6), margin=(0, 0.9), sharex="row")
     shown = [protocol for protocol in PROTOCOL_COLOURS if protocol not in DECOMPOSITION]
     for loss, accuracy, name in zip(axes[::2], axes[1::2], names, strict=True):
         part = curves[curves["system"] == name]
@@ -94,16 +105,22 @@ def learning_curves(curves: pd.DataFrame) -> Figure | None:
             accuracy.plot(100 * mean["valid_acc"], color=colour, label=title)
         loss.set(title=look.system(name), xlabel="epoch", ylabel="loss [nats]")
         accuracy.set(xlabel="epoch", ylabel="validation accuracy [%]", ylim=(0, 100))
-    for ax in axes[:2]:
-        ax.legend(fontsize="x-small")
+        loss.xaxis.set_major_locator(MaxNLocator(integer=True))
+    marks = {}
+    for ax in axes[::2]:
+        marks |= {line.get_label(): line for line in ax.get_legend_handles_labels()[0]}
+    fig.legend(marks.values(), marks, loc="outside lower center", ncols=2, frameon=False)
     return fig
 
 
 def recalls(shares: pd.DataFrame) -> Figure:
     """Draw which share of each genre each system names right; see :func:`..inference.recalls`."""
     fig, ax = plt.subplots(figsize=(9, 0.4 * len(shares) + 1.2), layout="constrained")
+    shares = shares.loc[shares.mean(axis=1).sort_values(ascending=False, kind="stable").index]
     table = 100 * shares.set_axis([look.system(name) for name in shares.index])
-    sns.heatmap(table, ax=ax, **_SHARES)
+    sns.heatmap(table, ax=ax, yticklabels=False, **_SHARES)
+    ax.set_yticks(np.arange(len(table)) + 0.5, table.index)  # seaborn would turn a lone long one
+    look.ink_cells(ax)
     ax.set(xlabel="", ylabel="")
     return fig
 
@@ -115,21 +132,23 @@ def costs(table: pd.DataFrame) -> Figure:
     """
     fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
     networks = table[table["multiply_adds"] > 0]
+    middle = np.sqrt(networks["multiply_adds"].min() * networks["multiply_adds"].max())
     for row in networks.itertuples():
-        fmt, colour, size = ("o", "C0", "small") if row.is_best else ("x", "0.6", "xx-small")
+        fmt, colour, size = ("o", "C0", "small") if row.is_best else ("x", "0.4", "x-small")
         style = {"upright": True, "fmt": fmt, "color": colour, "capsize": 2}
         intervals(ax, [row.multiply_adds], [row.accuracy], [row.low], [row.high], **style)
-        place, offset = (row.multiply_adds, 100 * row.accuracy), (4, 3)
-        ax.annotate(row.system, place, offset, textcoords="offset points", fontsize=size)
+        place, is_left = (row.multiply_adds, 100 * row.accuracy), row.multiply_adds < middle
+        side = {"ha": "left", "xytext": (5, 4)} if is_left else {"ha": "right", "xytext": (-5, 4)}
+        name = look.system(row.system)
+        ax.annotate(name, place, textcoords="offset points", fontsize=size, **side)
     for row in table[~table.index.isin(networks.index)].itertuples():
         ax.axhline(100 * row.accuracy, color="0.75", linestyle=":", zorder=0)
         ax.annotate(
-            row.system,
-            (1, 100 * row.accuracy),
-            (-4, 2),
+            look.system(row.system),
+            (0, 100 * row.accuracy),
+            (4, 2),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            ha="right",
             fontsize="x-small",
             color="0.4",
         )
@@ -145,11 +164,13 @@ def growth(scores: pd.DataFrame, shares: dict[str, float]) -> Figure | None:
         return None
     fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
     for number, (name, rows) in enumerate(part.groupby("system", sort=False)):
-        place = (100 * rows["protocol"].map(shares) + number - 1).sort_values()
+        # side by side, and none beyond the end of the scale
+        shift = number - part["system"].nunique() + 1
+        place = (100 * rows["protocol"].map(shares) + shift).sort_values()
         own = rows.loc[place.index]
         style = {"upright": True, "fmt": "o-", "label": look.system(name)}
         intervals(ax, place, own["accuracy"], own["low"], own["high"], **style)
-    ax.legend(fontsize="small")
+    legend(fig)
     ax.set(xlabel="artists of each genre to train on [% of those there are]", ylabel="accuracy [%]")
     return fig
 
@@ -172,7 +193,7 @@ def ranking(table: pd.DataFrame, n_genres: int) -> Figure:
     for column, letter in enumerate(names):
         inside = place[[letter in _letters([own]) for own in table["letters"]]]
         right.plot([column] * len(inside), inside, "o-", color="0.2", markersize=4, linewidth=2)
-    right.set(xticks=range(len(names)), xticklabels=names, xlabel="not distinguishable")
+    right.set(xticks=range(len(names)), xticklabels=names, xlabel="tied")
     right.set_xlim(-0.7, len(names) - 0.3)
     right.grid(visible=False, axis="x")
     left.set_ylim(len(table) - 0.4, -1.1)
@@ -185,28 +206,63 @@ def _letters(texts):
     return sorted(found.unique(), key=lambda name: (int(name[1:] or 1), name[0]))
 
 
-def leakage_steps(steps: pd.DataFrame) -> Figure | None:
-    """Draw each step of :func:`genrelib.inference.decomposition`, lenient to strict protocols."""
-    steps = steps[steps["n_tracks"] > 0]
-    # "1", "2" and so on, then "total", also where the first system has the total alone
-    in_order = steps.sort_values("step", kind="stable")
-    shown = list(in_order[["before", "after", "step"]].drop_duplicates().itertuples(index=False))
-    names = list(dict.fromkeys(steps["system"]))
-    if not shown:
+def ladder(rungs: pd.DataFrame, lost: pd.DataFrame) -> Figure | None:
+    """Draw each step of :func:`genrelib.inference.ladder`, and last the loss to new artists.
+
+    `lost` is that of :func:`genrelib.inference.leakage`; hollow marks are its losses to which fewer
+    training tracks add.
+    """
+    if lost.empty:
         return None
-    fig, axes = _side_by_side(len(shown), names, size=(2.1, 0.34), height=2.3)
-    for ax, (before, after, step) in zip(axes, shown, strict=True):
-        part = steps[(steps["before"] == before) & (steps["after"] == after)]
-        part = part[part["step"] == step].set_index("system").reindex(names)
-        colour = PROTOCOL_COLOURS.get(after, "0.3") if step != "total" else "0.2"
+    names = list(dict.fromkeys(lost["system"]))
+    rungs = rungs[rungs["difference"].notna() & rungs["system"].isin(names)]
+    is_whole = (rungs["protocol"] == STRICT) & rungs["before"].isin([MATCHED, LENIENT])
+    steps = rungs[~is_whole].sort_values("protocol", key=lambda own: own.map(LADDER.index))
+    panels_of = list(steps.groupby(["before", "protocol"], sort=False))
+    fig, axes = _side_by_side(len(panels_of) + 1, names, size=(2.1, 0.34), height=2.3)
+    ends = ("difference", "difference_high", "difference_low")
+    for ax, ((before, after), part) in zip(axes, panels_of, strict=False):
+        change = -part.set_index("system").reindex(names)[list(ends)]
+        intervals(ax, np.arange(len(names)), *change.to_numpy(float).T, color="0.3")
+        title = f"{look.protocol(before)} → {look.protocol(after)}"
+        ax.set_title(fill(title, 24), fontsize="small")
+    for before, face in ((MATCHED, "0.2"), (LENIENT, "white")):
+        part = lost[lost["before"] == before].set_index("system").reindex(names)
         change = -part[["difference", "high", "low"]]
-        intervals(ax, np.arange(len(names)), *change.to_numpy(float).T, color=colour)
+        style = {"color": "0.2", "markerfacecolor": face}
+        style["label"] = f"from {look.protocol(before)}"
+        intervals(axes[-1], np.arange(len(names)), *change.to_numpy(float).T, **style)
+    axes[-1].set_title("all in all, to new artists", fontsize="small")
+    for ax in axes:
         ax.axvline(0, color="0.5", linewidth=1)
-        head = "artists alone" if step == "total" else f"step {step}"
-        words = fill(f"{look.protocol(before)} → {look.protocol(after)}", 24)
-        ax.set_title(f"{head}\n{words}", fontsize="small")
     axes[0].invert_yaxis()
+    legend(fig, axes[-1], "upper center", ncols=2)
     fig.supxlabel(f"change of accuracy [points], {OVER_ARTISTS}", fontsize="medium")
+    return fig
+
+
+def controls(table: pd.DataFrame) -> Figure | None:
+    """Draw what systems lose on tracks alone in their group, the control, and on the others.
+
+    `table` is that of :func:`genrelib.inference.controls`.
+    """
+    names = list(dict.fromkeys(table["system"]))
+    if not names:
+        return None
+    fig, axes = _side_by_side(2, names, size=(4.2, 0.42), height=2.0)
+    for ax, kinds in zip(axes, ((ALONE, TOGETHER), (EXCESS,)), strict=True):
+        for shift, kind in zip((0.12, -0.12), kinds, strict=False):
+            part = table[table["tracks"] == kind].set_index("system").reindex(names)
+            values = part[["difference", "low", "high"]].to_numpy(float).T
+            colour = {ALONE: "C1", TOGETHER: "C0", EXCESS: "0.2"}[kind]
+            place = np.arange(len(names)) + (shift if len(kinds) > 1 else 0)
+            intervals(ax, place, *values, color=colour, label=f"tracks {kind}")
+        ax.axvline(0, color="0.5", linewidth=1)
+    axes[0].set_title("loss", fontsize="small")
+    axes[1].set_title("loss with others less loss alone", fontsize="small")
+    axes[0].invert_yaxis()
+    legend(fig, axes[0], "upper center", ncols=2)
+    fig.supxlabel(f"loss of accuracy [points], {OVER_ARTISTS}", fontsize="medium")
     return fig
 
 
@@ -249,7 +305,8 @@ def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4)
     """Draw accuracy against confidence: on the diagonal a system is as often right as it is sure.
 
     `tables[system][label]` are from :func:`genrelib.inference.reliability`; labels are such as "as
-    trained" and "calibrated". Marks are as large as the bin's share of tests.
+    trained" and "calibrated". Marks are as large as the bin's share of tests; bins of fewer than
+    ten tests say little and are not drawn.
     """
     shared = {"sharex": True, "sharey": True}
     columns = min(columns, len(tables))
@@ -258,11 +315,12 @@ def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4)
     colours = dict(zip(labels, sns.color_palette("colorblind", len(labels)), strict=True))
     for ax, (name, own) in zip(axes, tables.items(), strict=True):
         ax.plot([0, 100], [0, 100], color="0.6", linewidth=1)
-        for label, table in own.items():
+        for label, whole in own.items():
+            table = whole[whole["n_tests"] >= FEWEST]
             x, colour = 100 * table["confidence"], {"color": colours[label]}
             style = {"upright": True, "fmt": "none", "capsize": None, "alpha": 0.4, "linewidth": 1}
             intervals(ax, x, table["accuracy"], table["low"], table["high"], **style, **colour)
-            size = 4 + 150 * table["n_tests"] / max(table["n_tests"].sum(), 1)
+            size = 4 + 150 * table["n_tests"] / max(whole["n_tests"].sum(), 1)
             ax.plot(x, 100 * table["accuracy"], linewidth=1, label=label, **colour)
             ax.scatter(x, 100 * table["accuracy"], s=size, zorder=3, **colour)
         ax.set(xlim=(-3, 103), ylim=(-3, 103), aspect="equal")

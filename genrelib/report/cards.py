@@ -96,7 +96,7 @@ def _model(workspace, parameters):
         "recall": _recall(workspace, name, parameters),
         "calibration": _rows(workspace, "09_calibration", **strictly),
         "abstention": _rows(workspace, "09_abstention", **strictly),
-        "interventions": _worst(_rows(workspace, "08_robustness", **own)),
+        "interventions": worst(_rows(workspace, "08_robustness", **own)),
         "recordings": _rows(workspace, "08_recordings", **own),
         "causes": _rows(workspace, "08_causes", **own),
     }
@@ -110,17 +110,17 @@ def _recall(workspace, name, parameters):
     return [(genre, share) for genre, share in line.items() if genre != "system"]
 
 
-def _worst(rows):
+def worst(rows: list[dict]) -> list[dict]:
     """Pick for each intervention the strength at which the fewest answers are right."""
-    worst = {}
+    found = {}
     for row in rows:
         name = row["intervention"]
         neutral = INTERVENTIONS[name].neutral if name in INTERVENTIONS else None
         if row["accuracy"] is None or row["strength"] == neutral:
             continue
-        if name not in worst or row["accuracy"] < worst[name]["accuracy"]:
-            worst[name] = row
-    return list(worst.values())
+        if name not in found or row["accuracy"] < found[name]["accuracy"]:
+            found[name] = row
+    return list(found.values())
 
 
 def _corpus(workspace):

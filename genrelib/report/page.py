@@ -1,177 +1,451 @@
-"""The page: one report of a study, made from its tables and figures; notebooks as HTML."""
+"""The site of a study: pages made from its tables, figures and predictions; notebooks as HTML.
 
+Every page is an extension of ``base.html`` and needs neither network nor script; what all studies
+share lies in ``reports/assets/``.
+"""
+
+import html
+import inspect
 import json
+import re
 from collections.abc import Iterable
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 import jinja2
 import nbformat
-import pandas as pd
+import soundfile
 from nbconvert import HTMLExporter
-from PIL import Image
+from nbconvert.filters import markdown2html
+from pygments import highlight
 from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+from pygments.styles import get_style_by_name
+from pygments.token import STANDARD_TYPES
+from torch import nn
 
 from ..base.codetrace import versions
-from ..base.files import Workspace, digest, write_text
+from ..base.files import Workspace, digest, replacing, write_text
+from ..base.seeds import rng
+from ..features import audio
+from ..inference.wording import title
 from ..protocols import PROTOCOLS
-from ..systems import SYSTEMS, chosen
-from .tables import lacking_systems, read_table
+from ..robustness import INTERVENTIONS
+from ..systems import SYSTEMS
+from ..systems import build as estimator
+from . import cards
+from .facts import KNOWN, STRICT, Facts, cited, squares
+from .figures import shown_figures
+from .tables import lacking_systems, table_names
+
+ASSETS = "../assets"
+LIGHT, DARK = "default", "github-dark"
+"""Styles of code in both themes; the test of contrast names them."""
+
+PAGES = {
+    "index.html": "Overview",
+    "tracks.html": "Tracks",
+    "claims.html": "Claims",
+    "robustness.html": "Robustness",
+    "features.html": "Features",
+    "analysis.html": "Analysis",
+    "methods.html": "Methods",
+    "notebooks.html": "Notebooks",
+    "../index.html": "All studies",
+}
 
 SECTIONS = {
-    "What leaks": ["09_leakage_steps"],
-    "Which systems differ significantly": ["09_ranking"],
-    "Calibration and abstention": ["09_reliability", "09_risk_coverage"],
-    "Robustness": ["08_robustness", "08_flips", "08_recordings"],
-    "What a system listens to": ["08_deletion", "08_randomisation", "08_importances", "08_causes"],
+    "analysis.html": {
+        "Accuracy": ["09_scores"],
+        "What leaks": ["09_ladder", "09_controls", "09_genre_losses", "09_cross_collection"],
+        "Which systems differ": ["09_ranking"],
+        "Genres": ["09_recalls", "09_confusions"],
+        "What accuracy costs, and what more artists bring": ["09_costs", "09_growth"],
+        "Calibration and abstention": ["09_reliability", "09_risk_coverage"],
+    },
+    "robustness.html": {
+        "A recording is changed": ["08_robustness", "08_flips"],
+        "A song is recorded anew": ["08_recordings"],
+        "What a system listens to": ["08_deletion", "08_randomisation", "08_importances"],
+        "Causes that are known": ["08_causes"],
+    },
+    "features.html": {
+        "What a linear probe makes of each feature": ["02_probes"],
+        "Which genres a feature separates": ["02_pairs"],
+        "Family by family": ["02_families"],
+        "What the features look like": ["02_gallery", "02_means", "06_pictures"],
+    },
 }
-"""Figures that the page shows first, under their headings."""
+"""Figures by page and heading; those of the same notebook that none names follow at the end."""
+
+SAID = {
+    "segment_random": "with pieces of the same track in training",
+    "track_random": "with other tracks of the artist in training",
+    STRICT: "when every artist is new",
+}
+"""What an accuracy was measured under, as the end of a sentence."""
+
+GLOSSARY = {
+    "artist-disjoint split": "An artist's tracks are all learnt from or all tested, never both.",
+    "track-level random split": "Tracks are drawn at random: an artist is often on both sides.",
+    "segment-level split": "Pieces of three seconds are drawn at random: a track is on both sides.",
+    "fold": "One way to part the tracks into those learnt from and those tested.",
+    "confidence interval": "A range that would hold the true value in 95 of 100 such studies.",
+    "cluster bootstrap": "Drawing whole artists anew, many times, to see how a number varies.",
+    "minimum detectable difference": "The true gap that a test would find 4 times in 5.",
+    "macro F1": "Agreement with the labels in which every genre has the same weight.",
+    "calibration": "Whether answers given with 70 % confidence are right 70 times in 100.",
+    "log-mel": "Loudness over time and pitch height, on scales like those of hearing.",
+    "MFCC": "Twenty numbers per moment that sum up the colour of a sound.",
+    "early stopping": "Ending training when the validation part no longer gets better.",
+}
+
+HEARD = ("low_pass", "pink_noise", "reverberation", "mp3")
+"""Changes that can be heard beside the track as it is, each at the last of its strengths."""
+
+MOST_ROWS = 40  # of a table that a page shows whole; the CSV has the others
 
 
 def build(
-    workspace: Workspace, parameters: dict, runs: list[dict], *, outdated: Iterable[str] = ()
+    workspace: Workspace,
+    parameters: dict,
+    runs: list[dict] | None = None,
+    *,
+    outdated: Iterable[str] = (),
 ) -> Path:
-    """Write ``index.html``, the notebooks as HTML beside their executed copies, and ``run.html``.
+    """Write the pages of a study and return ``index.html``.
 
-    Everything in ``index.html`` is the same for the same data, code and parameters (``title`` and
-    ``about`` among them); what differs from run to run, times and machine, is in ``run.html``, with
-    a ``name`` and ``value`` for each of `runs`. The page names the `outdated` notebooks, whose
-    results are not of the present parameters, code or data.
+    Everything is the same for the same data, code and parameters (``title`` and ``about`` among
+    them), but for ``run.html``: times and machine, a ``name`` and ``value`` for each of `runs`; it
+    is written where these are given. The pages name the `outdated` notebooks, whose results are not
+    of the present parameters, code or data.
     """
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("genrelib.report"), autoescape=True, trim_blocks=True
+    _write_assets(workspace)
+    facts = Facts(workspace, parameters)
+    shared = _shared(facts, parameters)
+    write = partial(_write, workspace.report, _templates(), shared)
+    notebooks = _notebooks(workspace, write)
+    board, tracks = facts.leaderboard, facts.tracks()
+    index = write("index.html", "index.html", **_overview(facts, board, outdated))
+    write("tracks.html", "tracks.html", tracks=tracks, voters=_voters(facts))
+    write("claims.html", "claims.html", sources=facts.sources(), literature=KNOWN["literature"])
+    write("methods.html", "methods.html", splits=_splits(facts), citation=_citation(parameters))
+    write("notebooks.html", "notebooks.html", notebooks=notebooks)
+    for page, number, heading, lead in (
+        ("analysis.html", "09", "Every finding, figure and table", "What the front page sums up."),
+        ("robustness.html", "08", "What if the recording changes?", _ROBUSTNESS),
+        ("features.html", "02", "What the systems hear", _FEATURES),
+    ):
+        found = _figures_page(facts, shared["figures"], page, number)
+        write("figures.html", page, heading=heading, lead=lead, **found)
+    for row in board:
+        write("system.html", f"systems/{row['name']}.html", **_system(facts, row))
+    for path in sorted(workspace.report.glob("*.md")):
+        body = markdown2html(
+            path.read_text(encoding="utf-8").replace("datasheet.md", "datasheet.html")
+        )
+        heading = path.stem.replace("_", " ").capitalize()
+        write("card.html", f"{path.stem}.html", body=body, heading=heading, source=path.name)
+    if runs is not None:
+        write("run.html", "run.html", runs=runs)
+    return index
+
+
+_ROBUSTNESS = "A recording is filtered, drowned in noise, compressed. The genre stays. The answer?"
+_FEATURES = "No system gets the sound itself. Each gets a picture of it, and the pictures differ."
+
+
+def build_overview(workspace: Workspace, titles: dict[str, dict]) -> None:
+    """Write ``reports/index.html`` over the studies in `titles`, by name their parameters.
+
+    Studies whose reports git ignores are left out: the page may be published.
+    """
+    ignore = workspace.root / ".gitignore"
+    ignored = ignore.read_text(encoding="utf-8").split() if ignore.exists() else []
+    studies = []
+    for name, parameters in titles.items():
+        own = Workspace(name, workspace.root)
+        if (own.report / "index.html").exists() and f"/reports/{name}/" not in ignored:
+            facts = Facts(own, parameters)
+            studies.append({"name": name, "ladder": facts.ladder(), **parameters})
+    shared = {"pages": [("index.html", "All studies")], "assets": "assets"}
+    _write(
+        workspace.report.parent, _templates(), shared, "studies.html", "index.html", studies=studies
     )
-    notebooks = [
-        _notebook_page(path, templates)
-        for path in sorted((workspace.report / "notebooks").glob("[0-9]*.ipynb"))
-    ]
-    context = {
-        "study": workspace.study,
-        "outdated": list(outdated),
+
+
+def _templates() -> jinja2.Environment:
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("genrelib.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"anchor": _anchor, "shown": _shown}
+    return templates
+
+
+def _anchor(name: str) -> str:
+    """Return a name as an id: what is no letter, digit or mark of an id is written as its code."""
+    return re.sub(r"[^\w.-]", lambda found: f"_{ord(found[0]):x}", str(name))
+
+
+def _shown(value: object) -> str:
+    """Write a cell: numbers to four digits, a gap as a dash."""
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _write(folder: Path, templates, shared: dict, template: str, name: str, **context) -> Path:
+    """Render a page with its contents: the headings of its second level."""
+    up = "../" * name.count("/")
+    text = templates.get_template(template).render(shared | context | {"up": up, "current": name})
+    heads = re.findall(r'<h2 id="([^"]+)"[^>]*>(.*?)</h2>', text, re.DOTALL)
+    items = "".join(
+        f'<li><a href="#{anchor}">{re.sub("<[^>]+>|¶", "", head).strip()}</a></li>\n'
+        for anchor, head in heads
+    )
+    nav = f'<nav class="contents noprint" aria-label="Contents"><ul>\n{items}</ul></nav>'
+    path = folder / name
+    write_text(path, text.replace("<!--contents-->", nav, 1))
+    return path
+
+
+def _write_assets(workspace: Workspace) -> None:
+    """Copy style and script, with the colours of code in both themes added to the style."""
+    source, goal = Path(__file__).parent / "assets", workspace.report.parent / "assets"
+    style = (source / "style.css").read_text(encoding="utf-8")
+    write_text(goal / "style.css", style + code_colours())
+    write_text(goal / "site.js", (source / "site.js").read_text(encoding="utf-8"))
+
+
+def code_colours() -> str:
+    """Return the style of highlighted code, each colour with its counterpart in the dark theme."""
+    light, dark = get_style_by_name(LIGHT), get_style_by_name(DARK)
+    rules = []
+    for token, short in STANDARD_TYPES.items():
+        a, b = light.style_for_token(token)["color"], dark.style_for_token(token)["color"]
+        if short not in ("", "w") and (a or b):  # w: white space
+            pair = f"light-dark(#{a or '1c1b22'}, #{b or 'ecebf1'})"
+            rules.append(f".highlight .{short} {{ color: {pair}; }}\n")
+    return "".join(rules)
+
+
+def _shared(facts: Facts, parameters: dict) -> dict:
+    """Gather what every page may use."""
+    genres = [row for row in facts.rows("02_counts", "01_counts") if row["genre"] != "(all)"]
+    n_genres = sum(bool(row["usable"]) for row in genres)
+    said = {name: f"under the split “{row.title}”" for name, row in PROTOCOLS.items()} | SAID
+    return {
+        "study": facts.workspace.study,
         "parameters": parameters,
-        "notebooks": notebooks,
-        "findings": _read(workspace, "09_findings", ["finding"])["finding"].tolist(),
-        "corpus": _html(_latest(workspace, "counts")),
-        "exclusions": _html(_latest(workspace, "exclusions")),
-        "notes": _read(workspace, "01_notes", ["note"])["note"].tolist(),
-        "claims": _claims(_read(workspace, "09_claims")),
-        "scores": _scores(_read(workspace, "09_scores")),
-        "not_available": lacking_systems(workspace),
-        "figures": {path.stem: _figure(path) for path in sorted(workspace.figures.glob("*.png"))},
-        "tables": sorted(path.name for path in workspace.tables.glob("[0-9]*.csv")),
-        "sections": SECTIONS,
-        "placed": ["09_scores", *(name for names in SECTIONS.values() for name in names)],
-        "audio": {folder: _audio(workspace, folder) for folder in ("genres", "errors")},
-        "systems": [SYSTEMS[name] for name in chosen(parameters["systems"])],
-        "protocols": [PROTOCOLS[name] for name in parameters["protocols"]],
-        "provenance": _read(workspace, "01_provenance"),
-        "versions": versions(),
+        "pages": list(PAGES.items()),
+        "assets": ASSETS,
+        "figures": shown_figures(facts.workspace),
+        "chance": 1 / n_genres if n_genres else None,
+        "strict": PROTOCOLS[facts.strict],
+        "lenient": PROTOCOLS[facts.lenient],
+        "protocols": PROTOCOLS,
+        "changes": INTERVENTIONS,
+        "said": said,
+        "glossary": {k: {"id": f"term-{_anchor(k)}", "text": v} for k, v in GLOSSARY.items()},
     }
-    page = workspace.report / "index.html"
-    write_text(page, templates.get_template("report.html").render(context))
-    run = templates.get_template("run.html").render(study=workspace.study, runs=runs)
-    write_text(workspace.report / "run.html", run)
-    return page
 
 
-def _read(workspace: Workspace, name: str, columns: Iterable[str] = ()) -> pd.DataFrame:
-    if not (workspace.tables / f"{name}.csv").exists():  # its notebook was not run: --only
-        return pd.DataFrame(columns=list(columns))
-    return read_table(workspace, name)
+def _overview(facts: Facts, board: list[dict], outdated: Iterable[str]) -> dict:
+    """Gather what the front page says."""
+    ladder = facts.ladder()
+    counts = {row["genre"]: row for row in facts.rows("02_counts", "01_counts")}
+    everyone = counts.pop("(all)", None)
+    if everyone:
+        fewest = [row["artists"] for row in counts.values() if row["usable"]]
+        everyone = everyone | {"artists_per_genre": min(fewest, default=None)}
+    lacking = lacking_systems(facts.workspace)
+    lost = [row["lost"] for row in board if row["lost"]]
+    return {
+        "counted": max((row["n_tracks"] for row in lost), default=0),
+        "outdated": list(outdated),
+        "ladder": ladder,
+        "leader": title(ladder[0]["system"], SYSTEMS) if ladder else "",
+        "highlights": facts.highlights(),
+        "board": board,
+        "errors": facts.errors(),
+        "everyone": everyone,
+        "corpus": _html(facts, "counts"),
+        "exclusions": _html(facts, "exclusions"),
+        "notes": [row["note"] for row in facts.rows("01_notes")],
+        "provenance": facts.rows("01_provenance"),
+        "not_available": lacking,
+        "titles": {name: title(name, SYSTEMS) for name in lacking},
+        "versions": versions(),
+        "tables": sorted(path.name for path in facts.workspace.tables.glob("*.csv")),
+    }
 
 
-def _latest(workspace: Workspace, name: str) -> pd.DataFrame:
-    """Read a table that notebook 02 writes anew, after decoding, or else the one of 01."""
-    decoded = _read(workspace, f"02_{name}")
-    return decoded if len(decoded.columns) else _read(workspace, f"01_{name}")
-
-
-def _html(table: pd.DataFrame) -> str:
+def _html(facts: Facts, name: str) -> str:
+    """Write a table that notebook 02 makes anew, after decoding, or else the one of 01."""
+    decoded = facts.table(f"02_{name}")
+    table = decoded if len(decoded.columns) else facts.table(f"01_{name}")
     return table.to_html(index=False, border=0, na_rep="–") if len(table) else ""
 
 
-def _scores(scores: pd.DataFrame) -> str:
-    """Lay the scores out as systems x protocols."""
-    if scores.empty:
-        return ""
-    rows = {}
-    for row in scores.to_dict("records"):
-        known = SYSTEMS[row["system"]]
-        line = rows.setdefault(
-            known.title, {"n": row["n_tracks"], "claimed": _number(known.claim, form="g")}
-        )
-        title = PROTOCOLS[row["protocol"]].title
-        line[title] = _interval(row)
-        line[f"{title}: macro F1"] = _number(row["macro_f1"], 100, ".1f")
-        if row["n_answerable"] < row["n_tests"]:
-            answerable = _number(row["accuracy_answerable"], 100, ".1f")
-            line[f"{title}: without the unanswerable"] = answerable
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("accuracy in %")
-    return _html(table.reset_index())
+def _voters(facts: Facts) -> list[str]:
+    return [title(name, SYSTEMS) for name in facts.votes]
 
 
-def _audio(workspace: Workspace, folder: str) -> list[dict]:
-    """List what there is to hear: where it lies, and of which track it is."""
-    return [
-        {"path": f"audio/{folder}/{path.name}", "title": path.stem.partition("-")[2]}
-        for path in sorted((workspace.report / "audio" / folder).glob("*.mp3"))
-    ]
+def _splits(facts: Facts) -> list[dict]:
+    """List the protocols that were run, with what training knew of the tests."""
+    overlap = {row["protocol"]: row for row in facts.rows("09_overlap")}
+    run = [n for n in PROTOCOLS if n in overlap or n in facts.parameters["protocols"]]
+    return [{"known": PROTOCOLS[n], "squares": squares(n), "overlap": overlap.get(n)} for n in run]
 
 
-def _claims(claims: pd.DataFrame) -> str:
-    """Lay the claims out as a line per system: claimed, rerun, rerun artist-disjoint."""
-    rows = []
-    for row in claims.to_dict("records"):
-        line = {"system": row["title"], "claimed": _number(row["claimed"], 100, ".1f")}
-        line["its split"] = PROTOCOLS[row["split"]].title
-        for title, part in (("rerun so", "_split"), ("artist-disjoint", "_artist")):
-            line[title] = _interval(row, part)
-            line[f"n, {title}"] = _number(row[f"n{part}"])
-        rows.append({**line, "verdict": row["verdict"]})
-    return _html(pd.DataFrame(rows))
+def _citation(parameters: dict) -> str:
+    return (
+        f"The genrelib authors. genrelib {version('genrelib')}: a reproducible study of music "
+        f"genre recognition. Report: {parameters['title']}."
+    )
 
 
-def _interval(row: dict, part: str = "") -> str:
-    names = ("accuracy", "low", "high")
-    value, low, high = (_number(row[f"{name}{part}"], 100, ".1f") for name in names)
-    return value if value == "–" else f"{value} [{low}, {high}]"
+def _figures_page(facts: Facts, figures: dict, page: str, number: str) -> dict:
+    """Gather a notebook's findings, figures and short tables."""
+    sections = dict(SECTIONS[page])
+    placed = {name for names in sections.values() for name in names}
+    own = [name for name in figures if name.startswith(f"{number}_")]
+    sections["More figures"] = [name for name in own if name not in placed]
+    shown = {}
+    for table in table_names(facts.workspace, number):
+        rows = facts.rows(table)
+        if table not in figures and 0 < len(rows) <= MOST_ROWS and "finding" not in rows[0]:
+            name = table.partition("_")[2].replace("_", " ").capitalize()
+            shown[name] = [_titled(row) for row in rows]
+    findings = [row["finding"] for row in facts.rows(f"{number}_findings")]
+    listen = _listen(facts.workspace) if page == "robustness.html" else []
+    return {"sections": sections, "shown": shown, "findings": findings, "listen": listen}
 
 
-def _number(value: float | None, scale: float = 1, form: str = ".0f") -> str:
-    return "–" if pd.isna(value) else f"{scale * value:{form}}"
+def _listen(workspace: Workspace) -> list[dict]:
+    """Save a track that is ours as it is and changed, and say where each can be heard."""
+    track = next(iter(sorted((workspace.report / "audio" / "genres").glob("*.mp3"))), None)
+    if track is None:
+        return []
+    y, folder = audio.read(track), workspace.report / "audio" / "changed"
+    found = [{"title": "As it is", "text": "", "path": f"audio/genres/{track.name}"}]
+    for name in HEARD:
+        row = INTERVENTIONS[name]
+        changed = row.apply(y, audio.SR, row.strengths[-1], rng(0, "listen", name))
+        with replacing(folder / f"{name}.mp3") as temporary:
+            soundfile.write(temporary, changed, audio.SR, format="MP3", compression_level=0.6)
+        strength = f"{row.strengths[-1]:g} {row.unit}"
+        text = f"{strength}: {row.description}"
+        found.append({"title": row.title, "text": text, "path": f"audio/changed/{name}.mp3"})
+    return found
 
 
-def _figure(path: Path) -> dict:
-    with Image.open(path) as image:
-        return {
-            "path": f"figures/{path.name}",
-            "data": f"tables/{path.stem}.csv",
-            "caption": image.info.get("Description", ""),
-            "width": image.width,
-            "height": image.height,
+def _titled(row: dict) -> dict:
+    """Put titles in the place of code names."""
+    names = SYSTEMS | PROTOCOLS
+    return {k: names[v].title if isinstance(v, str) and v in names else v for k, v in row.items()}
+
+
+def _system(facts: Facts, board: dict) -> dict:
+    """Gather what the page of a system shows."""
+    row = SYSTEMS[board["name"]]
+    own = {"system": row.name}
+    idea, code = _code(row)
+    robust = [r for r in facts.rows("08_robustness") if r["system"] == row.name]
+    rows = [s for (name, _), s in facts.scores.items() if name == row.name]
+    layers = facts.rows(f"{row.notebook}_architectures")
+    return {
+        "row": row,
+        "board": board,
+        "idea": idea,
+        "code": code,
+        "source": cited(row.source),
+        "layers": [layer for layer in layers if layer["system"] == own["system"]],
+        "scores": sorted(rows, key=lambda s: list(PROTOCOLS).index(s["protocol"])),
+        "confusion": facts.confusion(row.name),
+        "worst": sorted(cards.worst(robust), key=lambda r: r["accuracy"])[:6],
+    }
+
+
+def _code(row) -> tuple[str, str]:
+    """Return the first sentence of a system's docstring, and its code as HTML."""
+    shape = {"n_classes": 10, "seed": 0}  # any: only the classes are looked at
+    made = estimator(row.name, **shape).get_params(deep=True).values()
+    nets = dict.fromkeys(v for v in made if inspect.isclass(v) and issubclass(v, nn.Module))
+    own = [net for net in nets if net.__module__.startswith("genrelib")]
+    function = row.build
+    while isinstance(function, partial):
+        function = function.func
+    text = "\n\n".join(inspect.getsource(item) for item in (*own, function))
+    about = inspect.getdoc(own[0]) if own else inspect.getdoc(function)
+    idea = (about or row.chosen).partition("\n\n")[0].replace("\n", " ")
+    return idea, highlight(text, PythonLexer(), HtmlFormatter())
+
+
+def _notebooks(workspace: Workspace, write) -> list[dict]:
+    """Write the executed notebooks as pages, each with a way to the ones beside it."""
+    found = []
+    for path in sorted((workspace.report / "notebooks").glob("[0-9]*.ipynb")):
+        cell = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
+        lines = "".join(cell).splitlines()
+        question = next((line.strip("* ") for line in lines[1:] if line.startswith("**")), "")
+        entry = {"title": lines[0].lstrip("# "), "question": question, "page": f"{path.stem}.html"}
+        entry |= {"path": f"notebooks/{path.stem}.html", "source": f"notebooks/{path.name}"}
+        found.append(entry)
+    for place, entry in enumerate(found):
+        beside = {
+            "before": found[place - 1] if place else None,
+            "after": found[place + 1] if place + 1 < len(found) else None,
         }
+        _notebook_page(workspace.report / entry["source"], entry, beside, write)
+    return found
 
 
-def _notebook_page(path: Path, templates: jinja2.Environment) -> dict:
-    """Render an executed notebook with the report's own style, unless that was done before."""
-    title = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
-    title = "".join(title).splitlines()[0].lstrip("# ")
-    page, made_from = path.with_suffix(".html"), _made_from(path)
-    if not page.exists() or made_from not in page.read_text(encoding="utf-8"):
-        notebook = nbformat.read(path, as_version=4)
-        body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
-        colours = HtmlFormatter().get_style_defs(".highlight")
-        context = {"title": title, "body": body, "colours": colours, "made_from": made_from}
-        write_text(page, templates.get_template("notebook.html").render(context))
-    found = {"path": f"notebooks/{path.stem}.html", "source": f"notebooks/{path.name}"}
-    return found | {"title": title}
+def _notebook_page(path: Path, entry: dict, beside: dict, write) -> None:
+    """Render an executed notebook, unless the page that is there was made from the same."""
+    page, made_from = path.with_suffix(".html"), _made_from(path, beside)
+    if page.exists() and made_from in page.read_text(encoding="utf-8"):
+        return
+    notebook = nbformat.read(path, as_version=4)
+    _link_figures(notebook, path)
+    body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    body = re.sub("<style.*?</style>", "", body, flags=re.DOTALL)  # the page has its own
+    body = body.replace(
+        "No description has been provided for this image", "What the code above draws"
+    )
+    context = {"title": entry["title"], "body": body, "source": path.name, "made_from": made_from}
+    write("notebook.html", entry["path"], **beside, **context)
 
 
-def _made_from(path: Path) -> str:
+def _link_figures(notebook, path: Path) -> None:
+    """Put links to the report's figures in the place of the pictures that a notebook holds."""
+    figures = shown_figures(Workspace(path.parents[1].name, path.parents[3]))
+    number = path.stem[:2]
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        source = re.sub(r"fits\.(scores|learning_curves)\(", rf'"{number}_\1"', cell.source)
+        names = [name for name in re.findall(r'"(\d\d_\w+)"', source) if name in figures]
+        pictures = [out for out in cell.outputs if "image/png" in out.get("data", {})]
+        if len(pictures) == len(names):
+            for out, name in zip(pictures, names, strict=True):
+                figure = figures[name]
+                out.data = {
+                    "text/html": f'<img class="chart" src="../{figure["path"]}" '
+                    f'width="{figure["width"]}" height="{figure["height"]}" '
+                    f'alt="{html.escape(figure["alt"])}">'
+                }
+
+
+def _made_from(path: Path, beside: dict) -> str:
     """Return a digest of all that a notebook's page depends on."""
-    templates = Path(__file__).parent / "templates"
-    look = [templates / name for name in ("notebook.html", "base.html", "style.css")]
+    here, figures = Path(__file__).parent, sorted((path.parents[1] / "figures").glob("*"))
+    look = [here / "templates" / name for name in ("notebook.html", "base.html")]
     renderers = [version(name) for name in ("nbconvert", "mistune", "pygments")]
-    digests = map(digest, [path, Path(__file__), *look])
-    return sha256("".join([*digests, *renderers]).encode()).hexdigest()
+    digests = map(digest, [path, Path(__file__), *look, *figures])
+    return sha256("".join([*digests, *renderers, json.dumps(beside)]).encode()).hexdigest()

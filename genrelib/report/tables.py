@@ -1,7 +1,6 @@
-"""The report: figures and tables saved with their data, and audio where it is ours.
+"""The report's tables, saved with their types, and audio where it is ours.
 
-``figures/NN_*.png`` and ``tables/NN_*.csv`` belong to notebook ``NN``. A picture carries its
-caption in its own metadata, so that the page needs no second list.
+``figures/NN_*`` and ``tables/NN_*.csv`` belong to notebook ``NN``.
 """
 
 import json
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 import soundfile
-from matplotlib.figure import Figure
 from pandas.api.types import infer_dtype, is_float_dtype
 
 from ..base.errors import GenrelibError
@@ -76,6 +74,12 @@ def _write_schema(workspace: Workspace, schema: dict) -> None:
     write_text(workspace.tables / SCHEMA, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
+def table_names(workspace: Workspace, number: str) -> list[str]:
+    """List the saved tables of notebook `number`."""
+    names = [name for name in sorted(_schema(workspace)) if name.startswith(f"{number}_")]
+    return [name for name in names if (workspace.tables / f"{name}.csv").exists()]
+
+
 def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
     """Read ``tables/<name>.csv`` by the types it was saved with.
 
@@ -101,22 +105,6 @@ def read_table(workspace: Workspace, name: str) -> pd.DataFrame:
             f"{path} was changed: it has not {', '.join(kinds)}; run notebook {name[:2]} again."
         )
     return table.map(unguarded).rename(columns=unguarded)
-
-
-def save_figure(
-    workspace: Workspace, name: str, fig: Figure | None, data: pd.DataFrame, *, caption: str
-) -> None:
-    """Write ``figures/<name>.png`` and, beside it, ``tables/<name>.csv`` with the numbers drawn.
-
-    The name begins with the notebook's number. Where there is nothing to draw, `fig` is None and
-    only the table is written. The page shows the caption, and screen readers read it.
-    """
-    save_table(workspace, name, data)
-    if fig is None:
-        return
-    with replacing(workspace.figures / f"{name}.png") as temporary:
-        # no library version in the file: the same picture is the same bytes
-        fig.savefig(temporary, metadata={"Software": None, "Description": caption})
 
 
 def save_audio(

@@ -25,6 +25,8 @@ from ..store import Store
 from ..systems import training
 from .parameters import PARAMETERS, check_values
 
+YARDSTICK = "mel_svm"
+
 
 class Study:
     """A study's parameters, corpus and folders, carried once.
@@ -272,8 +274,27 @@ class Fits:
                 f"{systems.SYSTEMS[best['system']].title}, {which}, has an accuracy of "
                 f"{accuracy:.1f} % (95 % interval over groups of artists: {low:.1f} to {high:.1f})."
             )
+        sentences += self._beside_the_yardstick()
         chance = 100 / len(self.chapter.corpus.genres)
         return listed([*sentences, f"Guessing one genre for all tracks would give {chance:.1f} %."])
+
+    def _beside_the_yardstick(self) -> list[str]:
+        """Hold the best system against the one of notebook 03 that needs no network, if it ran."""
+        study, protocol = self.chapter.study, self.chapter.study.protocols[-1]
+        if YARDSTICK in self.chapter.names or YARDSTICK not in study.chosen():
+            return []
+        table = study.read_table("03_scores")
+        other = table[(table["system"] == YARDSTICK) & (table["protocol"] == protocol)]
+        if other.empty:
+            return []
+        reached = 100 * other["accuracy"].iloc[0]
+        best = 100 * self.scored.loc[self.scored["protocol"] == protocol, "accuracy"].max()
+        answer = "No" if best <= reached else "Yes, by its estimate"
+        return [
+            f"Better than simple statistics? {answer}: the {systems.SYSTEMS[YARDSTICK].title} of "
+            f"notebook 03 has {reached:.1f} % there, the best here {best:.1f} %. Notebook 09 tests "
+            "whether such a gap is more than chance."
+        ]
 
     def facts(self) -> str:
         """Say what is the same on every machine, in a few lines."""

@@ -5,6 +5,7 @@ has changed, or when one of its own outputs is missing. The first one is always 
 the data afresh.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -82,14 +83,47 @@ def _run(workspace: Workspace, parameters: dict, paths: list[Path], only, n_jobs
                 write_text(workspace.report / "run.json", text)
     finally:  # also after a failure, so that the page says what is no longer up to date
         facts = _facts(workspace, runs, time.perf_counter() - started)
-        outdated = [
-            path.stem
-            for path in paths
-            if _has_work(workspace, path, parameters)
-            and not _is_current(workspace, path, parameters, runs)
-        ]
-        index = page.build(workspace, parameters, facts, outdated=outdated)
+        index = _publish(workspace, parameters, paths, runs, facts)
+    return index
+
+
+def publish(name: str) -> Path:
+    """Draw a study's figures and write its pages again, from its tables and predictions alone.
+
+    Needs no music and fits nothing; returns the front page's path. A study without tables is a
+    :class:`GenrelibError`.
+    """
+    workspace = Workspace.find(name)
+    parameters = parameters_of(workspace)
+    if not any(workspace.tables.glob("*.csv")):
+        raise GenrelibError(
+            f"reports/{name}/tables holds no table; run the study first: "
+            f"python -m genrelib run {name}."
+        )
+    with locked(workspace.data / name):
+        report.redraw(workspace)
+        runs = report.read_run(workspace).get("notebooks", {})
+        paths = source_notebooks(workspace) if runs else []  # a published report has no state
+        return _publish(workspace, parameters, paths, runs, None)
+
+
+def _publish(workspace: Workspace, parameters: dict, paths: list[Path], runs: dict, facts) -> Path:
+    """Write the pages of a study, and the one over all studies."""
+    outdated = [
+        path.stem
+        for path in paths
+        if _has_work(workspace, path, parameters)
+        and not _is_current(workspace, path, parameters, runs)
+    ]
     cards.write(workspace, parameters)
+    index = page.build(workspace, parameters, facts, outdated=outdated)
+    studies = {}
+    for path in sorted((workspace.root / "studies").glob("*.yaml")):
+        other = Workspace(path.stem, workspace.root)
+        with contextlib.suppress(GenrelibError):  # another study's faults are not this one's
+            if other.report.exists():
+                studies[path.stem] = parameters_of(other)
+    page.build_overview(workspace, studies)
     return index
 
 

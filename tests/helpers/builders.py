@@ -91,7 +91,8 @@ def write_music(folder: Path, n_artists=4, n_songs=2, seconds=1.2, genres=GENRES
 
 
 def results(root: Path, name: str) -> dict[str, bytes]:
-    """Return the bytes of all tables, figures and executed notebooks, and of the page."""
+    """Return the bytes of tables, figures, executed notebooks and pages, but for the run's own."""
     report = root / "reports" / name
-    paths = [*report.glob("[tfn]*s/*"), *report.glob("predictions/**/*.csv"), report / "index.html"]
+    pages = set(report.glob("*.html")) - {report / "run.html"}
+    paths = [*report.glob("[tfns]*s/*"), *report.glob("predictions/**/*.csv"), *pages]
     return {str(path.relative_to(report)): path.read_bytes() for path in sorted(paths)}

@@ -29,16 +29,21 @@ FORMS = (
     "| a | b | 1. c [f]: javascript:g https://h.example <https://h.example> www.h.example",
 )
 TAGS = re.compile(
-    "html|head|meta|title|style|body|h[1-6]|p|a|b|em|strong|code|pre|span|div|br|hr|ul|ol|li|table|"
-    "thead|tbody|tr|th|td|details|summary|figure|figcaption|img|audio|blockquote"
+    "html|head|meta|link|title|style|script|body|header|main|nav|footer|section|article|aside|"
+    "h[1-6]|p|a|b|i|em|strong|small|code|pre|span|div|br|hr|ul|ol|li|dl|dt|dd|table|caption|"
+    "thead|tbody|tr|th|td|details|summary|figure|figcaption|img|audio|blockquote|button|input|"
+    "label|select|option|svg|g|line|rect|circle|path|text|abbr"
 )
 ATTRIBUTES = re.compile(
     "lang|charset|name|content|class|id|href|src|width|height|loading|alt|controls|preload|open|"
-    "colspan|rowspan|style|start|align|valign|halign|border|title|scope"
+    "colspan|rowspan|style|start|align|valign|halign|border|title|scope|(aria|data)-[a-z]+|role|"
+    "tabindex|hidden|type|rel|preserveaspectratio|for|value|placeholder|"
+    "download|viewbox|x|y|x[12]|y[12]|cx|cy|r|rx|d"
 )
 PLACES = re.compile(
-    r"(#|\.\./index\.html$|(figures|tables|notebooks|audio)/[\w./-]+$|\w+\.(html|md)$|"
-    r"[\w-]+\.ipynb$|data:image/png;base64,)"
+    r"(#|(\.\./){0,2}(figures|tables|notebooks|systems|audio|assets)/[\w./-]+(#[\w.-]*)?$|"
+    r"(\.\./){0,2}\w+\.(html|md)(#[\w.-]*)?$|[\w-]+\.ipynb$|data:image/png;base64,|data:,$|"
+    r"https://(arxiv|doi)\.org/[\w./-]+$)"
 )
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -107,7 +112,12 @@ def acting(page: str) -> list[str]:
                 found.append(f"<{tag} {name}={value}>")
             if name in ("href", "src") and not PLACES.match(value):
                 found.append(f"<{tag} {name}={value}>")
-            texts.append(value or "")
+            if name == "id" and not re.fullmatch(r"[^\s<>\"]+", value):
+                found.append(f"<{tag} id={value}>")
+            if name not in ("id", "href"):  # those are made of letters and digits
+                texts.append(value or "")
+        if tag == "script" and "src" not in dict(attributes):
+            found.append("<script>")
     return found + [changed for text in texts for changed in _changed(text)]
 
 

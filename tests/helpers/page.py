@@ -9,7 +9,7 @@ import pandas as pd
 LENIENT, STRICT = "track_random", "artist_grouped"
 
 
-LOSS = f"{LENIENT} less {STRICT}"
+LOSS = "loss to new artists"
 
 
 RANGE = ("low", "high")
@@ -41,14 +41,15 @@ def quantities(tables):
                     columns |= {(split, n): f"{n}_{end}" for n in ("accuracy", *RANGE)}
                 columns |= {(LOSS, n): f"loss_{n}" for n in (*RANGE, "p", "p_holm")}
                 columns |= {(LOSS, "difference"): "loss", (LOSS, "n_tracks"): "n_both"}
-            elif table == "09_leakage_steps":
-                columns = {(f"{row['before']} less {row['after']}", n): n for n in ESTIMATE}
             elif table == "09_leakage":
                 columns = {(LOSS, n): n for n in ESTIMATE}
             elif table == "09_calibration":
                 columns = {(protocol, row["metric"]): "before"}
             elif protocol and {"system", "accuracy"} <= set(row):
                 columns = {(protocol, name): name for name in SCORES}
+            if table == "09_ladder" and protocol == STRICT:
+                columns |= {(LOSS, n): f"difference_{n}" for n in RANGE}
+                columns |= {(LOSS, "difference"): "difference"}
             for (under, name), column in columns.items():
                 if row.get(column, "") != "":
                     yield (row["system"], under, name), row[column]
@@ -70,14 +71,14 @@ def strange_intervals(page: str, tables) -> set[tuple[str, str]]:
             for pair in rows[[low, low.replace("low", "high")]].drop_duplicates().to_numpy():
                 if "" not in pair:
                     a, b = map(float, pair)
-                    known |= {_printed(s * a, s * b, unit) for s in (1, -1) for unit in (1, 100)}
+                    forms = ((100, 1), (1, 3), (1, 2))
+                    known |= {_printed(s * a, s * b, *form) for s in (1, -1) for form in forms}
     text = html.unescape(page).replace("−", "-")
     found = re.findall(r"\[([+-]?\d+\.\d+)%?, ([+-]?\d+\.\d+)%?\]", text)
     return {pair for pair in ((_zero(a), _zero(b)) for a, b in found) if pair not in known}
 
 
-def _printed(a, b, unit):
-    digits = 1 if unit == 100 else 3
+def _printed(a, b, unit, digits):
     return tuple(_zero(f"{unit * value:.{digits}f}") for value in sorted((a, b)))
 
 

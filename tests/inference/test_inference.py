@@ -21,6 +21,19 @@ from genrelib.inference import (
 from genrelib.inference.scores import expected_ece
 
 
+def test_seeds_are_averaged_and_tests_counted_once():
+    fits = [predictions(0.6, seed=n).assign(seed=100 + n) for n in range(3)]
+    single = [scores(fit, GROUPS, seed=0).iloc[0] for fit in fits]
+    row = scores(pd.concat(fits), GROUPS, seed=0).iloc[0]
+    assert (row["n_tests"], row["n_answerable"], row["n_tracks"], row["n_seeds"]) == (48, 48, 48, 3)
+    for name in ("accuracy", "log_loss", "brier", "accuracy_by_artist"):
+        assert row[name] == pytest.approx(np.mean([one[name] for one in single]))
+    assert row["se_seeds"] > 0
+    assert np.isnan(single[0]["se_seeds"])
+    lines = [one["accuracy"] for one in single]
+    assert row["se_seeds"] == pytest.approx(np.std(lines, ddof=1) / np.sqrt(3), rel=0.06)
+
+
 def test_perfect_predictions_score_one_but_are_not_certain():
     row = scores(predictions(), GROUPS, seed=0).iloc[0]
     assert row["accuracy"] == row["high"] == row["track_high"] == row["macro_f1"] == 1
@@ -203,7 +216,7 @@ def test_findings_count_significant_losses_alone(before, after, n):
     both = pd.concat([predictions(before), predictions(after, protocol="artist_grouped")])
     both = both.assign(system="mel_svm")
     said = findings(scores(both, GROUPS, seed=0), leakage(both, GROUPS, seed=0), 4)
-    assert said[0].endswith(f"The loss is {'' if n else 'not '}significant.")
+    assert f"The loss is {'' if n else 'not '}significant. With each artist" in said[0]
     assert f"the loss is significant for {n} of 1 systems" in said[-1]
 
 

@@ -11,9 +11,15 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_table
 from statsmodels.stats.multitest import multipletests
 
 from genrelib.base.errors import GenrelibError
-from genrelib.inference import comparisons, findings, leakage, ranking
+from genrelib.inference import comparisons, findings, intervals, leakage, primary, ranking
 from genrelib.inference import scores as score
-from genrelib.inference.comparisons import corrected_t, holm, mcnemar
+from genrelib.inference.comparisons import corrected_t, holm, judged, mcnemar
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Draw fewer resamples: no test here rests on a digit of an interval."""
+    monkeypatch.setattr(intervals, "N_RESAMPLES", 400)
 
 
 def records_of(rows, n_train=36, n_valid=12, n_test=12):
@@ -228,48 +234,125 @@ def test_a_corrected_test_needs_larger_differences():
     assert table["mdd_holm"][0] == table["mdd"][0]
 
 
-def test_findings_answer_the_primary_comparisons_first():
-    rows = pd.concat(
+def against_the_yardstick(*accuracies, seeds=1):
+    """The yardstick, then networks, under the strict protocol, with as many seeds."""
+    names = ("mel_svm_train", "ann", "cnn_2d", "vit")
+    rows = [
+        predictions(accuracy, name, "artist_grouped", repeat=seed).assign(repeat=0, seed=seed)
+        for name, accuracy in zip(names, accuracies, strict=False)
+        for seed in range(1 if name == "mel_svm_train" else seeds)
+    ]
+    return pd.concat(rows).assign(fold=lambda rows: rows["track_id"].str[-2:].astype(int) % 4)
+
+
+def test_each_network_meets_the_yardstick_and_holm_counts_the_networks():
+    rows = against_the_yardstick(0.8, 0.3, 0.75, 0.8)
+    words = {"networks": ["vit", "ann", "cnn_2d"], "protocol": "artist_grouped", "seed": 0}
+    table = primary(rows, GROUPS, **words)
+    assert table["system"].tolist() == ["ann", "cnn_2d", "vit"]
+    pairs = comparisons(rows, records_of(rows), GROUPS, protocol="artist_grouped", seed=0)
+    for row in table.itertuples():
+        both = {row.system, "mel_svm_train"}
+        (pair,) = [p for p in pairs.to_dict("records") if {p["a"], p["b"]} == both]
+        assert abs(row.difference) == pytest.approx(abs(pair["difference"]))
+        assert row.p == pytest.approx(pair["p_cluster"])
+        assert row.mdd == pytest.approx(pair["mdd"])
+        assert row.mdd < row.mdd_holm < pair["mdd_holm"]  # 3 tests, not 6
+    assert table["p_holm"].tolist() == pytest.approx(holm(table["p"]).tolist())
+    assert table["outcome"].tolist() == ["differs", "not known", "not known"]
+    assert primary(rows[rows["system"] != "mel_svm_train"], GROUPS, **words).empty
+    assert primary(rows, GROUPS, **{**words, "networks": []}).empty
+
+
+def test_a_network_that_says_the_same_is_equivalent():
+    rows = against_the_yardstick(0.8)
+    rows = pd.concat([rows, rows.assign(system="ann")])
+    table = primary(rows, GROUPS, ["ann"], protocol="artist_grouped", seed=0)
+    assert table["outcome"].tolist() == ["equivalent"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "outcome"),
+    [
+        (-0.049, 0.049, None, "equivalent"),
+        (0.01, 0.04, 0.001, "equivalent"),
+        (-0.05, 0.01, None, "not known"),
+        (0.01, 0.06, None, "differs"),
+        (-0.2, -0.1, None, "differs"),
+        (0.01, 0.06, 0.08, "not known"),  # one of a family
+        (np.nan, np.nan, np.nan, "not known"),
+    ],
+)
+def test_a_difference_is_compared_with_the_margin(low, high, p, outcome):
+    assert judged(low, high, p=p) == outcome
+
+
+def test_seeds_are_no_more_tests_and_their_luck_is_in_the_interval():
+    once, thrice = (
+        primary(
+            against_the_yardstick(0.8, 0.5, seeds=n),
+            GROUPS,
+            ["ann"],
+            protocol="artist_grouped",
+            seed=0,
+        ).iloc[0]
+        for n in (1, 3)
+    )
+    assert (once["n"], thrice["n"]) == (48, 48)
+    assert (once["n_seeds"], thrice["n_seeds"]) == (1, 3)
+    rows = against_the_yardstick(0.8, 0.5, seeds=3)
+    by_fit = [scores_of(rows[(rows["system"] != "ann") | (rows["seed"] == n)]) for n in range(3)]
+    mean = np.mean([own["ann"] - own["mel_svm_train"] for own in by_fit])
+    assert thrice["difference"] == pytest.approx(mean)
+    again = pd.concat(
         [
-            several(0.9, 0.6, 0.5, 0.5, 0.55, 0.85),
-            several(0.8, 0.5, 0.5, 0.7, 0.5, 0.6, protocol="artist_grouped"),
+            rows[rows["seed"] == 0],
+            *(rows[(rows["seed"] == 0) & (rows["system"] == "ann")].assign(seed=n) for n in (1, 2)),
         ]
     )
+    same = primary(again, GROUPS, ["ann"], protocol="artist_grouped", seed=0).iloc[0]
+    names = ["difference", "low", "high", "p"]
+    assert same[names].tolist() == pytest.approx(once[names].tolist())  # seeds that agree: no luck
+
+
+def scores_of(rows):
+    return score(rows, GROUPS, seed=0).set_index("system")["accuracy"]
+
+
+def test_mcnemar_takes_the_first_seed_and_no_ensemble():
+    rows = against_the_yardstick(0.8, 0.5, seeds=3)
     table = comparisons(rows, records_of(rows), GROUPS, protocol="artist_grouped", seed=0)
-    lost = leakage(rows, GROUPS, seed=0)
-    said = findings(
-        score(rows, GROUPS, seed=0),
-        lost,
-        4,
-        comparisons={"artist_grouped": table},
-        networks=["nn", "ann"],
+    first = comparisons(
+        rows[rows["seed"] == 0], records_of(rows), GROUPS, protocol="artist_grouped", seed=0
     )
+    names = ["n_only_a", "n_only_b", "p_mcnemar"]
+    assert table[names].equals(first[names])
+    assert not np.isclose(table["difference"][0], first["difference"][0])
+
+
+def test_findings_answer_the_primary_comparisons_first():
+    strict = against_the_yardstick(0.8, 0.4, 0.7)
+    rows = pd.concat(
+        [
+            strict,
+            *(
+                predictions(a, "mel_svm", p)
+                for a, p in ((0.9, "track_random"), (0.6, "artist_grouped"))
+            ),
+        ]
+    )
+    lost = leakage(rows, GROUPS, seed=0)
+    table = primary(strict, GROUPS, ["ann", "cnn_2d"], protocol="artist_grouped", seed=0)
+    said = findings(score(strict, GROUPS, seed=0), lost, 4, primary=table)
     worth = lost.set_index("system").loc["mel_svm"]
     assert f"is {100 * worth['difference']:+.1f} points" in said[0]
-    assert said[0].endswith("The loss is significant.")
-    (pair,) = table[(table["a"] == "nn") & (table["b"] == "mel_svm")].itertuples()
-    assert said[1].startswith("Comparison 2: network with one hidden")
-    assert f"is {100 * pair.difference:+.1f} points [{100 * pair.low:+.1f}, " in said[1]
-    assert not pair.distinguishable
-    assert "The difference is not known: one of" in said[1]
-
-
-def test_the_best_network_is_compared_whatever_the_order_of_the_pair():
-    rows = pd.concat(
-        predictions(accuracy, name, "artist_grouped")
-        for name, accuracy in (("mel_svm", 0.9), ("cnn_2d", 0.5), ("mel_svm_train", 0.7))
-    )
-    table = comparisons(rows, records_of(rows), GROUPS, protocol="artist_grouped", seed=0)
-    found = score(rows, GROUPS, seed=0)
-    given = {"comparisons": {"artist_grouped": table}, "networks": ["cnn_2d"]}
-    said = findings(found, leakage(rows, GROUPS, seed=0), 4, **given)
-    accuracy = found.set_index("system")["accuracy"]
-    for sentence, name in zip(said, ("mel_svm", "mel_svm_train"), strict=False):
-        gap = 100 * (accuracy["cnn_2d"] - accuracy[name])
-        assert f"is {gap:+.1f} points [" in sentence
-        low, high = (float(end) for end in sentence.split("points [")[1].split("]")[0].split(", "))
-        assert low < gap < high
-        assert sentence.startswith("Comparison 2, with equal") == (name == "mel_svm_train")
+    assert "The loss is not significant. With each artist counting once it is +" in said[0]
+    best = table.iloc[1]
+    assert said[1].startswith("Comparison 2, with equal data: 2D convolutional network")
+    assert f"is {100 * best['difference']:+.1f} points [{100 * best['low']:+.1f}, " in said[1]
+    assert f"not known; a difference of {100 * best['mdd_holm']:.1f} points" in said[1]
+    assert said[2].startswith("Of 2 networks 1 are significantly less accurate")
+    assert said[3].startswith("2 of 2 networks were fitted with one seed per fold")
 
 
 def test_findings_count_the_pairs():

@@ -6,8 +6,22 @@ import pandas as pd
 import pytest
 from helpers.predictions import GROUPS, predictions
 
-from genrelib.inference import decomposition, leakage, reliability, risk_coverage
+from genrelib.inference import (
+    controls,
+    intervals,
+    ladder,
+    leakage,
+    reliability,
+    risk_coverage,
+    scores,
+)
 from genrelib.plots import results as comparison
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Draw fewer resamples: no test here rests on a digit of an interval."""
+    monkeypatch.setattr(intervals, "N_RESAMPLES", 400)
 
 
 @pytest.fixture(autouse=True)
@@ -40,21 +54,40 @@ def test_more_sets_than_letters_are_drawn():
     assert [label.get_text() for label in right.get_xticklabels()] == letters
 
 
-def test_each_step_of_leakage_is_a_panel():
-    names = ("track_random", "size_matched", "artist_grouped")
-    rows = pd.concat(predictions(a, protocol=p) for a, p in zip((1, 0.8, 0.3), names, strict=True))
-    steps = decomposition(rows, GROUPS, leakage(rows, GROUPS, seed=0), seed=0)
-    axes = comparison.leakage_steps(steps).axes
-    assert [ax.lines[0].get_xdata()[0] for ax in axes] == pytest.approx(
-        (-100 * steps["difference"]).tolist()
-    )
-    assert "artists alone" in axes[-1].get_title()
+def under(*protocols):
+    accuracy = np.linspace(1.0, 0.3, len(protocols))
+    return pd.concat(predictions(a, protocol=p) for a, p in zip(accuracy, protocols, strict=True))
 
 
-def test_without_steps_there_is_no_figure():
-    rows = predictions()
-    steps = decomposition(rows, GROUPS, leakage(rows, GROUPS, seed=0), seed=0)
-    assert comparison.leakage_steps(steps) is None
+def marks(ax):
+    return [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+
+
+def test_each_step_of_the_ladder_is_a_panel_and_the_whole_loss_the_last():
+    rows = under("track_random", "size_matched", "artist_only", "artist_grouped")
+    lost = leakage(rows, GROUPS, seed=0)
+    rungs = ladder(rows, GROUPS, scores(rows, GROUPS, seed=0), lost, seed=0)
+    axes = comparison.ladder(rungs, lost).axes
+    steps = -100 * rungs["difference"].dropna()
+    assert [marks(ax)[0] for ax in axes[:-1]] == pytest.approx(steps.tolist())
+    whole, hollow = marks(axes[-1])
+    assert whole == pytest.approx(-100 * lost["difference"][0])
+    assert np.isnan(hollow)  # sizes were matched
+
+
+def test_without_a_pair_of_protocols_nothing_is_drawn():
+    lost = leakage(predictions(), GROUPS, seed=0)
+    rungs = ladder(predictions(), GROUPS, scores(predictions(), GROUPS, seed=0), lost, seed=0)
+    assert comparison.ladder(rungs, lost) is None
+    assert comparison.controls(controls(predictions(), GROUPS, seed=0)) is None
+
+
+def test_the_control_stands_beside_the_loss():
+    groups = GROUPS.where(np.arange(len(GROUPS)) % 3 > 0, GROUPS.index)  # a third are alone
+    table = controls(under("size_matched", "artist_grouped"), groups, seed=0)
+    left, right = comparison.controls(table).axes
+    drawn = [marks(left)[0], marks(left)[1], marks(right)[0]]
+    assert drawn == pytest.approx((100 * table["difference"]).tolist())
 
 
 def test_reliability_has_a_panel_for_each_system():

@@ -12,6 +12,7 @@ from genrelib.inference import DIFFERENCE, LOSS, ClusterBootstrap, cluster_inter
 from genrelib.inference.intervals import (
     SHARE,
     Estimate,
+    SeedDraws,
     effective_clusters,
     minimum_detectable_difference,
 )
@@ -220,3 +221,54 @@ def test_means_keep_the_order_of_the_rows_and_leave_out_what_has_no_value():
     assert found["n_tracks"].tolist() == [2, 1]
     assert found["drop"].tolist() == pytest.approx([0.2, 0.5])
     assert found.loc[1, ["low", "high"]].tolist() == [-1, 1]  # of one artist
+
+
+def seeded(n_seeds, *, n_folds=3, n_tracks=40, spread=0.1):
+    """Return fits of folds of equal size, and what each test of a fit is worth: the fit's luck."""
+    fits = pd.MultiIndex.from_product(
+        [range(n_folds), range(n_seeds), range(n_tracks)], names=["fold", "seed", "track"]
+    ).to_frame(index=False)
+    luck = rng(0, "luck", n_seeds).normal(0.5, spread, size=(n_folds, n_seeds))
+    return fits.assign(repeat=0), luck, luck[fits["fold"], fits["seed"]]
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 10])
+def test_the_luck_of_fits_has_the_error_of_a_mean_over_strata(n_seeds):
+    fits, luck, values = seeded(n_seeds)
+    clusters = (fits["fold"] * 100 + fits["track"]).to_numpy()
+    bootstrap = ClusterBootstrap(clusters, rng(0, "draws"), SeedDraws(fits, rng(0, "seeds")))
+    found = bootstrap.mean(values)
+    known = np.sqrt((luck.var(axis=1, ddof=1) / n_seeds).sum()) / 3
+    assert found.se_seeds == pytest.approx(known, rel=0.06)
+    assert found.df_luck == 3 * (n_seeds - 1)
+    assert found.se == pytest.approx(np.hypot(found.se_groups, found.se_seeds))
+
+
+def test_degrees_of_freedom_are_satterthwaites():
+    fits, _, values = seeded(3)
+    clusters = (fits["fold"] * 100 + fits["track"]).to_numpy()
+    found = ClusterBootstrap(clusters, rng(0, "d"), SeedDraws(fits, rng(0, "s"))).mean(values)
+    a, b = found.se_groups**2, found.se_seeds**2
+    assert found.df_all == pytest.approx((a + b) ** 2 / (a**2 / found.df + b**2 / 6))
+
+
+def test_one_seed_or_seeds_that_agree_change_nothing():
+    fits, _, _ = seeded(3)
+    clusters = fits["track"].to_numpy()
+    values = (clusters % 3 == 0).astype(float)
+    plain = ClusterBootstrap(clusters, rng(0, "d")).mean(values)
+    for rows in (fits, fits.assign(seed=0)):
+        found = ClusterBootstrap(clusters, rng(0, "d"), SeedDraws(rows, rng(0, "s"))).mean(values)
+        assert found.interval == pytest.approx(plain.interval, abs=1e-12)
+
+
+def test_the_luck_of_two_systems_adds_up_and_artists_stay_paired():
+    fits, _, values = seeded(3)
+    clusters = fits["track"].to_numpy()
+    first = ClusterBootstrap(clusters, rng(0, "d"), SeedDraws(fits, rng(0, "one")))
+    other = first.again(clusters, SeedDraws(fits, rng(0, "two")))
+    one, two = first.mean(values), other.mean(values)
+    gap = one - two
+    assert gap.se_groups == 0
+    assert gap.se_seeds == pytest.approx(np.hypot(one.se_seeds, two.se_seeds), rel=0.1)
+    assert gap.df_luck == pytest.approx(12, rel=0.1)

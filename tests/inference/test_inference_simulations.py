@@ -4,6 +4,7 @@ Artists are drawn with the sizes that they have among 709 tracks of GTZAN, with 
 own on what a system says; the truth is measured on very many of them.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.special import softmax
 from genrelib.base.seeds import rng
 from genrelib.inference import intervals
 from genrelib.inference.comparisons import corrected_t, mcnemar
-from genrelib.inference.intervals import DIFFERENCE, ClusterBootstrap
+from genrelib.inference.intervals import ALPHA, DIFFERENCE, ClusterBootstrap, SeedDraws
 from genrelib.inference.scores import METRICS, estimate
 
 SIZES = np.repeat(
@@ -122,6 +123,71 @@ def test_percentiles_would_not_do():
 @pytest.mark.parametrize("n_artists", [60, 100])
 def test_the_cluster_test_rejects_a_true_null_5_times_in_100(n_artists):
     assert simulation(n_artists, 1.0)["cluster"] == pytest.approx(0.05, abs=0.015)
+
+
+N_FOLDS, N_SEEDS = 3, 3
+TRUTH = stats.norm.cdf(0.25)
+
+
+def right(generator, n_artists, *fits):
+    """Draw artists, the fold of each of their tracks, and whether each seed of systems is right.
+
+    All systems are right as often; the deviation of a fit's luck, which moves all tests of its
+    fold, is that of the system in `fits`. Artists and tracks have an effect of their own, and one
+    with each seed.
+    """
+    artists = np.repeat(np.arange(n_artists), generator.choice(SIZES, n_artists))
+    fold = (generator.permutation(n_artists) % N_FOLDS)[artists]
+    fit = np.array(fits)[:, None, None]
+    n_systems = len(fits)
+    drawn = 1.2 * generator.normal(size=(n_systems, 1, n_artists))[..., artists]
+    drawn = drawn + generator.normal(size=(n_systems, 1, len(artists)))
+    drawn = drawn + fit * generator.normal(size=(n_systems, N_SEEDS, N_FOLDS))[..., fold]
+    drawn = drawn + 0.4 * generator.normal(size=(n_systems, N_SEEDS, n_artists))[..., artists]
+    drawn = drawn + 0.8 * generator.normal(size=(n_systems, N_SEEDS, len(artists)))
+    deviation = np.sqrt(1.2**2 + 1 + fit**2 + 0.4**2 + 0.8**2)
+    return artists, fold, drawn < 0.25 * deviation
+
+
+@cache
+def crossed(n_artists, fit, *, n_draws=400):
+    """Count how often an interval over artists and seeds holds the truth, and one over artists.
+
+    And how often a network of three seeds differs from an equally good system of one, whose fits
+    have no luck.
+    """
+    generator = rng(0, "crossed", n_artists, fit)
+    held, alone, rejected = 0, 0, 0
+    for _ in range(n_draws):
+        artists, fold, is_right = right(generator, n_artists, fit, 0.0)
+        tests = pd.DataFrame({"repeat": 0, "fold": fold})
+        rows = pd.concat(tests.assign(seed=n) for n in range(N_SEEDS))
+        bootstrap = ClusterBootstrap(artists, generator)
+        seeded = bootstrap.again(np.tile(artists, N_SEEDS), SeedDraws(rows, generator))
+        found = seeded.mean(is_right[0].ravel())
+        low, high = found.interval
+        held += low <= TRUTH <= high
+        low, high = replace(found, luck=0.0, df_luck=0).interval
+        alone += low <= TRUTH <= high
+        rejected += (found - bootstrap.mean(is_right[1, 0])).p_value < ALPHA
+    return held / n_draws, alone / n_draws, rejected / n_draws
+
+
+CASES = [(177, 0.0), (177, 0.6), (60, 0.3)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_intervals_over_artists_and_seeds_hold_the_truth_95_times_in_100(case):
+    assert 0.93 <= crossed(*case)[0] <= 0.97
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_primary_comparison_rejects_a_true_null_at_most_6_times_in_100(case):
+    assert 0.01 < crossed(*case)[2] <= 0.06
+
+
+def test_without_seeds_the_interval_is_too_narrow():
+    assert crossed(177, 0.6)[1] < 0.88
 
 
 def test_mcnemar_takes_artists_for_differences():

@@ -42,6 +42,7 @@ def test_the_notebooks_are_there():
         "07_transformer",
         "08_robustness",
         "09_analysis",
+        "10_your_music",
     ]
 
 

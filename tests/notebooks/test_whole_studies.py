@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -33,11 +34,12 @@ def test_the_smoke_study_makes_the_whole_report(smoke):
     assert len(scores) == 1 + len(chosen("all")) * 2
     claims = (report / "tables" / "09_claims.csv").read_text().splitlines()
     assert [line.partition(",")[0] for line in claims[1:]] == chosen("all")
-    page = (report / "index.html").read_text()
-    for link in re.findall(r'(?:href|src)="([^"#]+)"', page):
-        assert (report / link).exists(), link
-    assert str(smoke) not in page
-    assert "Not up to date" not in page
+    for page in report.rglob("*.html"):
+        text = page.read_text()
+        for link in re.findall(r'(?:href|src)="([^"#:]+)[^":]*"', text):
+            assert (page.parent / unquote(link)).exists(), (page, link)
+        assert str(smoke) not in text
+        assert "Not up to date" not in text
 
 
 def test_every_number_that_the_page_shows_twice_is_the_same(smoke):
@@ -46,7 +48,7 @@ def test_every_number_that_the_page_shows_twice_is_the_same(smoke):
     assert contradictions(tables) == {}
     shown = [quantity for quantity, _ in quantities(tables)]
     assert len(shown) - len(set(shown)) > 100
-    for name in ("index.html", "model_card.md"):
+    for name in ("index.html", "claims.html", "analysis.html", "model_card.md"):
         assert strange_intervals((report / name).read_text(), tables) == set()
 
 

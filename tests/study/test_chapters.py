@@ -78,7 +78,7 @@ def test_scores_and_curves_are_saved_with_their_pictures(study, fits):
     assert len(fits.scores(caption="Scores.")) == 5
     fits.learning_curves(caption="Curves.")
     for name in ("03_scores", "03_learning_curves"):
-        assert (study.workspace.figures / f"{name}.png").exists()
+        assert (study.workspace.figures / f"{name}.svg").exists()
         assert (study.workspace.tables / f"{name}.csv").exists()
 
 
@@ -86,7 +86,7 @@ def test_a_single_system_has_a_table_of_scores_and_no_figure(study, fits):
     alone = study.chapter("08", ["mel_svm"]).fit().scores(caption="Scores.")
     assert set(alone["system"]) == {"mel_svm"}
     assert (study.workspace.tables / "08_scores.csv").exists()
-    assert not (study.workspace.figures / "08_scores.png").exists()
+    assert not (study.workspace.figures / "08_scores.svg").exists()
 
 
 def test_one_track_is_followed_from_the_store_to_its_probabilities(study, fits):

@@ -1,0 +1,185 @@
+"""Songs: what a model answers to audio files, as a table and as pages.
+
+A song's probabilities are the mean over its clips. It is unlike the training music, and the answer
+"I don't know", when at least half of its clips lie beyond the threshold of novelty.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..base.errors import GenrelibError
+from ..base.files import replacing
+from ..base.parallel import spread
+from ..base.text import guarded
+from ..features.segments import averaged
+from . import listening, models, novelty, pages, reasons
+from .models import Model
+
+ANSWERED, UNKNOWN, NOT_READ = "answered", "I don't know", "not read"
+"""What a verdict begins with."""
+
+MOST_EXPLAINED = 20
+"""Songs up to which each is asked for its reasons: that takes longer than all else."""
+
+TABLE, OVERVIEW = "predictions.csv", "index.html"
+PICTURE = (64, 1200)
+"""Most bands and frames of the spectrogram on a page."""
+
+
+@dataclass(frozen=True)
+class Song:
+    """What was heard in a file; one row or entry per clip.
+
+    `chances` are probabilities ``(n_clips, n_genres)``, `starts` seconds, `picture` a spectrogram
+    in dB; `nearest` are training tracks; `reasons`, of the clip at `reasons_at` seconds, are empty
+    where they were not asked for. A file that could not be read has its `failure` alone.
+    """
+
+    path: Path
+    failure: str = ""
+    genres: tuple[str, ...] = ()
+    threshold: float = 0.0
+    clip_s: float = 0.0
+    starts: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    chances: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    novelties: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    picture: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    nearest: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reasons: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reasons_at: float = 0.0
+
+    @cached_property
+    def probabilities(self) -> pd.Series:
+        """The probability of each genre, the highest first."""
+        mean = pd.Series(self.chances.mean(axis=0), index=list(self.genres))
+        return mean.sort_values(ascending=False, kind="stable")
+
+    @property
+    def novelty(self) -> float:
+        """The median novelty of its clips, as a multiple of the threshold."""
+        return float(np.median(self.novelties) / self.threshold)
+
+    @property
+    def verdict(self) -> str:
+        """Whether there is an answer, and if not, why."""
+        if self.failure:
+            return f"{NOT_READ}: {self.failure}"
+        if self.novelty > 1:
+            return f"{UNKNOWN}: unlike the music I was trained on"
+        return ANSWERED
+
+    def row(self, genres: Iterable[str]) -> dict[str, object]:
+        """Return its row of the table; without an answer, ``genre`` is empty."""
+        chances = {f"p_{g}": np.nan if self.failure else self.probabilities[g] for g in genres}
+        is_answered = self.verdict == ANSWERED
+        return {
+            "path": shown(self.path),
+            "genre": self.probabilities.index[0] if is_answered else "",
+            **chances,
+            "confidence": np.nan if self.failure else self.probabilities.iloc[0],
+            "verdict": self.verdict,
+        }
+
+
+def shown(path: Path) -> str:
+    """Return a path as text that can be written: bytes that are none are escaped."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def listen(model: Model, path: Path, *, is_explained: bool = True) -> Song:
+    """Hear a file, clip by clip; what can't be read is a song with its `failure`."""
+    try:
+        clips = listening.clips(path, model.header["made_with"])
+        return hear(model, clips, path=path, is_explained=is_explained)
+    except (GenrelibError, OSError) as error:
+        return Song(path, failure=str(error).replace(str(path), path.name))
+
+
+def hear(
+    model: Model,
+    clips: Iterable[tuple[float, np.ndarray]],
+    *,
+    path: Path = Path(),
+    is_explained: bool = True,
+) -> Song:
+    """Hear clips as :func:`.listening.clips` yields them: first second, and samples at 22050 Hz."""
+    header, names = model.header, {model.header["feature"], novelty.FEATURE}
+    size, made_with = tuple(header["size"]), header["made_with"]
+    starts, chances, values, pictures = [], [], [], []
+    surest = {}  # of each genre: probability, features and start of the clip that is most so
+    for start_s, y in clips:
+        made = listening.matrices(y, names, made_with)
+        X = averaged(made[header["feature"]], *size)
+        starts.append(start_s)
+        chances.append(model.probabilities(X[np.newaxis])[0])
+        values.append(novelty.summary(made[novelty.FEATURE][np.newaxis])[0])
+        pictures.append(averaged(made[novelty.FEATURE], PICTURE[0], PICTURE[1] // 4))
+        genre, most = int(chances[-1].argmax()), chances[-1].max()
+        if is_explained and most > surest.get(genre, (0,))[0]:
+            surest[genre] = most, X, start_s
+    chances, values = np.array(chances), np.array(values)
+    distances, rows = model.known.nearest(np.vstack([values.mean(axis=0), values]))
+    why, at = pd.DataFrame(), 0.0
+    if is_explained:
+        answer = int(chances.mean(axis=0).argmax())
+        _, X, at = surest.get(answer) or max(surest.values(), key=itemgetter(0))
+        why = reasons.occluded(model, X, answer)
+    return Song(
+        path,
+        genres=tuple(model.genres),
+        threshold=header["novelty"]["threshold"],
+        clip_s=header["recipe"]["clip_s"],
+        starts=np.array(starts),
+        chances=chances,
+        novelties=distances[1:].mean(axis=1),
+        picture=averaged(np.concatenate(pictures, axis=1), *PICTURE),
+        nearest=model.known.tracks.iloc[rows[0]].assign(distance=distances[0]),
+        reasons=why,
+        reasons_at=at,
+    )
+
+
+def predict(
+    paths: Iterable[str | Path], model_path: Path, to: Path, *, n_jobs: int = -1
+) -> pd.DataFrame:
+    """Answer to audio files and those in folders; write a table, a page each and an overview.
+
+    The table has ``path, genre, p_<genre>..., confidence, verdict``; a file that can't be read is a
+    row with the reason. All is written to the folder `to`, whose pages of an earlier call go.
+
+    Raises :class:`GenrelibError` for a path that is not there, a folder without audio, and what
+    :func:`.models.read` refuses.
+    """
+    files = listening.files(paths)
+    model_path = Path(model_path).absolute()
+    model = models.read(model_path)
+    pages.clear(to)
+    identity = model_path, model_path.stat().st_mtime_ns
+    few = len(files) <= MOST_EXPLAINED
+    tasks = [(number, path, identity, Path(to), few) for number, path in enumerate(files)]
+    rows = dict(spread(_answered, tasks, n_jobs=n_jobs, label="songs"))
+    table = pd.DataFrame([rows[number] for number in range(len(files))])
+    with replacing(Path(to) / TABLE) as temporary:
+        table.map(guarded).to_csv(temporary, index=False, float_format="%.4f", lineterminator="\n")
+    links = [pages.name_of(number, path) for number, path in enumerate(files)]
+    pages.write_overview(Path(to) / OVERVIEW, table, links, model)
+    return table
+
+
+def _answered(number: int, path: Path, identity: tuple, to: Path, is_explained: bool):
+    model = _model(*identity)
+    song = listen(model, path, is_explained=is_explained)
+    if not song.failure:
+        pages.write_song(to / pages.name_of(number, path), song, model)
+    return number, song.row(model.genres)
+
+
+@lru_cache(maxsize=1)
+def _model(path: Path, _changed: int) -> Model:
+    return models.read(path)

@@ -1,0 +1,286 @@
+"""Facts of a study: what its pages say, taken from its tables and predictions; no number is new."""
+
+import re
+from collections import Counter
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from ..base.files import Workspace
+from ..experiments import predictions
+from ..inference.claims import WITHHELD
+from ..inference.comparisons import DIFFERS, EQUIVALENT, NOT_KNOWN
+from ..inference.wording import points, title
+from ..protocols import PROTOCOLS
+from ..systems import SYSTEMS
+from .tables import read_table, save_table
+
+KNOWN = yaml.safe_load((Path(__file__).parent / "assets" / "sources.yaml").read_text("utf-8"))
+"""The ``sources`` of systems, and the ``literature``."""
+
+STRICT, LENIENT = "artist_grouped", "track_random"
+RUNGS = ("segment_random", LENIENT, STRICT)
+"""Protocols of the ladder, the most lenient first."""
+
+LEAKS = {
+    "segment": "Pieces of a track are in training: the system has heard it.",
+    "track": "Tracks of the artist are in training: the system has heard the artist.",
+    "artist": "The artist is new, but copies under another name may not be.",
+    "group": "Nothing by the artist is in training: closer to genre.",
+}
+"""What a test still shares with training, by what a protocol keeps on one side."""
+
+CHIPS = {
+    EQUIVALENT: ("holds", "ok"),
+    NOT_KNOWN: ("not known", "other"),
+    WITHHELD: ("withheld", "other"),
+}
+"""A verdict in a word or two, by the outcome of the claims table."""
+
+
+class Facts:
+    """The tables of a study, and what follows from several of them."""
+
+    def __init__(self, workspace: Workspace, parameters: dict):
+        self.workspace, self.parameters = workspace, parameters
+        run = parameters["protocols"]
+        self.strict = STRICT if STRICT in run else run[-1]
+        self.lenient = next((name for name in run if name != self.strict), self.strict)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read a table; an empty one where its notebook was not run."""
+        if not (self.workspace.tables / f"{name}.csv").exists():
+            return pd.DataFrame()
+        return read_table(self.workspace, name)
+
+    def rows(self, *names: str) -> list[dict]:
+        """Return the rows of the first of these tables that is there; gaps are None."""
+        table = next((t for t in map(self.table, names) if len(t.columns)), pd.DataFrame())
+        table = table.astype(object)
+        return table.mask(table.isna() | (table == ""), None).to_dict("records")
+
+    def by_system(self, name: str, **where: str) -> dict[str, dict]:
+        """Return a table's row of each system, of those that have these values."""
+        found = self.rows(name)
+        return {r["system"]: r for r in found if all(r[k] == v for k, v in where.items())}
+
+    @cached_property
+    def scores(self) -> dict[tuple[str, str], dict]:
+        """Return the scores by system and protocol, as read from the fullest table."""
+        rows = [row for row in self.rows("09_all_scores", "09_scores") if row["accuracy"]]
+        return {(row["system"], row["protocol"]): row for row in rows}
+
+    def ladder(self) -> list[dict]:
+        """Follow one system from lenient to strict: the best of those on the most rungs."""
+        scores = self.scores
+        run = [name for name in PROTOCOLS if name in {*RUNGS, *self.parameters["protocols"]}]
+        height = {}
+        for name in dict.fromkeys(system for system, _ in scores):
+            own = [scores[name, rung] for rung in run if (name, rung) in scores]
+            height[name] = (len(own), scores.get((name, self.strict), {}).get("accuracy") or 0)
+        if not height:
+            return []
+        name = max(height, key=height.get)
+        rungs = []
+        for rung in run:
+            if (name, rung) in scores:
+                known = PROTOCOLS[rung]
+                leak = {"leaks": LEAKS[known.keeps], "squares": squares(rung), "rung": known}
+                rungs.append(scores[name, rung] | leak)
+        return rungs
+
+    @cached_property
+    def leaderboard(self) -> list[dict]:
+        """Return a row per system that was run: scores, loss, claim, chip; the best first."""
+        scores, lost = self.scores, self.by_system("09_leakage")
+        claims, places = self.by_system("09_claims"), self.by_system("09_ranking")
+        rows = []
+        for name in dict.fromkeys(system for system, _ in scores):
+            strict, lenient = (scores.get((name, p)) for p in (self.strict, self.lenient))
+            row = {"name": name, "title": title(name, SYSTEMS), "strict": strict}
+            row |= {"lenient": lenient, "lost": lost.get(name), "claim": claims.get(name)}
+            rows.append(row | {"chip": chip(claims.get(name)), "place": places.get(name)})
+        return sorted(rows, key=lambda row: -((row["strict"] or {}).get("accuracy") or 0))
+
+    def errors(self) -> list[dict]:
+        """Return the surest errors, with the audio where the report holds it."""
+        folder = self.workspace.report / "audio" / "errors"
+        heard = {p.stem.partition("-")[2]: f"audio/errors/{p.name}" for p in folder.glob("*.mp3")}
+        rows = self.rows("09_hardest")
+        return [row | {"audio": heard.get(row["track_id"])} for row in rows]
+
+    @cached_property
+    def votes(self) -> pd.DataFrame:
+        """Return what each system hears in each track in the strict split, index track_id.
+
+        Where predictions are at hand the table is made from them and saved: some studies publish
+        their tables alone.
+        """
+        names = [n for n in SYSTEMS if (self.workspace.predictions / n / self.strict).is_dir()]
+        if not names:
+            table = self.table("votes")
+            return table.set_index("track_id") if len(table) else table
+        rows, _ = predictions.read(self.workspace, names)
+        rows = rows[rows["protocol"] == self.strict]
+        likely = rows.groupby(["system", "track_id"])[list(rows.filter(like="p_"))].mean()
+        genres = likely.idxmax(axis=1).str.removeprefix("p_")
+        heard = pd.DataFrame({name: genres.loc[name] for name in names}).fillna("")
+        order = [row["name"] for row in self.leaderboard if row["name"] in heard]
+        heard = heard[order or list(heard)].rename_axis(columns=None)
+        save_table(self.workspace, "votes", heard)
+        return heard
+
+    def tracks(self) -> list[dict]:
+        """Return the usable tracks with their votes, the most often misheard first."""
+        votes, audio = self.votes, {}
+        for path in sorted((self.workspace.report / "audio").glob("*/*.mp3")):
+            audio[path.stem.partition("-")[2]] = str(path.relative_to(self.workspace.report))
+        planted = {row["track_id"]: row["fault"] for row in self.rows("01_planted_faults")}
+        rows = []
+        for row in self.rows("01_tracks"):
+            if row["exclude"]:
+                continue
+            heard = list(votes.loc[row["track_id"]]) if row["track_id"] in votes.index else []
+            counted = Counter(genre for genre in heard if genre).most_common()
+            row |= {"heard": heard, "most": counted, "right": heard.count(row["genre"])}
+            row |= {"audio": audio.get(row["track_id"]), "fault": planted.get(row["track_id"])}
+            rows.append(row)
+        return sorted(rows, key=lambda row: (row["right"], row["track_id"]))
+
+    def sources(self) -> list[dict]:
+        """Return a card per source: what it is, and its systems with claim, rerun and verdict."""
+        rows = [
+            row | {"known": SYSTEMS[row["system"]], "chip": chip(row)}
+            for row in self.rows("09_claims")
+            if row["system"] in SYSTEMS
+        ]
+        order = dict.fromkeys([*KNOWN["sources"], *(row["known"].source for row in rows)])
+        cards = [
+            cited(name)
+            | {"key": name, "rows": [row for row in rows if row["known"].source == name]}
+            for name in order
+        ]
+        return [card for card in cards if card["rows"]]
+
+    def confusion(self, name: str) -> dict:
+        """Return which tracks of each genre a system hears as which."""
+        tracks = self.table("01_tracks")
+        votes = self.votes
+        if name not in votes or not len(tracks):
+            return {}
+        heard = votes[name][votes[name] != ""]
+        own = tracks.set_index("track_id").loc[heard.index]
+        genres = sorted({*own["genre"], *heard})
+        cells = {
+            genre: {
+                other: list(own.index[(own["genre"] == genre) & (heard == other)])
+                for other in genres
+            }
+            for genre in genres
+        }
+        return {"genres": genres, "cells": cells, "tracks": own}
+
+    def highlights(self) -> list[str]:
+        """Say in at most seven plain sentences what the tables show."""
+        said, lost, own = [], self.rows("09_leakage"), self.ladder()
+        step = next((row for row in lost if own and row["system"] == own[0]["system"]), None)
+        if step:
+            unsure = step["low"] <= 0 <= step["high"]
+            said.append(
+                f"New artists cost this system {points(step['difference'])} "
+                f"[{100 * step['low']:.1f}, {100 * step['high']:.1f}]"
+                f"{', which may be chance' if unsure else ''}."
+            )
+        sure = [row for row in lost if row["p_holm"] is not None and row["p_holm"] < 0.05]
+        if lost:
+            said.append(
+                f"{len(sure)} of {len(lost)} systems lose accuracy beyond chance when every tested "
+                "artist is new."
+            )
+        ranking = self.rows("09_ranking")
+        if ranking:
+            first = _letters(ranking[0])
+            tied = [row for row in ranking if row is ranking[0] or _letters(row) & first]
+            names = _listed([title(row["system"], SYSTEMS) for row in tied])
+            some = f"{len(tied)} of {len(ranking)} systems" if len(tied) > 4 else names
+            said.append(
+                f"Too close to call at the top: {some}."
+                if len(tied) > 1
+                else f"One system is ahead of all others: {names}."
+            )
+        pairs = pd.Series([r["mdd_holm"] for r in self.rows("09_pairs") if _of(r, self.strict)])
+        if pairs.notna().any():
+            gap = 100 * pairs.dropna().median()
+            said.append(
+                f"Between two systems, this study reliably detects only gaps of {gap:.0f} points "
+                "or more."
+            )
+        steps = [
+            row
+            for row in self.rows("09_ladder")
+            if row["before"] == RUNGS[0] and row["difference"] is not None
+        ]
+        if steps:
+            median = 100 * pd.Series([row["difference"] for row in steps]).median()
+            said.append(
+                f"Hearing other pieces of the same track in training adds {median:.1f} points "
+                f"(median of {len(steps)} systems)."
+                if len(steps) > 1
+                else f"Hearing other pieces of the same track in training adds {median:.1f} points."
+            )
+        chips = Counter(chip(row)[0] for row in self.rows("09_claims") if row["outcome"])
+        if chips:
+            parts = [f"{n} {'is' if n == 1 else 'are'} {name}" for name, n in chips.most_common()]
+            said.append(
+                f"Of {chips.total()} claims that could be rerun under their own kind of split, "
+                f"{_listed(parts)}.".replace("are holds", "hold").replace("is holds", "holds")
+            )
+        return said
+
+
+def cited(source: str) -> dict:
+    """Return what is known of a source; of an unknown one, its name."""
+    strange = {"short": source, "title": source, "did": "", "unsaid": "", "rests_on": ()}
+    return KNOWN["sources"].get(source, strange)
+
+
+def chip(claim: dict | None) -> tuple[str, str]:
+    """Return a verdict as one to three words, and its class."""
+    if not claim:
+        return ("no claim", "none")
+    if claim["outcome"] == DIFFERS:
+        is_more = claim["accuracy_split"] > claim["claimed"]
+        return ("exceeded", "up") if is_more else ("not reached", "down")
+    if claim["outcome"] in CHIPS:
+        return CHIPS[claim["outcome"]]
+    if (claim["verdict"] or "").startswith("not available"):
+        return ("not run", "none")
+    return ("other music", "other") if claim["claimed"] is not None else ("no claim", "none")
+
+
+def squares(name: str) -> list[tuple[str, str]]:
+    """Draw a protocol: four tracks by two artists, and which of their four segments are tested.
+
+    >>> squares("track_random")[0]
+    ('A', '····')
+    """
+    keeps = PROTOCOLS[name].keeps
+    tested = {
+        "segment": ("·■··", "··■·", "■···", "··■·"),
+        "track": ("····", "■■■■", "■■■■", "····"),
+    }.get(keeps, ("····", "····", "■■■■", "■■■■"))
+    return list(zip("AABB", tested, strict=True))
+
+
+def _letters(row: dict) -> set[str]:
+    return set(re.findall(r"[a-z]\d*", row["letters"] or ""))
+
+
+def _of(row: dict, protocol: str) -> bool:
+    return row["protocol"] == protocol
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
