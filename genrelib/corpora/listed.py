@@ -326,7 +326,7 @@ def _table(rows: pd.DataFrame, segments: dict[int, list[dict]], folder: Path) ->
             table[track] = {
                 "genre": row["genre"] or NO_GENRE,
                 "artist": row["artist"] or credits.unknown(f"line {line}"),
-                "title": row["title"],
+                "title": credits.plain(row["title"]),
                 "path": "" if reason else str(folder / row["md5"] / segment["file"]),
                 "duration_s": segment["duration_s"],
                 "exclude": reason,
