@@ -22,7 +22,7 @@ CLAIM += [
     f"{name}_{end}" for end in ("split", "artist") for name in ("n", "accuracy", "low", "high")
 ]
 CLAIM += ["n_unanswerable", "accuracy_answerable", "loss_before", "n_both", "loss", "loss_low"]
-CLAIM += ["loss_high", "loss_p", "loss_p_holm", "outcome", "verdict"]
+CLAIM += ["loss_high", "loss_p", "loss_p_holm", "gap", "gap_low", "gap_high", "outcome", "verdict"]
 
 WITHHELD = "withheld"
 
@@ -49,7 +49,8 @@ def claims(
     ``accuracy``, ``low`` and ``high``, over all tests; of the latter tests, ``n_unanswerable``,
     whose genre is not in the training data, and ``accuracy_answerable``, without them; of `lost`,
     on its ``n_both`` tracks, ``loss`` from the protocol ``loss_before``, with ``loss_low``,
-    ``loss_high``, ``loss_p`` and ``loss_p_holm``; ``outcome``, ``equivalent``, ``differs``, ``not
+    ``loss_high``, ``loss_p`` and ``loss_p_holm``; ``gap``, rerun less claim, with ``gap_low`` and
+    ``gap_high``, see :func:`margin`; ``outcome``, ``equivalent``, ``differs``, ``not
     known`` (see :func:`genrelib.inference.judged`), ``withheld`` or empty; and the ``verdict``.
     Accuracies are fractions.
     """
@@ -79,6 +80,7 @@ def claims(
         line |= {"loss_before": loss.get("before", ""), "n_both": loss.get("n_tracks", 0)}
         line["loss"] = loss.get("difference", np.nan)
         line |= {f"loss_{key}": loss.get(key, np.nan) for key in ("low", "high", "p", "p_holm")}
+        line |= dict(zip(("gap", "gap_low", "gap_high"), margin(line), strict=True))
         unrun = "" if name in set(scores["system"]) else "it was not run"
         reason = (reasons or {}).get(name, unrun)
         words = {"about": system.claim_about, "reason": reason}
@@ -110,7 +112,7 @@ def _on_the_claim(line, music, about, withheld):
         return "", f"the claim is about {about}, not this music"
     if np.isnan(line["accuracy_split"]):
         return "", "not rerun under the source's split"
-    gap, low, high = margin(line)
+    gap, low, high = line["gap"], line["gap_low"], line["gap_high"]
     seen = f"rerun less claim is {change(gap, low, high)}"
     if music == "part":
         seen += ", on a part of GTZAN with fewer tracks to learn from"

@@ -47,7 +47,8 @@ def quantities(tables):
                 columns = {(protocol, row["metric"]): "before"}
             elif protocol and {"system", "accuracy"} <= set(row):
                 columns = {(protocol, name): name for name in SCORES}
-            if table == "09_ladder" and protocol == STRICT:
+            whole = row.get("before") in (LENIENT, "size_matched")
+            if table == "09_ladder" and protocol == STRICT and whole:
                 columns |= {(LOSS, n): f"difference_{n}" for n in RANGE}
                 columns |= {(LOSS, "difference"): "difference"}
             for (under, name), column in columns.items():
@@ -66,6 +67,10 @@ def contradictions(tables) -> dict[tuple, set[str]]:
 def strange_intervals(page: str, tables) -> set[tuple[str, str]]:
     """Return the intervals that the page prints and no table holds, of whatever sign and unit."""
     known = set()
+    for row in tables.get("09_statements", pd.DataFrame()).to_dict("records"):
+        if row["low"] and row["claimed"]:  # printed less the claim
+            ends = (float(row[end]) - float(row["claimed"]) for end in RANGE)
+            known.add(_printed(*ends, 1, 2))
     for rows in tables.values():
         for low in (column for column in rows if "low" in column.split("_")):
             for pair in rows[[low, low.replace("low", "high")]].drop_duplicates().to_numpy():

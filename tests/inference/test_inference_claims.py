@@ -28,6 +28,7 @@ def claimed(value, n=None):
 
 def decided(case, **words):
     line = dict.fromkeys(CLAIM, np.nan) | {"split": "track_random"} | case
+    line |= dict(zip(("gap", "gap_low", "gap_high"), margin(line), strict=True))
     return verdict(line, **({"corpus": "gtzan"} | words))
 
 
