@@ -261,8 +261,22 @@ def test_genres_with_odd_names_come_back_as_they_were(workspace):
         },
         index=pd.Index(["01", "NA"], name="track_id"),
     )
-    where = {"system": "svm", "protocol": "track_random", "repeat": 0, "fold": 0, "key": ""}
-    predictions.write(path, table, None, {**where, "genres_trained": ["1960"]})
+    where = {
+        "system": "svm",
+        "protocol": "track_random",
+        "repeat": 0,
+        "fold": 0,
+        "key": "",
+        "seed": 0,
+    }
+    record = {
+        **where,
+        "fit_seconds": 1.0,
+        "genres": ["1960", "None"],
+        "genres_trained": ["1960"],
+        "curve": [],
+    }
+    predictions.write(path, table, None, record)
     rows, _ = predictions.read(workspace, ["svm"])
     assert rows["track_id"].tolist() == ["01", "NA"]
     assert rows["genre"].tolist() == ["1960", "None"]
