@@ -12,6 +12,7 @@ from ..base.files import Workspace
 from ..experiments import predictions
 from ..inference.claims import WITHHELD
 from ..inference.comparisons import DIFFERS, EQUIVALENT, NOT_KNOWN
+from ..inference.leakage import ALONE
 from ..inference.wording import points, title
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
@@ -198,6 +199,15 @@ class Facts:
             said.append(
                 f"{len(sure)} of {len(lost)} systems lose accuracy beyond chance when every tested "
                 "artist is new."
+            )
+        alone = [row for row in self.rows("09_controls") if row["tracks"] == ALONE]
+        also = [row["system"] for row in alone if (row["low"] or 0) > 0]
+        if also:
+            said.append(
+                f"Nothing can leak to the {max(row['n_tracks'] for row in alone)} tracks whose "
+                "artist has no other track. There too "
+                f"{_listed([title(name, SYSTEMS) for name in also])} "
+                f"lose{'s' if len(also) == 1 else ''}: that is not the artist."
             )
         ranking = self.rows("09_ranking")
         if ranking:
