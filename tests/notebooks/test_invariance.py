@@ -62,7 +62,7 @@ def _settled(content: bytes) -> bytes:
 
 def test_no_setting_of_the_machine_changes_a_byte(runs):
     here, there = runs[0]
-    assert {"index.html", "figures/01_counts.png", "tables/03_scores.csv"} <= set(here)
+    assert {"index.html", "figures/01_counts.svg", "tables/03_scores.csv"} <= set(here)
     assert set(here) == set(there)
     assert [name for name in here if _settled(here[name]) != _settled(there[name])] == []
 
