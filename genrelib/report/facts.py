@@ -203,11 +203,10 @@ class Facts:
         alone = [row for row in self.rows("09_controls") if row["tracks"] == ALONE]
         also = [row["system"] for row in alone if (row["low"] or 0) > 0]
         if also:
+            names, n_tracks = [title(n, SYSTEMS) for n in also], max(r["n_tracks"] for r in alone)
             said.append(
-                f"Nothing can leak to the {max(row['n_tracks'] for row in alone)} tracks whose "
-                "artist has no other track. There too "
-                f"{_listed([title(name, SYSTEMS) for name in also])} "
-                f"lose{'s' if len(also) == 1 else ''}: that is not the artist."
+                f"Not by the artist: on the {n_tracks} tracks whose artist has no other track, "
+                f"{_listed(names)} lose{'s' if len(also) == 1 else ''}, too."
             )
         ranking = self.rows("09_ranking")
         if ranking:
