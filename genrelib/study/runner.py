@@ -180,8 +180,8 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
         given["n_jobs"] = n_jobs
     try:
         papermill.execute_notebook(
-            str(path),
-            str(running),
+            _unformatted(path),
+            _unformatted(running),
             given,
             kernel_name="python3",
             cwd=str(workspace.root),
@@ -209,6 +209,11 @@ def execute(workspace: Workspace, path: Path, parameters: dict, *, n_jobs: int =
         nbformat.write(_settled(nbformat.read(running, as_version=4)), temporary)
     running.unlink()
     return time.perf_counter() - started
+
+
+def _unformatted(path: Path) -> str:
+    """Return a path for papermill, which formats paths with parameters: braces stay as they are."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _failure(output, error, workspace):

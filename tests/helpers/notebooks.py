@@ -44,6 +44,7 @@ def run_here(root: Path, name: str, **arguments) -> None:
 
 def _execute(source: str, target: str, parameters: dict, **_options) -> None:
     """Stand in for papermill: run the cells, and write the notebook with what they showed."""
+    source, target = source.format(), target.format()  # as papermill does
     notebook = nbformat.read(source, as_version=4)
     shell = InteractiveShell()
     for cell in notebook.cells:
