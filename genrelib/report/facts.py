@@ -12,7 +12,7 @@ from ..base.files import Workspace
 from ..experiments import predictions
 from ..inference.claims import WITHHELD
 from ..inference.comparisons import DIFFERS, EQUIVALENT, NOT_KNOWN
-from ..inference.leakage import ALONE
+from ..inference.leakage import ALONE, LENIENT, STRICT
 from ..inference.wording import points, title
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
@@ -21,7 +21,6 @@ from .tables import read_table, save_table
 KNOWN = yaml.safe_load((Path(__file__).parent / "assets" / "sources.yaml").read_text("utf-8"))
 """The ``sources`` of systems, and the ``literature``."""
 
-STRICT, LENIENT = "artist_grouped", "track_random"
 RUNGS = ("segment_random", LENIENT, STRICT)
 """Protocols of the ladder, the most lenient first."""
 

@@ -6,8 +6,6 @@
 import pandas as pd
 from helpers.page import LENIENT, LOSS, STRICT, contradictions, quantities, strange_intervals
 
-"""Tables of accuracies that do not name their protocol."""
-
 
 def one_loss(low="0.0944739", page_low="9.4") -> tuple[dict[str, pd.DataFrame], str]:
     """Return three tables and a page that show the loss of one system."""
