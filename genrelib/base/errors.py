@@ -60,6 +60,7 @@ LIMITS: dict[str, tuple[str, Callable[[object], bool]]] = {
     # with more folds a genre's few artists no longer fill them
     "n_folds": ("a whole number from 2 to 5", lambda v: _is_whole(v, 2, 5)),
     "n_repeats": ("a whole number, 1 or more", lambda v: _is_whole(v, 1)),
+    "n_seeds": ("a whole number, 1 or more", lambda v: _is_whole(v, 1)),
     "epoch_share": ("a number above 0, at most 1", lambda v: _is_above_0(v, 1)),
     "image_size": ("two whole numbers, of bands and frames, 16 or more", _is_size),
     "probed_tracks": ("a whole number, 1 or more", lambda v: _is_whole(v, 1)),

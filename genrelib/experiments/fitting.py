@@ -210,9 +210,8 @@ def tested(fit: Fit, corpus: Corpus, store: Store) -> pd.DataFrame:
         table = _predicted(fit, tracks, estimator, store, fit.fold.test)
         table = table.rename_axis("track_id").reset_index()
     fold = fit.fold
-    return table.assign(
-        system=fit.system, protocol=fold.protocol, repeat=fold.repeat, fold=fold.fold
-    )
+    where = {"protocol": fold.protocol, "repeat": fold.repeat, "fold": fold.fold}
+    return table.assign(system=fit.system, **where, seed=fit.recipe.seed)
 
 
 def architecture(fit: Fit) -> pd.DataFrame:

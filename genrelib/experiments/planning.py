@@ -28,6 +28,9 @@ from . import predictions, streaming
 KEPT = ("artist_grouped", 0)
 """Protocol and repeat whose fitted estimators are kept, to be asked again by later notebooks."""
 
+SEEDED = ("size_matched", "artist_grouped")
+"""Protocols under which networks are fitted with several seeds: the pair that tells the leakage."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -140,7 +143,8 @@ class Settings:
     """How a study fits its systems: the parameters that its fits share, within their limits.
 
     See :func:`genrelib.protocols.folds` and :class:`genrelib.systems.Recipe`; `decomposed` systems
-    also meet the protocols of :data:`genrelib.protocols.DECOMPOSITION`.
+    also meet the protocols of :data:`genrelib.protocols.DECOMPOSITION`. Networks are fitted with
+    `n_seeds` seeds on each fold of :data:`SEEDED` protocols.
     """
 
     n_folds: int
@@ -149,9 +153,10 @@ class Settings:
     epoch_share: float
     image_size: tuple[int, int]
     decomposed: Collection[str] = ()
+    n_seeds: int = 1
 
     def __post_init__(self):
-        numbers = ("n_folds", "n_repeats", "seed", "epoch_share", "image_size")
+        numbers = ("n_folds", "n_repeats", "n_seeds", "seed", "epoch_share", "image_size")
         check_limits(**{name: getattr(self, name) for name in numbers})
 
 
@@ -184,10 +189,11 @@ def plan(
         feature: _data_fingerprint(corpus, store, feature) for feature in systems.features_of(names)
     }
     return [
-        _fit_of(name, fold, corpus, store, workspace, settings, data)
+        _fit_of(name, fold, number, corpus, store, workspace, settings, data)
         for name in names
         for protocol in met[name]
         for fold in folds[protocol]
+        for number in range(_n_seeds(name, protocol, settings))
     ]
 
 
@@ -214,19 +220,25 @@ def _protocols_of(name: str, asked: list[str], decomposed: Collection[str]) -> l
     return list(dict.fromkeys([*asked, systems.system(name).split, *more]))
 
 
-def _fit_of(name, fold, corpus, store, workspace, settings, data) -> Fit:
-    stem = f"repeat{fold.repeat}_fold{fold.fold}"
+def _n_seeds(name: str, protocol: str, settings: Settings) -> int:
+    return settings.n_seeds if systems.system(name).validates and protocol in SEEDED else 1
+
+
+def _fit_of(name, fold, number, corpus, store, workspace, settings, data) -> Fit:
+    """Return a fit with the seed of a number; those of the first have no number in their names."""
+    numbered = (number,) if number else ()
+    stem = "_".join([f"repeat{fold.repeat}_fold{fold.fold}", *(f"seed{n}" for n in numbered)])
     folder = Path(name) / fold.protocol
     clip_s, row = store.configuration["clip_s"], systems.system(name)
     n_segments = protocols.n_segments(protocols.protocol(fold.protocol), clip_s)
-    is_kept = (fold.protocol, fold.repeat) == KEPT
+    is_kept = (fold.protocol, fold.repeat) == KEPT and not number
     fit = Fit(
         system=name,
         fold=fold,
         genres=corpus.genres,
         recipe=systems.recipe(
             n_classes=len(corpus.genres),
-            seed=derive(settings.seed, name, fold.protocol, fold.repeat, fold.fold),
+            seed=derive(settings.seed, name, fold.protocol, fold.repeat, fold.fold, *numbered),
             epoch_share=settings.epoch_share,
             image_size=tuple(settings.image_size),
             clip_s=clip_s / n_segments,

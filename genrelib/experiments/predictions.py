@@ -23,6 +23,9 @@ RECORD = {"key": str, "system": str, "protocol": str, "repeat": int, "fold": int
 RECORD |= {"genres": list, "genres_trained": list, "fit_seconds": (int, float), "curve": list}
 """What a record that counts holds, among other things, and of which type."""
 
+FIT = ["system", "protocol", "repeat", "fold", "seed"]
+"""What tells fits apart."""
+
 
 def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: dict) -> None:
     """Write the predictions of one fit; `record`, what was fitted, holds ``key``.
@@ -82,8 +85,8 @@ def remove_others(paths: Iterable[Path]) -> None:
 def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read what was predicted for the test parts, and the records of the fits.
 
-    Predictions have one row per test and fit: ``system, protocol, repeat, fold, track_id, genre,
-    predicted, p_<genre>...``; ``genre_trained``, whether the track's genre was in the training
+    Predictions have one row per test and fit: ``system, protocol, repeat, fold, seed, track_id,
+    genre, predicted, p_<genre>...``; ``genre_trained``, whether the track's genre was in the training
     data; and ``majority``, the vote of segments, empty for systems without.
 
     Raises
@@ -141,18 +144,17 @@ def _table(path, record):
         raise GenrelibError(f"{path} has not the columns {', '.join(wanted)}; delete it and run.")
     if "majority" not in table:
         table["majority"] = ""
-    where = {k: record[k] for k in ("system", "protocol", "repeat", "fold")}
+    where = {k: record[k] for k in FIT}
     return table.assign(**where, genre_trained=table["genre"].isin(record["genres_trained"]))
 
 
 def curves(records: pd.DataFrame) -> pd.DataFrame:
     """Lay out the learning curves of the networks, one row per fit and epoch.
 
-    Columns ``system, protocol, repeat, fold, epoch, train_loss, valid_loss`` (nats) and
+    Columns ``system, protocol, repeat, fold, seed, epoch, train_loss, valid_loss`` (nats) and
     ``valid_acc``, in ``[0, 1]``. Empty when no system trains by epochs.
     """
-    where = ["system", "protocol", "repeat", "fold"]
-    long = records[[*where, "curve"]].explode("curve").dropna(subset="curve")
+    long = records[[*FIT, "curve"]].explode("curve").dropna(subset="curve")
     names = ["epoch", "train_loss", "valid_loss", "valid_acc"]
     epochs = pd.DataFrame(long.pop("curve").tolist(), index=long.index, columns=names)
     return pd.concat([long.reset_index(drop=True), epochs.reset_index(drop=True)], axis=1)

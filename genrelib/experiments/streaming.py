@@ -148,8 +148,8 @@ def fit(
 ) -> BaseEstimator:
     """Fit an estimator of :mod:`genrelib.systems` as its own ``fit`` does, without all of `X`.
 
-    `X` has the shape ``(n_rows, n_bands, n_frames)``; `is_valid` marks the rows that choose the
-    epoch, for networks. The estimator is changed, and returned.
+    `X` has the shape ``(n_rows, n_bands, n_frames)``; `is_valid` marks the rows that end the
+    training, for networks. The estimator is changed, and returned.
 
     Raises :class:`GenrelibError` for features that are not finite, a mask that does not fit, and an
     estimator that needs more than :data:`MOST` bytes at once.

@@ -10,11 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-SMOOTHED = 5
-"""Epochs over which the validation loss is averaged, the last of them counting."""
-
-PATIENCE = 20
-"""Epochs without a lower smoothed validation loss, after which a network has converged."""
+from ..systems.training import PATIENCE, SMOOTHED
 
 EPOCHS = {"002_852f636f69ccd60c": 100}
 """Epochs that a source names: so many are enough, converged or not."""
@@ -29,19 +25,18 @@ N_GTZAN, LEAST_TRACKS = 1000, 0.5
 """Tracks of GTZAN, and the share of them below which a verdict is withheld."""
 
 CONVERGENCE = ["system", "protocol", "repeat", "fold", "seed", "n_train", "n_epochs", "cap"]
-CONVERGENCE += ["hit_cap", "kept"]
-CONVERGENCE += [f"{name}_{at}" for at in ("kept", "last") for name in ("train_loss", "valid_loss")]
-CONVERGENCE += ["lowest", "converged"]
+CONVERGENCE += ["hit_cap", "lowest"]
+CONVERGENCE += [f"{n}_{at}" for at in ("lowest", "last") for n in ("train_loss", "valid_loss")]
+CONVERGENCE += ["converged"]
 
 
 def convergence(records: pd.DataFrame) -> pd.DataFrame:
     """Say of each fit of a network how far its training went.
 
-    One row per fit: ``n_train`` examples; ``n_epochs`` run, of at most ``cap``, and ``hit_cap``;
-    the epoch ``kept`` (``epoch_kept`` of the record, else the first with the highest validation
-    accuracy), and training and validation loss (nats) at that and at the last epoch; the epoch with
-    the ``lowest`` smoothed validation loss; and ``converged``, whether it was at least 20 epochs
-    before the end. Empty without a network.
+    One row per fit: ``n_train`` examples; ``n_epochs`` run, of which the last is kept, of at most
+    ``cap``, and ``hit_cap``; the epoch with the ``lowest`` smoothed validation loss; training and
+    validation loss (nats) at that and at the last epoch; and ``converged``, whether the lowest was
+    at least :data:`.PATIENCE` epochs before the end. Empty without a network.
     """
     lines = []
     for record in records.to_dict("records"):
@@ -50,15 +45,12 @@ def convergence(records: pd.DataFrame) -> pd.DataFrame:
             continue
         losses = curve["valid_loss"].astype(float)
         smoothed = losses.rolling(SMOOTHED, min_periods=1).mean()
-        lowest = int(smoothed.idxmin()) + 1 if smoothed.notna().any() else np.nan
-        best = curve["valid_acc"].astype(float)
-        kept = int(best.idxmax()) + 1 if best.notna().any() else len(curve)
-        kept = record["epoch_kept"] if record.get("epoch_kept", 0) > 0 else kept
+        lowest = int(smoothed.idxmin()) + 1 if smoothed.notna().any() else len(curve)
         caps = [int(v) for k, v in record["recipe"].items() if k.endswith("max_epochs")]
         line = {"n_epochs": len(curve), "cap": max(caps), "hit_cap": len(curve) >= max(caps)}
-        line |= {"kept": kept, "lowest": lowest, "converged": len(curve) - lowest >= PATIENCE}
-        for at, place in (("kept", int(kept) - 1), ("last", -1)):
-            line |= {f"{n}_{at}": curve[n].iloc[place] for n in ("train_loss", "valid_loss")}
+        line |= {"lowest": lowest, "converged": len(curve) - lowest >= PATIENCE}
+        for at, row in (("lowest", curve.iloc[int(lowest) - 1]), ("last", curve.iloc[-1])):
+            line |= {f"{n}_{at}": row[n] for n in ("train_loss", "valid_loss")}
         lines.append({name: record.get(name, 0) for name in CONVERGENCE[:6]} | line)
     return pd.DataFrame(lines, columns=CONVERGENCE)
 

@@ -121,7 +121,7 @@ def _trained(fits: list[Fit], corpus: Corpus, store: Store, study: str, seed: in
 
 
 def _on_all(fit: Fit) -> Fit:
-    """Return the fit on every track; the validation part still chooses a network's epoch."""
+    """Return the fit on every track; the validation part still ends a network's training."""
     fold = fit.fold
     return replace(fit, model=None, fold=replace(fold, train=fold.train + fold.test, test=()))
 

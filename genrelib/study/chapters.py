@@ -172,7 +172,7 @@ class Chapter:
     def plan(self, names: list[str] | None = None) -> list[Fit]:
         """List the fits under the protocols of the study, or under those named."""
         given = self.study.parameters
-        numbers = ("n_folds", "n_repeats", "seed", "epoch_share", "image_size")
+        numbers = ("n_folds", "n_repeats", "n_seeds", "seed", "epoch_share", "image_size")
         decomposed = self.study.chosen("decomposed")
         settings = Settings(**{name: given[name] for name in numbers}, decomposed=decomposed)
         met = self.study.protocols if names is None else names

@@ -77,7 +77,7 @@ def _svm(_recipe):
 def perceptron(recipe, **module) -> GenreNet:
     """Build a fully connected network; no source states how it is trained."""
     module = {f"module__{name}": value for name, value in module.items()}
-    return network(recipe, Perceptron, epochs=100, lr=1e-3, batch_size=32, **module)
+    return network(recipe, Perceptron, lr=1e-3, batch_size=32, **module)
 
 
 def _nn(recipe):
@@ -147,8 +147,7 @@ ROWS = (
         feature="stack",
         build=_nn,
         claim=50.0,
-        chosen="Adam, learning rate 0.001, batches of 32, at most 100 epochs, the best on "
-        "validation.",
+        chosen="Adam, learning rate 0.001, batches of 32.",
         validates=True,
         **SOURCE_003,
     ),
@@ -158,8 +157,7 @@ ROWS = (
         notebook="03",
         feature="log_mel",
         build=_ann,
-        chosen="Layers of 256 and 64 on log-mel images; Adam, learning rate 0.001, batches of 32, "
-        "at most 100 epochs, the best on validation.",
+        chosen="Layers of 256 and 64 on log-mel images; Adam, learning rate 0.001, batches of 32.",
         size=image,
         validates=True,
         **SOURCE_004,
@@ -264,7 +262,7 @@ FMA_ROWS = (
         title="network with one hidden layer on FMA's features",
         build=_fma_mlp,
         chosen="All 518 values, standardised; 100 hidden units as stated; Adam, learning rate "
-        "0.001, batches of 32, at most 100 epochs, the best on validation.",
+        "0.001, batches of 32.",
         validates=True,
         **FMA_AUTHORS,
     ),

@@ -153,7 +153,7 @@ class SegmentVoting(ClassifierMixin, BaseEstimator):
         self.n_segments = n_segments
 
     def fit(self, X, y, is_valid):
-        """Fit on the segments of the training tracks; those of the others choose the epoch."""
+        """Fit on the segments of the training tracks; those of the others end the training."""
         X = check_features(X)
         self.shape_ = X.shape[1:]
         y, is_valid = (np.repeat(values, self.n_segments) for values in (y, is_valid))
@@ -197,7 +197,7 @@ def _pooled(segments):
 class ClassifierOnNetwork(ClassifierMixin, BaseEstimator):
     """A classical classifier on the output of a trained network's convolutions.
 
-    Both see the training rows only; the validation rows choose the network's epoch. Clones are
+    Both see the training rows only; the validation rows end the network's training. Clones are
     fitted; the network's module has a method ``features``, which gives flat vectors.
     """
 

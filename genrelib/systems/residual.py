@@ -150,7 +150,6 @@ def _resnet18(recipe):
     net = network(
         recipe,
         ResNet18,
-        epochs=30,
         lr=1e-3,
         batch_size=16,
         schedule="cosine",
@@ -171,7 +170,7 @@ ROWS = (
         chosen="He et al. (2016), dropout 0.5 before the last layer, log-mel pictures in the "
         "colours of magma at the study's image size (the source's is 418 x 627); rolled in time, "
         "masked, louder and softer, colours changed; Adam, learning rate 0.001 falling by a "
-        "cosine, batches of 16, at most 30 epochs, the best on validation.",
+        "cosine, batches of 16.",
         size=image,
         validates=True,
         **SOURCE_004,

@@ -104,7 +104,7 @@ class System:
     claim_about: str = "GTZAN"  # the music that it was measured on
     split: str = "track_random"  # the protocol nearest to the source's
     size: Callable[[Recipe], tuple[int | None, int | None]] = whole  # see Store.read
-    # whether the validation part picks the epoch: if so, fit takes is_valid; if not, the
+    # whether the validation part ends the training: if so, fit takes is_valid; if not, the
     # validation part joins the training part
     validates: bool = False
     is_listed: bool = True  # whether "all" systems of a study have it among them

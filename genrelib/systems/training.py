@@ -1,4 +1,4 @@
-"""Training of networks with seeds, validation by group and early stopping; and augmentation.
+"""Training of networks, with seeds, until the validation loss has settled; and augmentation.
 
 Augmentation modules change an example at random and leave its genre as it is. They act while
 training only; all draws come from torch's default generator on the input's device, which a fit
@@ -9,12 +9,22 @@ import numpy as np
 import torch
 from sklearn.pipeline import Pipeline
 from skorch import NeuralNetClassifier
-from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import Subset
 
 from ..base.errors import GenrelibError
+
+
+MOST_EPOCHS = 100
+"""Epochs after which training ends in any case; source 002 names as many."""
+
+SMOOTHED = 5
+"""Epochs over which the validation loss is averaged, the last of them counting."""
+
+PATIENCE = 20
+"""Epochs without a lower smoothed validation loss, after which a network has converged."""
 
 
 def device() -> tuple[str, str]:
@@ -30,17 +40,17 @@ def half_precision() -> bool:
 
 
 class GenreNet(NeuralNetClassifier):
-    """A torch module as a seeded scikit-learn classifier with early stopping.
+    """A torch module as a seeded scikit-learn classifier that is trained until it has converged.
 
-    Kept are the weights of the epoch with the highest validation accuracy, the first of equals, or
-    of the last epoch without a validation part. (The lowest validation loss comes epochs earlier,
-    as soon as a network grows too sure of itself.) The global random state of torch is left as it
-    was.
+    Training ends when the validation loss, averaged over :data:`SMOOTHED` epochs, has not been
+    lower for `patience` epochs, or after ``max_epochs``; always then with a `patience` of None, or
+    without a validation part. Kept are the weights at the end: no epoch is picked, since on some
+    dozens of validation tracks the best one is mostly luck. The global random state of torch is
+    left as it was.
 
     Labels are ``0 .. n_classes - 1``, of which some may be absent. `seed` is for initial weights,
-    dropout and the order of batches; `patience`, epochs without a better validation accuracy before
-    training stops; `schedule`, how the learning rate falls, None or "cosine"; for `mixed_precision`
-    see :func:`half_precision`.
+    dropout and the order of batches; `schedule`, how the learning rate falls, None or "cosine"; for
+    `mixed_precision` see :func:`half_precision`.
     """
 
     def __init__(
@@ -49,7 +59,7 @@ class GenreNet(NeuralNetClassifier):
         *,
         n_classes=10,
         seed=0,
-        patience=15,
+        patience=PATIENCE,
         schedule=None,
         mixed_precision=False,
         **kwargs,
@@ -80,22 +90,17 @@ class GenreNet(NeuralNetClassifier):
         if self.schedule == "cosine":
             cosine = LRScheduler(CosineAnnealingLR, T_max=self.max_epochs)
             callbacks.append(("schedule", cosine))
-        if hasattr(self, "is_valid_") and self.is_valid_.any():
+        if self.patience and hasattr(self, "is_valid_") and self.is_valid_.any():
             stopping = EarlyStopping(
-                "valid_acc",
-                lower_is_better=False,
-                patience=self.patience,
-                threshold=0,
-                load_best=True,
-                sink=_discard,
+                "smoothed_loss", patience=self.patience, threshold=0, sink=_discard
             )
-            callbacks.append(("early_stopping", stopping))
+            callbacks += [("smoothing", _Smoothing()), ("early_stopping", stopping)]
         return callbacks
 
     def fit(self, X, y, is_valid):
         """Train on the rows of `X`, finite, where `is_valid` is false; return `self`.
 
-        The other rows, perhaps none, choose the epoch. Labels `y` lie in ``0 .. n_classes - 1``.
+        The other rows, perhaps none, tell when it has converged. Labels `y` lie in ``0 .. n_classes - 1``.
         """
         X = np.ascontiguousarray(X, dtype=np.float32)
         y = np.asarray(y, dtype=np.int64)
@@ -179,7 +184,7 @@ class NetworkPipeline(Pipeline):
     """
 
     def fit(self, X, y, is_valid):
-        """Fit on the rows where `is_valid` is false, choose the epoch on the others."""
+        """Fit on the rows where `is_valid` is false, until the loss on the others has settled."""
         is_valid = np.asarray(is_valid, bool)
         transformers = Pipeline(self.steps[:-1]).fit(X[~is_valid], y[~is_valid])
         self.net_.fit(transformers.transform(X), y, is_valid)
@@ -191,18 +196,23 @@ class NetworkPipeline(Pipeline):
         return self.steps[-1][1]
 
 
+class _Smoothing(Callback):
+    """Notes the validation loss of the last epochs on average, which early stopping watches."""
+
+    def on_epoch_end(self, net, **_kwargs):
+        losses = net.history[-SMOOTHED:, "valid_loss"]
+        net.history.record("smoothed_loss", float(np.mean(losses)))
+
+
 def _discard(_message):
     """Discard early stopping's message; the learning curve holds the same."""
 
 
-def network(recipe, module: type, *, epochs: int, **kwargs) -> GenreNet:
-    """Build an untrained network; `epochs` are those of a full training, `kwargs` GenreNet's."""
+def network(recipe, module: type, **kwargs) -> GenreNet:
+    """Build an untrained network for at most a study's epochs; `kwargs` are GenreNet's."""
+    epochs = recipe.epochs(MOST_EPOCHS)
     return GenreNet(
-        module,
-        n_classes=recipe.n_classes,
-        seed=recipe.seed,
-        max_epochs=recipe.epochs(epochs),
-        **kwargs,
+        module, n_classes=recipe.n_classes, seed=recipe.seed, max_epochs=epochs, **kwargs
     )
 
 

@@ -97,7 +97,6 @@ def _vit(recipe):
     net = network(
         recipe,
         VisionTransformer,
-        epochs=50,
         optimizer=torch.optim.AdamW,
         lr=5e-4,
         batch_size=16,
@@ -115,8 +114,7 @@ ROWS = (
         feature="log_mel",
         build=_vit,
         chosen="Small: patches of 8 x 8, four layers of four heads; AdamW, learning rate 0.0005 "
-        "falling by a cosine, batches of 16, at most 50 epochs, the best on validation; augmented "
-        "as the residual network, but for colours.",
+        "falling by a cosine, batches of 16; augmented as the residual network, but for colours.",
         size=image,
         validates=True,
         **{**SOURCE_004, "claim_protocol": "proposed as future work"},

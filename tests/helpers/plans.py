@@ -5,6 +5,7 @@ from genrelib.experiments import planning as fits
 SETTINGS = {
     "n_folds": 2,
     "n_repeats": 1,
+    "n_seeds": 1,
     "seed": 0,
     "epoch_share": 0.02,
     "image_size": (16, 16),

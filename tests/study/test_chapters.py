@@ -13,6 +13,7 @@ NAMES = {
     "protocols": ["track_random", "artist_grouped"],
     "n_folds": 2,
     "n_repeats": 1,
+    "n_seeds": 1,
     "epoch_share": 0.02,
     "image_size": [16, 16],
     "decomposed": [],

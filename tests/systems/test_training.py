@@ -1,9 +1,11 @@
-"""Training of networks: seeds, the validation mask, early stopping, refusals."""
+"""Training of networks: seeds, the validation mask, when it ends, refusals."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers.builders import make_features
+from skorch.history import History
 from torch import nn
 
 from genrelib.base.errors import GenrelibError
@@ -40,7 +42,7 @@ def test_torchs_global_random_state_is_left_alone():
     assert torch.rand(1) == expected
 
 
-def test_validation_rows_choose_the_epoch_but_do_not_train():
+def test_validation_rows_do_not_train():
     """Other labels in the validation rows change losses, and no weight of any epoch."""
     swapped = np.where(MASK, 3 - Y, Y)
     one = net(patience=99).fit(X, Y, is_valid=MASK)
@@ -49,18 +51,47 @@ def test_validation_rows_choose_the_epoch_but_do_not_train():
     assert [r["valid_loss"] for r in one.curve] != [r["valid_loss"] for r in other.curve]
 
 
-def test_the_weights_kept_are_those_of_the_best_epoch():
+def test_the_weights_kept_are_those_of_the_last_epoch():
     fitted = net(max_epochs=30, lr=0.05, patience=5).fit(X, Y, is_valid=MASK)
-    best = max(fitted.curve, key=lambda row: row["valid_acc"])
-    assert best is not fitted.curve[-1]
-    assert (fitted.predict(X[MASK]) == Y[MASK]).mean() == best["valid_acc"]
+    last = fitted.curve[-1]
+    assert last["valid_loss"] > min(row["valid_loss"] for row in fitted.curve)
+    assert (fitted.predict(X[MASK]) == Y[MASK]).mean() == last["valid_acc"]
     picked = fitted.predict_proba(X[MASK])[np.arange(MASK.sum()), Y[MASK]]
-    assert -np.log(picked).mean() == pytest.approx(best["valid_loss"], rel=1e-4)
+    assert -np.log(picked).mean() == pytest.approx(last["valid_loss"], rel=1e-4)
 
 
-def test_training_stops_early():
-    fitted = net(max_epochs=200, lr=0.05, patience=3).fit(X, Y, is_valid=MASK)
-    assert len(fitted.curve) < 200
+def test_training_ends_when_the_smoothed_loss_has_not_fallen_for_as_long_as_the_patience():
+    losses = pd.Series(trained_until(patience=3)).rolling(training.SMOOTHED, min_periods=1).mean()
+    assert len(losses) == losses.argmin() + 1 + 3 < 200
+
+
+def test_one_lucky_epoch_does_not_prolong_training():
+    losses = [2.0, 1.5, 1.4, 1.4, 1.6, 1.8, 1.9, 1.3, 2.0, 2.0, 2.0, 2.0]
+    watched = GenreNet(Cnn2d, patience=3)
+    watched.is_valid_ = MASK
+    watched.initialize_callbacks().history_ = History()
+    callbacks = dict(watched.callbacks_)
+    callbacks["early_stopping"].on_train_begin(watched)
+    for number, loss in enumerate(losses, 1):
+        watched.history.new_epoch()
+        watched.history.record("epoch", number)
+        watched.history.record("valid_loss", loss)
+        callbacks["smoothing"].on_epoch_end(watched)
+        try:
+            callbacks["early_stopping"].on_epoch_end(watched)
+        except KeyboardInterrupt:
+            break
+    assert number == 6 + 3  # the mean is lowest at the sixth, the loss at the eighth
+
+
+def test_without_patience_all_epochs_are_run():
+    assert len(trained_until(patience=None, max_epochs=25)) == 25
+
+
+def trained_until(*, patience, max_epochs=200):
+    """Return the validation losses of a training that soon knows its examples by heart."""
+    fitted = net(max_epochs=max_epochs, lr=0.05, patience=patience).fit(X, Y, is_valid=MASK)
+    return [row["valid_loss"] for row in fitted.curve]
 
 
 def test_absent_labels_keep_their_column():
