@@ -86,8 +86,8 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
     """Read what was predicted for the test parts, and the records of the fits.
 
     Predictions have one row per test and fit: ``system, protocol, repeat, fold, seed, track_id,
-    genre, predicted, p_<genre>...``; ``genre_trained``, whether the track's genre was in the training
-    data; and ``majority``, the vote of segments, empty for systems without.
+    genre, predicted, p_<genre>...``; ``genre_trained``, whether the track's genre was in the
+    training data; and ``majority``, the vote of segments, empty for systems without.
 
     Raises
     ------

@@ -16,7 +16,6 @@ from torch.utils.data import Subset
 
 from ..base.errors import GenrelibError
 
-
 MOST_EPOCHS = 100
 """Epochs after which training ends in any case; source 002 names as many."""
 
