@@ -99,7 +99,8 @@ class GenreNet(NeuralNetClassifier):
     def fit(self, X, y, is_valid):
         """Train on the rows of `X`, finite, where `is_valid` is false; return `self`.
 
-        The other rows, perhaps none, tell when it has converged. Labels `y` lie in ``0 .. n_classes - 1``.
+        The other rows, perhaps none, tell when it has converged. Labels `y` lie in
+        ``0 .. n_classes - 1``.
         """
         X = np.ascontiguousarray(X, dtype=np.float32)
         y = np.asarray(y, dtype=np.int64)
