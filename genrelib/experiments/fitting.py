@@ -179,7 +179,9 @@ def _predicted_at_once(fit, tracks, estimator, store, ids) -> pd.DataFrame:
     genre = protocols.located(fit.protocol, ids, tracks)["genre"]
     table = predicted(estimator, X, genre, fit.genres)
     if hasattr(estimator, "majority"):
+        found = np.array(fit.genres)[estimator.classes_[estimator.segment_proba(X).argmax(axis=2)]]
         table.insert(2, "majority", np.array(fit.genres)[estimator.majority(X)])
+        table.insert(3, "right_segments", (found == genre.to_numpy()[:, None]).mean(axis=1))
     return table
 
 

@@ -7,6 +7,7 @@ written last, so that a CSV without it never counts.
 """
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +24,9 @@ RECORD = {"key": str, "system": str, "protocol": str, "repeat": int, "fold": int
 RECORD |= {"genres": list, "genres_trained": list, "fit_seconds": (int, float), "curve": list}
 """What a record that counts holds, among other things, and of which type."""
 
+VOTES = {"majority": "", "right_segments": math.nan}
+"""Columns of systems whose segments vote, with what stands for others."""
+
 FIT = ["system", "protocol", "repeat", "fold", "seed"]
 """What tells fits apart."""
 
@@ -31,8 +35,9 @@ def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: di
     """Write the predictions of one fit; `record`, what was fitted, holds ``key``.
 
     The CSV at `path` is of the test part; that of the validation part, where there is one, is
-    ``<stem>.valid.csv`` beside it. Tables have ``genre, predicted, p_<genre>...``, and ``majority``
-    where segments vote; probabilities in ``[0, 1]``, each row with sum 1.
+    ``<stem>.valid.csv`` beside it. Tables have ``genre, predicted, p_<genre>...``, probabilities in
+    ``[0, 1]``, each row with sum 1; and where segments vote ``majority`` and ``right_segments``,
+    the share of them that is right.
     """
     path.with_suffix(".json").unlink(missing_ok=True)  # the old one must not vouch for the new
     for part, table in ((path, test), (valid_path(path), valid)):
@@ -87,7 +92,8 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
 
     Predictions have one row per test and fit: ``system, protocol, repeat, fold, seed, track_id,
     genre, predicted, p_<genre>...``; ``genre_trained``, whether the track's genre was in the
-    training data; and ``majority``, the vote of segments, empty for systems without.
+    training data; and where segments vote ``majority``, else empty, and ``right_segments``, the
+    share of them that is right, else NaN.
 
     Raises
     ------
@@ -140,10 +146,11 @@ def _read(workspace, names, *, is_valid):
 def _table(path, record):
     table = pd.read_csv(path, dtype=TEXT, keep_default_na=False).map(unguarded)
     wanted = ["track_id", "genre", "predicted", *(f"p_{genre}" for genre in record["genres"])]
-    if [column for column in table if column != "majority"] != wanted:
+    if [column for column in table if column not in VOTES] != wanted:
         raise GenrelibError(f"{path} has not the columns {', '.join(wanted)}; delete it and run.")
-    if "majority" not in table:
-        table["majority"] = ""
+    for column, none in VOTES.items():
+        if column not in table:
+            table[column] = none
     where = {k: record[k] for k in FIT}
     return table.assign(**where, genre_trained=table["genre"].isin(record["genres_trained"]))
 

@@ -235,7 +235,8 @@ def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.Dat
     ``mdd``, the difference from the best other system of this
     table with the same tests that would be found 4 times in 5, as in
     :func:`genrelib.inference.comparisons`, NaN without one; ``accuracy_majority``, where segments
-    vote by heads (column ``majority``), else NaN; ``macro_f1``; ``n_answerable``, the tests whose
+    vote by heads (column ``majority``), and ``accuracy_segments``, of single ones (the mean of
+    ``right_segments``), else NaN; ``macro_f1``; ``n_answerable``, the tests whose
     genre was in the training data, without which no system can be right, and over these
     ``accuracy_answerable``, ``log_loss`` (nats), ``brier``, ``ece`` and ``ece_calibrated``, the ECE
     that a perfectly calibrated system would show with as many tests: ECE is never zero, and only
@@ -295,6 +296,7 @@ def _of_protocol(rows, groups, seed):
             **by_artist.named("accuracy_by_artist", "by_artist_low", "by_artist_high"),
             "mdd": minimum_detectable_difference(right[system] - best) if best else np.nan,
             "accuracy_majority": _majority(part),
+            "accuracy_segments": part.get("right_segments", pd.Series(dtype=float)).mean(),
             "n_answerable": len(part[counts].drop_duplicates(TEST)),
             "accuracy_answerable": is_right(part)[counts].mean() if counts.any() else np.nan,
         }

@@ -101,8 +101,11 @@ def test_without_an_answerable_test_there_are_no_losses():
 
 
 def test_the_majority_is_scored_where_segments_vote():
-    rows = predictions().assign(majority="")
-    assert np.isnan(scores(rows, GROUPS, seed=0).iloc[0]["accuracy_majority"])
+    rows = predictions().assign(majority="", right_segments=np.nan)
+    voted = ["accuracy_majority", "accuracy_segments"]
+    assert scores(rows, GROUPS, seed=0).iloc[0][voted].isna().all()
+    rows["right_segments"] = np.linspace(0, 1, 48)
+    assert scores(rows, GROUPS, seed=0).iloc[0]["accuracy_segments"] == pytest.approx(0.5)
     rows["majority"] = np.where(np.arange(48) % 4 == 0, "none of them", rows["genre"])
     assert scores(rows, GROUPS, seed=0).iloc[0]["accuracy_majority"] == 0.75
 
