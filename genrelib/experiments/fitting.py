@@ -125,7 +125,9 @@ def _fit(plan: tuple[Path, str], number: int, store_path: Path) -> None:
         started = time.perf_counter()
         estimator = _trained(fit, tracks, store)
         seconds = time.perf_counter() - started
+        learnt = _predicted(fit, tracks, estimator, store, fit.fold.train)
         record = _record(fit, tracks, estimator, seconds)
+        record["accuracy_train"] = float((learnt["predicted"] == learnt["genre"]).mean())
         valid = _validated(fit, tracks, estimator, store)
         test = _predicted(fit, tracks, estimator, store, fit.fold.test)
     if fit.model is not None:

@@ -23,7 +23,8 @@ from .comparisons import (
     judged,
     paired_accuracies,
 )
-from .intervals import DIFFERENCE
+from .fidelity import convergence
+from .intervals import DIFFERENCE, MATTERS
 from .leakage import STRICT
 from .scores import bootstrap_of, checked, is_right, tracks_of
 from .wording import change, percent, title
@@ -46,7 +47,7 @@ def statements(
     groups: pd.Series,
     scores: pd.DataFrame,
     claims: pd.DataFrame,
-    trained: pd.DataFrame,
+    records: pd.DataFrame,
     *,
     corpus: str,
     withheld: Mapping[str, str],
@@ -54,15 +55,15 @@ def statements(
 ) -> pd.DataFrame:
     """Put every statement of the sources beside its rerun.
 
-    `scores`, `claims`, `trained` and `withheld` are from the functions :func:`scores`,
-    :func:`claims`, :func:`convergence` and :func:`withheld`. One row per statement and, for an
+    `scores`, `claims` and `withheld` are from the functions of these names, `records` those of the
+    fits. One row per statement and, for an
     accuracy, system: the quoted ``statement``; its number ``claimed`` and that of the ``rerun``
     with its interval (accuracies as fractions, losses in nats, orders as the difference of the
     first two systems); ``outcome``, that of the claim, or ``as stated``, ``contrary``,
     ``equivalent``, ``not known`` or ``withheld``, empty where the music of `corpus` decides
     nothing; and the ``verdict``.
     """
-    tables = _Tables(predictions, groups, scores, claims, trained, corpus, withheld, seed)
+    tables = _Tables(predictions, groups, scores, claims, records, corpus, withheld, seed)
     lines = []
     for row in read().to_dict("records"):
         names = row["systems"].split()
@@ -77,8 +78,8 @@ def statements(
 class _Tables:
     """The tables that statements are judged by."""
 
-    def __init__(self, predictions, groups, scores, claims, trained, corpus, withheld, seed):
-        self.rows, self.groups, self.trained = predictions, groups, trained
+    def __init__(self, predictions, groups, scores, claims, records, corpus, withheld, seed):
+        self.rows, self.groups, self.records = predictions, groups, records
         self.scores = scores.set_index(["system", "protocol"])
         self.claims = claims.set_index("system")
         self.withheld, self.seed = withheld, seed
@@ -150,7 +151,7 @@ class _Tables:
         return self._fair(names, _direction(*numbers), words + change(*numbers), numbers)
 
     def _overfitting(self, _row, names):
-        fits = self.trained[self.trained["system"].isin(names)]
+        fits = convergence(self.records[self.records["system"].isin(names)])
         gap = (fits["valid_loss_last"] - fits["train_loss_last"]).dropna()
         if gap.empty:
             return _said("", "not rerun: no losses of training and validation")
@@ -160,6 +161,16 @@ class _Tables:
         )
         outcome = AS_STATED if (gap > 0).all() else CONTRARY if (gap < 0).all() else NOT_KNOWN
         return _said(outcome, words) | {"rerun": gap.median()}
+
+    def _training(self, row, names):
+        fits = self.records[self.records["system"] == names[0]]
+        fits = fits[fits["protocol"] == SYSTEMS[names[0]].split]
+        if "accuracy_train" not in fits or fits["accuracy_train"].isna().all():
+            return _said("", "not rerun: these fits did not note what they learnt by heart")
+        found = fits["accuracy_train"].mean()
+        gap = found - float(row["claimed"]) / 100
+        words = f"on the tracks that it learnt from it is right in {percent(found)}"
+        return _said(EQUIVALENT if abs(gap) < MATTERS else DIFFERS, words) | {"rerun": found}
 
     def _copy(self, _row, names):
         """Say how often the copy and its original end up on two sides, and what it can add."""

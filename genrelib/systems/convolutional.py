@@ -18,6 +18,7 @@ from .estimators import (
     scaled_network,
 )
 from .row import System, as_image, checked, image, pool_size, pooled
+from .training import SpectrogramAugmentation
 
 SOURCE_000 = {
     "source": "000_f52347def77879f5",
@@ -242,8 +243,10 @@ def _gmm(recipe):
 class StackCnn(nn.Module):
     """Two convolutions of 5 x 5 and 16 channels, then one fully connected layer."""
 
-    def __init__(self, input_shape, n_classes, *, dropout=0.5):
+    def __init__(self, input_shape, n_classes, *, dropout=0.5, augment=False):
         super().__init__()
+        # bands are standardised: a mask's mean is 0, and a level has no meaning
+        self.augmentation = SpectrogramAugmentation(level=0.0) if augment else nn.Identity()
         blocks, shape = _blocks(
             nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, checked(input_shape), kernel=(5, 5)
         )
@@ -253,6 +256,7 @@ class StackCnn(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Map standardised stacks to the flat output of the convolutions, ``(batch, n_out)``."""
+        x = self.augmentation(x)
         x = self.convolutions(as_image(x))  # (batch, 16, n_rows // 16, n_frames // 16) or more
         return x.flatten(1)
 
@@ -336,6 +340,15 @@ _ON_THE_STACK = (
             ("svm", "support vectors", _svm),
             ("gmm", "Gaussian mixtures", _gmm),
         )
+    ),
+    System(
+        name="cnn_stack_augmented",
+        title="CNN on the stack, augmented",
+        build=partial(_stack_net, module=StackCnn, module__augment=True),
+        chosen="cnn_stack on stacks that begin at a random frame, with bands of rows and frames "
+        "masked (Park et al. 2019).",
+        **ON_STACK,
+        **SUGGESTED_BY_003,
     ),
     System(
         name="cnn_3d",
