@@ -31,6 +31,7 @@ def load_gtzan_fma(
     *,
     gtzan: str = "gtzan",
     fma: str = "fma_medium",
+    whole: str = "",
     source: str | Path | None = None,
     n_jobs: int = 1,
 ):
@@ -38,16 +39,22 @@ def load_gtzan_fma(
 
     With FMA-medium these are blues, classical, country, hip-hop, jazz, pop and rock; FMA-small has
     the last and hip-hop and pop only. Tracks of other genres are excluded, with the reason. `gtzan`
-    and `fma` name the editions; `source` is GTZAN's, see :func:`.gtzan.load_gtzan`.
+    and `fma` name the editions; `whole`, "gtzan" or "fma", a collection all of whose genres are
+    kept; `source` is GTZAN's, see :func:`.gtzan.load_gtzan`.
     """
-    for kind, name, known in (("edition of GTZAN", gtzan, _GTZAN), ("edition of FMA", fma, _FMA)):
+    collections = {"": "", "gtzan": "", "fma": ""}
+    for kind, name, known in (
+        ("edition of GTZAN", gtzan, _GTZAN),
+        ("edition of FMA", fma, _FMA),
+        ("collection to keep whole", whole, collections),
+    ):
         if name not in known:
             raise unknown(kind, name, known)
     parts = {
         "gtzan": Loaded(*_GTZAN[gtzan](data, source=source, n_jobs=n_jobs)),
         "fma": Loaded(*_FMA[fma](data, n_jobs=n_jobs)),
     }
-    return join(parts, genre_map())
+    return join(parts, genre_map(), whole=whole)
 
 
 def genre_map() -> pd.DataFrame:
@@ -56,24 +63,27 @@ def genre_map() -> pd.DataFrame:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
-def join(parts: Mapping[str, Loaded], genres: pd.DataFrame) -> Loaded:
+def join(parts: Mapping[str, Loaded], genres: pd.DataFrame, *, whole: str = "") -> Loaded:
     """Make one corpus of several collections of audio, by the map of :func:`genre_map`.
 
-    Only genres are kept of which each collection has a usable track; tracks of others are excluded,
-    with the reason, under their own genre. Tracks of equal artists, by
-    :func:`.credits.spelling_key`, and of equal bytes are one group, whichever collections they are
-    of.
+    Only genres are kept of which each collection has a usable track, and all those of the `whole`
+    one, if any; tracks of others are excluded, with the reason, under their own genre. Tracks of
+    equal artists, by :func:`.credits.spelling_key`, and of equal bytes are one group, whichever
+    collections they are of.
 
     Raises :class:`GenrelibError` when a genre is not in the map, fewer than two are shared, or a
     name holds a colon.
     """
-    tables = {name: _renamed(name, part, genres) for name, part in parts.items()}
+    tables = {
+        name: _renamed(name, part, genres, is_whole=name == whole) for name, part in parts.items()
+    }
     shared = set.intersection(*(_usable_genres(table) for table in tables.values()))
     if len(shared) < 2:
         raise GenrelibError(
             f"{' and '.join(parts)} share {len(shared)} genres {sorted(shared)} by the map, at "
             "least 2 are needed; take a larger edition, or correct the map."
         )
+    shared |= _usable_genres(tables[whole]) if whole else set()
     left_out = []
     for name, table in tables.items():
         alone = (table["exclude"] == "") & ~table["genre"].isin(shared)
@@ -107,7 +117,7 @@ def collections(track_ids: Iterable[str]) -> pd.Series:
     return pd.Series(names, pd.Index(ids, name="track_id", dtype=object), dtype=object)
 
 
-def _renamed(name: str, part: Loaded, genres: pd.DataFrame) -> pd.DataFrame:
+def _renamed(name: str, part: Loaded, genres: pd.DataFrame, *, is_whole: bool) -> pd.DataFrame:
     """Return a collection's tracks under their ids and genres in the joined corpus."""
     if ":" in name:
         raise GenrelibError(f"the collection {name!r} has a colon in its name; take another.")
@@ -121,6 +131,7 @@ def _renamed(name: str, part: Loaded, genres: pd.DataFrame) -> pd.DataFrame:
             f"{', '.join(known.index)}. Add a row for each, with its common name or a reason."
         )
     common = table["genre"].map(known["joined"]).fillna("")
+    common = common.where(common != "", table["genre"]) if is_whole else common
     alone = usable & (common == "")
     table.loc[alone, "exclude"] = table.loc[alone, "genre"].map(known["reason"])
     table["genre"] = common.where(common != "", table["genre"])

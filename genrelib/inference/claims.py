@@ -101,14 +101,16 @@ def verdict(
     """
     if reason:
         return "", f"not available here: {reason}"
-    outcome, words = _on_the_claim(line, CORPORA[corpus].of_gtzan or "other", about, withheld)
+    music = "joined" if corpus == "gtzan_fma" else CORPORA[corpus].of_gtzan or "other"
+    outcome, words = _on_the_claim(line, music, about, withheld)
     return outcome, f"{words}; {_on_the_loss(line)}"
 
 
 def _on_the_claim(line, music, about, withheld):
     if np.isnan(line["claimed"]):
         return "", "no figure is claimed"
-    if music == "other":
+    is_joined = (music, about) == ("joined", "GTZAN and FMA")
+    if music == "other" or (music == "joined" and not is_joined):
         return "", f"the claim is about {about}, not this music"
     if np.isnan(line["accuracy_split"]):
         return "", "not rerun under the source's split"
@@ -116,7 +118,7 @@ def _on_the_claim(line, music, about, withheld):
     seen = f"rerun less claim is {change(gap, low, high)}"
     if music == "part":
         seen += ", on a part of GTZAN with fewer tracks to learn from"
-    if about != "GTZAN":
+    if about != "GTZAN" and not is_joined:
         return "", f"the claim is about {about}; on GTZAN {seen}, which decides nothing"
     if np.isnan(line["claim_n"]):
         seen += " (the source does not state its number of tests)"

@@ -60,6 +60,14 @@ def test_what_is_left_out_is_listed_with_its_reason(loaded):
     assert "joined over blues, rock; 24 tracks of old, 24 tracks of new." in notes
 
 
+def test_a_whole_collection_keeps_all_of_its_genres():
+    table = joined.join(parts(), MAP, whole="old").tracks
+    usable = table[table["exclude"] == ""]
+    assert set(usable["genre"]) == {"blues", "metal", "rock"}
+    assert set(joined.collections(usable.index[usable["genre"] == "metal"])) == {"old"}
+    assert set(table.loc[table["exclude"] != "", "genre"]) == {"Folk", "jazz"}
+
+
 def test_tracks_excluded_before_keep_their_reason():
     old = make_tracks(genres=("blues", "metal", "rock"))
     old.loc[["blues.00000", "metal.00000"], "exclude"] = "broken"
@@ -166,6 +174,8 @@ def test_unknown_editions_are_refused(tmp_path):
         joined.load_gtzan_fma(tmp_path, fma="fma_huge")
     with pytest.raises(GenrelibError, match="unknown edition of GTZAN 'gtzan_maxi'; known: gtzan"):
         joined.load_gtzan_fma(tmp_path, gtzan="gtzan_maxi")
+    with pytest.raises(GenrelibError, match="unknown collection to keep whole 'msd'; known: "):
+        joined.load_gtzan_fma(tmp_path, whole="msd")
 
 
 def test_the_map_names_every_genre_that_fma_may_have():

@@ -49,6 +49,12 @@ def decided(case, **words):
             f"the claim is about GTZAN and FMA, not this music; {LOSES}",
         ),
         (
+            claimed(0.5) | RERUN | LOSS,
+            {"corpus": "gtzan_fma", "about": "GTZAN and FMA"},
+            f"the claim is exceeded: rerun less claim is +20.0 points [+15.0, +25.0]{UNSTATED}; "
+            f"{LOSES}",
+        ),
+        (
             claimed(0.9) | RERUN | LOSS,
             {"about": "GTZAN and FMA"},
             "the claim is about GTZAN and FMA; on GTZAN rerun less claim is -20.0 points "
