@@ -16,6 +16,7 @@ from .music import (
     show_feature,
 )
 from .results import (
+    ablation,
     accuracies,
     cause_drops,
     confusions,

@@ -266,6 +266,22 @@ def controls(table: pd.DataFrame) -> Figure | None:
     return fig
 
 
+def ablation(table: pd.DataFrame) -> Figure | None:
+    """Draw what variants of a system gain or lose against the first, with intervals over groups.
+
+    `table` is that of :func:`genrelib.study.ablation.ablation`.
+    """
+    rows = table[table["difference"].notna()].sort_values("difference", ascending=False)
+    if rows.empty:
+        return None
+    fig, ax = plt.subplots(figsize=(7, 0.3 * len(rows) + 1))
+    intervals(ax, np.arange(len(rows)), *rows[["difference", "low", "high"]].to_numpy(float).T)
+    ax.axvline(0, color="0.5", linewidth=1)
+    ax.set_yticks(range(len(rows)), rows["variant"])
+    ax.set_xlabel(f"accuracy less that of {table['variant'].iloc[0]} [points], {OVER_ARTISTS}")
+    return fig
+
+
 def cross_collection(table: pd.DataFrame, n_genres: int) -> Figure | None:
     """Draw accuracy with and without the tested collection among the training data.
 

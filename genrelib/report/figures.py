@@ -103,6 +103,7 @@ DRAWN: dict[str, Callable[[pd.DataFrame, Workspace], Figure | None]] = {
     "causes": _plain(plots.cause_drops),
     "ladder": lambda table, workspace: plots.ladder(table, read_table(workspace, "09_leakage")),
     "controls": _plain(plots.controls),
+    "ablation": _plain(plots.ablation),
     "cross_collection": _with_chance(plots.cross_collection),
     "ranking": _with_chance(plots.ranking),
     "costs": _plain(plots.costs),

@@ -6,33 +6,45 @@ system would that never had the others.
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from IPython.display import Markdown
 
+from .. import plots
 from ..base.parallel import one_thread
 from ..base.seeds import rng
 from ..corpora import Corpus
 from ..inference.comparisons import holm
 from ..inference.intervals import DIFFERENCE, ClusterBootstrap
-from ..plots import look
 from ..protocols import Fold
 from ..store import Store
-from ..systems.best import STATISTICS, WORDS, BalancedRidge, MelViews
+from ..systems.best import STATISTICS, BalancedRidge, MelViews
+from .chapters import Study
 
-WORD_NAMES = tuple(f"words of {w} frames, {r} removed" for _, w, r in WORDS)
-VIEWS = (*STATISTICS, "level and MFCC", *WORD_NAMES)
+VIEWS = (*STATISTICS, "level and MFCC")
 """Names of the views, in the order of :class:`.MelViews`."""
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "all views": VIEWS,
     **{f"without {view}": tuple(v for v in VIEWS if v != view) for view in VIEWS},
-    "without words": (*STATISTICS, "level and MFCC"),
-    "words alone": WORD_NAMES,
-    "level and MFCC alone": ("level and MFCC",),
+    **{f"{view} alone": (view,) for view in VIEWS},
 }
 """Views that each variant has; the first is what the others are compared with."""
+
+
+SYSTEM = "best_statistics"
+
+
+def shown(study: Study, *, caption: str) -> pd.DataFrame | Markdown:
+    """Save and return the :func:`ablation` of a study that runs the system; else say so."""
+    if SYSTEM not in study.chosen() or "artist_grouped" not in study.protocols:
+        return Markdown(f"Not shown: this study does not run `{SYSTEM}` with artists kept apart.")
+    chapter = study.chapter("07", [SYSTEM])
+    folds = [fit.fold for fit in chapter.plan(["artist_grouped"])]
+    folds = [fold for fold in folds if fold.protocol == "artist_grouped"]
+    table = ablation(chapter.corpus, chapter.features, folds, seed=study.seed)
+    study.figure("07_ablation", plots.ablation(table), table, caption=caption)
+    return table
 
 
 def ablation(corpus: Corpus, features: Store, folds: Sequence[Fold], *, seed: int) -> pd.DataFrame:
@@ -41,7 +53,7 @@ def ablation(corpus: Corpus, features: Store, folds: Sequence[Fold], *, seed: in
     A row per variant: ``n`` tracks, ``accuracy``, then the ``difference`` from all views with its
     95 % interval over groups, ``low`` and ``high``, its ``p``, and ``p_holm`` over the variants.
     """
-    right = pd.concat([_right(corpus, features, fold, seed) for fold in folds])
+    right = pd.concat([_right(corpus, features, fold) for fold in folds])
     bootstrap = ClusterBootstrap(
         corpus.usable.loc[right.index, "group"].to_numpy(), rng(seed, "ablation")
     )
@@ -55,12 +67,12 @@ def ablation(corpus: Corpus, features: Store, folds: Sequence[Fold], *, seed: in
     return table.assign(p_holm=holm(table["p"]))
 
 
-def _right(corpus, features, fold, seed) -> pd.DataFrame:
+def _right(corpus, features, fold) -> pd.DataFrame:
     """Tell for each test track, and variant, whether it is recognised: 1.0 or 0.0."""
     ids = [*fold.train, *fold.valid]
     genre = corpus.usable["genre"]
     with one_thread():
-        views = MelViews(seed=seed).fit(features.read("log_mel", ids))
+        views = MelViews().fit(features.read("log_mel", ids))
         X, tested = (views.transform(features.read("log_mel", i)) for i in (ids, fold.test))
         of_view = np.repeat(VIEWS, [len(mean) for mean in views.mean_])
         found = {}
@@ -70,14 +82,3 @@ def _right(corpus, features, fold, seed) -> pd.DataFrame:
             predicted = ridge.predict(scale * tested[:, columns])
             found[name] = (predicted == genre[list(fold.test)]).to_numpy(float)
     return pd.DataFrame(found, index=list(fold.test))
-
-
-def figure(table: pd.DataFrame) -> Figure:
-    """Draw what each variant of :func:`ablation` gains or loses, with intervals over groups."""
-    rows = table[table["difference"].notna()].sort_values("difference", ascending=False)
-    fig, ax = plt.subplots(figsize=(8, 0.3 * len(rows) + 1), layout="constrained")
-    look.intervals(ax, np.arange(len(rows)), rows["difference"], rows["low"], rows["high"])
-    ax.axvline(0, color="0.5", linestyle=":")
-    look.name_lines(ax, rows["variant"])
-    ax.set(xlabel="accuracy against all views (points)")
-    return fig
