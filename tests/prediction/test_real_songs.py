@@ -68,7 +68,8 @@ def test_levels_made_of_audio_are_the_packs(gtzan):
     assert np.mean(np.array(gaps) > 0) < 2e-5
 
 
-def test_songs_by_unknown_artists_are_named_as_often_as_the_study_states(gtzan, learnt):
+def test_songs_by_unknown_artists_are_named_as_often_as_by_the_study_itself(gtzan, learnt):
+    """The interval is that of all tracks; these are few, and the study is right on more of them."""
     study, paths = gtzan
     heard = []
     for model, tested in learnt:
@@ -82,10 +83,18 @@ def test_songs_by_unknown_artists_are_named_as_often_as_the_study_states(gtzan, 
     stated = pd.read_csv(ROOT / "reports" / "gtzan_mel_dev" / "tables" / "09_scores.csv")
     asked = "system == 'best_statistics' and protocol == 'artist_grouped'"
     (row,) = stated.query(asked).to_dict("records")
+    folder = ROOT / "reports/gtzan_mel_dev/predictions/best_statistics/artist_grouped"
+    known = pd.concat(pd.read_csv(path) for path in sorted(folder.glob("repeat0_fold[0-9].csv")))
+    known = known[known["track_id"].isin(paths.index)]
+    expected = (known["genre"] == known["predicted"]).mean()
     print(f"\n{len(table)} songs: right {table['right'].mean():.3f}, unknown", end=" ")
-    print(f"{table['unknown'].mean():.3f}; the study: {row['low']:.3f} to {row['high']:.3f}")
-    assert len(table) >= 40
-    assert row["low"] <= table["right"].mean() <= row["high"]
+    print(
+        f"{table['unknown'].mean():.3f}; the study: {expected:.3f} on these, "
+        f"{row['low']:.3f} to {row['high']:.3f} on all"
+    )
+    assert len(table) == len(known) >= 40
+    assert table["right"].mean() == pytest.approx(expected, abs=0.02)
+    assert table["right"].mean() >= row["low"]
     assert table["unknown"].mean() <= 0.15
 
 
