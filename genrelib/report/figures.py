@@ -22,6 +22,7 @@ from ..base.files import Workspace, replacing, write_text
 from ..inference.wording import title
 from ..protocols import GROWTH, PROTOCOLS
 from ..systems import SYSTEMS
+from .hovering import name_marks, with_titles
 from .tables import read_table, save_table
 
 INK = {"#262626": "#ecebf1", "#333333": "#dddddd", "#4d4d4d": "#c9c9d2", "#666666": "#b5b5c0"}
@@ -34,7 +35,8 @@ _THEME = "".join(
     for part in ("fill", "stroke")
 )
 _STYLE = (
-    f"<style>@media (prefers-color-scheme: dark){{text{{fill:#ecebf1}}{_THEME}}}"
+    "<style>@media (prefers-color-scheme: dark)"
+    f"{{:root{{background:#15151b}}text{{fill:#ecebf1}}{_THEME}}}"
     "text{font-family:system-ui,'DejaVu Sans',sans-serif}</style>"
 )
 
@@ -156,6 +158,7 @@ def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = No
             drawn = DRAWN[name.partition("_")[2]](read_table(workspace, name), workspace)
         if drawn is None:
             return
+        words = name_marks(drawn)
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         with replacing(path) as temporary:
             drawn.savefig(temporary, metadata={**nothing, "Description": caption})
@@ -166,7 +169,7 @@ def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = No
     )
     text = re.sub(r"[ \t]+\n", "\n", text)
     text = re.sub(r"(<svg[^>]*>)", rf"\1\n{_STYLE}", text, count=1)
-    write_text(path, text)
+    write_text(path, with_titles(text, words))
 
 
 def shown_figures(workspace: Workspace) -> dict[str, dict]:
