@@ -29,6 +29,7 @@ from torch import nn
 from ..base.codetrace import versions
 from ..base.files import Workspace, digest, replacing, write_text
 from ..base.seeds import rng
+from ..corpora.tracks import quiet
 from ..features import audio
 from ..inference.wording import title
 from ..protocols import PROTOCOLS
@@ -339,7 +340,9 @@ def _listen(workspace: Workspace) -> list[dict]:
     track = next(iter(sorted((workspace.report / "audio" / "genres").glob("*.mp3"))), None)
     if track is None:
         return []
-    y, folder = audio.read(track), workspace.report / "audio" / "changed"
+    with quiet():
+        y = audio.read(track)
+    folder = workspace.report / "audio" / "changed"
     found = [{"title": "As it is", "text": "", "path": f"audio/genres/{track.name}"}]
     for name in HEARD:
         row = INTERVENTIONS[name]
