@@ -25,7 +25,7 @@ from ..systems import SYSTEMS
 from .hovering import name_marks, with_titles
 from .tables import read_table, save_table
 
-INK = {"#262626": "#ecebf1", "#333333": "#dddddd", "#4d4d4d": "#c9c9d2", "#666666": "#b5b5c0"}
+INK = {"#262626": "#ecebf1", "#333333": "#dddddd", "#4c4c4c": "#c9c9d2", "#666666": "#b5b5c0"}
 INK |= {"#000000": "#ecebf1", "#808080": "#9a9aa6", "#cccccc": "#454452", "#ffffff": "#15151b"}
 """Greys of the figures, and what they become in the dark theme."""
 
@@ -137,10 +137,14 @@ def save_figure(
         fig.savefig(temporary, metadata={"Software": None, "Description": caption})
 
 
-def redraw(workspace: Workspace) -> None:
-    """Draw every SVG of a study again, from its table; one that lacks another's table stays."""
+def redraw(workspace: Workspace, *, but: tuple[str, ...] = ()) -> None:
+    """Draw the SVGs of a study again, each from its table, but those whose names begin so.
+
+    One that lacks another's table stays.
+    """
     for path in sorted(workspace.figures.glob("*.svg")):
-        _draw(workspace, path.stem, shown(path)["caption"])
+        if not path.stem.startswith(but):
+            _draw(workspace, path.stem, shown(path)["caption"])
 
 
 def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = None) -> None:

@@ -100,9 +100,10 @@ def publish(name: str, *, analyse: bool = False) -> Path:
         )
     with locked(workspace.data / name):
         runs = report.read_run(workspace).get("notebooks", {})
-        if analyse and workspace.predictions.is_dir():
+        analyse = analyse and workspace.predictions.is_dir()
+        if analyse:
             _analyse(workspace, parameters, runs)
-        report.redraw(workspace)
+        report.redraw(workspace, but=("09_",) if analyse else ())
         paths = source_notebooks(workspace) if runs else []  # a published report has no state
         return _publish(workspace, parameters, paths, runs, None)
 
