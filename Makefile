@@ -1,5 +1,7 @@
 # make study [STUDY=demo] [JOBS=2]   run a study; ends with where its report is
 #   [SCHEDULER=tcp://host:8786]      ... on a dask cluster
+# make figures [STUDY=demo]          draw a report again without music: 09 from its predictions where
+#                                    these are committed, the other figures and all pages from tables
 # make predict AUDIO="a.mp3 music/"  what are these songs? [MODEL=file] [TO=folder]
 # make test                          lint, unit, contract and notebook tests
 # make torture                       odd files, kills, full disks and hostile packs (15 minutes)
@@ -31,10 +33,13 @@ BRIEFLY := $(if $(UV),UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0,PIP_DEFAULT_TIMEOUT=5 
 WANTS_CPU := $(if $(filter auto,$(TORCH)),$(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 \
 	&& echo yes),$(filter cpu,$(TORCH)))
 
-.PHONY: study predict test torture mutation notebooks bench lab lock clean torch
+.PHONY: study figures predict test torture mutation notebooks bench lab lock clean torch
 
 study: $(READY)
 	@$(BIN)/python -m genrelib run $(STUDY) $(if $(JOBS),--n-jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+
+figures: $(READY)
+	@$(BIN)/python -m genrelib report $(STUDY) --analyse
 
 predict: $(READY)
 	$(if $(AUDIO),,$(error name songs or folders: make predict AUDIO="song.mp3 music/"))

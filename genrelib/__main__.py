@@ -50,7 +50,7 @@ def _report(options: argparse.Namespace) -> str:
     """Write a study's report again; say where it is."""
     from .study import runner
 
-    index = runner.publish(options.study)
+    index = runner.publish(options.study, analyse=options.analyse)
     return f"The report: {index.relative_to(Workspace.find(options.study).root)}"
 
 
@@ -206,6 +206,11 @@ def _parser() -> argparse.ArgumentParser:
         "report", _report, "draw a study's figures and write its pages again, from its tables alone"
     )
     reporting.add_argument("study", help="a file in studies/, without .yaml")
+    reporting.add_argument(
+        "--analyse",
+        action="store_true",
+        help="make the tables of notebook 09 again, from the report's predictions",
+    )
     command("list", _list, "list the studies that can be run")
     scored = command(
         "score",

@@ -203,9 +203,10 @@ class Facts:
         also = [row["system"] for row in alone if (row["low"] or 0) > 0]
         if also:
             names, n_tracks = [title(n, SYSTEMS) for n in also], max(r["n_tracks"] for r in alone)
+            some = _listed(names) if len(names) < 3 else f"{len(names)} of {len(alone)} systems"
             said.append(
                 f"Not by the artist: on the {n_tracks} tracks whose artist has no other track, "
-                f"{_listed(names)} lose{'s' if len(also) == 1 else ''}, too."
+                f"{some} lose{'s' if len(also) == 1 else ''}, too."
             )
         ranking = self.rows("09_ranking")
         if ranking:

@@ -22,9 +22,10 @@ from ..base.files import Workspace, replacing, write_text
 from ..inference.wording import title
 from ..protocols import GROWTH, PROTOCOLS
 from ..systems import SYSTEMS
+from .hovering import name_marks, with_titles
 from .tables import read_table, save_table
 
-INK = {"#262626": "#ecebf1", "#333333": "#dddddd", "#4d4d4d": "#c9c9d2", "#666666": "#b5b5c0"}
+INK = {"#262626": "#ecebf1", "#333333": "#dddddd", "#4c4c4c": "#c9c9d2", "#666666": "#b5b5c0"}
 INK |= {"#000000": "#ecebf1", "#808080": "#9a9aa6", "#cccccc": "#454452", "#ffffff": "#15151b"}
 """Greys of the figures, and what they become in the dark theme."""
 
@@ -34,7 +35,8 @@ _THEME = "".join(
     for part in ("fill", "stroke")
 )
 _STYLE = (
-    f"<style>@media (prefers-color-scheme: dark){{text{{fill:#ecebf1}}{_THEME}}}"
+    "<style>@media (prefers-color-scheme: dark)"
+    f"{{:root{{background:#15151b}}text{{fill:#ecebf1}}{_THEME}}}"
     "text{font-family:system-ui,'DejaVu Sans',sans-serif}</style>"
 )
 
@@ -136,10 +138,14 @@ def save_figure(
         fig.savefig(temporary, metadata={"Software": None, "Description": caption})
 
 
-def redraw(workspace: Workspace) -> None:
-    """Draw every SVG of a study again, from its table; one that lacks another's table stays."""
+def redraw(workspace: Workspace, *, but: tuple[str, ...] = ()) -> None:
+    """Draw the SVGs of a study again, each from its table, but those whose names begin so.
+
+    One that lacks another's table stays.
+    """
     for path in sorted(workspace.figures.glob("*.svg")):
-        _draw(workspace, path.stem, shown(path)["caption"])
+        if not path.stem.startswith(but):
+            _draw(workspace, path.stem, shown(path)["caption"])
 
 
 def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = None) -> None:
@@ -157,6 +163,7 @@ def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = No
             drawn = DRAWN[name.partition("_")[2]](read_table(workspace, name), workspace)
         if drawn is None:
             return
+        words = name_marks(drawn)
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         with replacing(path) as temporary:
             drawn.savefig(temporary, metadata={**nothing, "Description": caption})
@@ -167,7 +174,7 @@ def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = No
     )
     text = re.sub(r"[ \t]+\n", "\n", text)
     text = re.sub(r"(<svg[^>]*>)", rf"\1\n{_STYLE}", text, count=1)
-    write_text(path, text)
+    write_text(path, with_titles(text, words))
 
 
 def shown_figures(workspace: Workspace) -> dict[str, dict]:

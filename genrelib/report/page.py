@@ -29,6 +29,7 @@ from torch import nn
 from ..base.codetrace import versions
 from ..base.files import Workspace, digest, replacing, write_text
 from ..base.seeds import rng
+from ..corpora.tracks import quiet
 from ..features import audio
 from ..inference.wording import title
 from ..protocols import PROTOCOLS
@@ -83,6 +84,7 @@ SECTIONS = {
 SAID = {
     "segment_random": "with pieces of the same track in training",
     "track_random": "with other tracks of the artist in training",
+    "size_matched": "with fewer tracks of the artist",
     STRICT: "when every artist is new",
 }
 """What an accuracy was measured under, as the end of a sentence."""
@@ -104,6 +106,12 @@ GLOSSARY = {
 
 HEARD = ("low_pass", "pink_noise", "reverberation", "mp3")
 """Changes that can be heard beside the track as it is, each at the last of its strengths."""
+
+SENTENCES = ("hypothesis", "systems", "verdict")
+"""Columns of tables whose text may hold code names."""
+
+_NAMED = SYSTEMS | PROTOCOLS
+_IN_TEXT = re.compile(rf"\b({'|'.join(name for name in _NAMED if name != 'official')})\b")
 
 MOST_ROWS = 40  # of a table that a page shows whole; the CSV has the others
 
@@ -183,7 +191,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"anchor": _anchor, "shown": _shown}
+    templates.filters |= {"anchor": _anchor, "shown": _shown, "titled": titled}
     return templates
 
 
@@ -321,7 +329,7 @@ def _figures_page(facts: Facts, figures: dict, page: str, number: str) -> dict:
         rows = facts.rows(table)
         if table not in figures and 0 < len(rows) <= MOST_ROWS and "finding" not in rows[0]:
             name = table.partition("_")[2].replace("_", " ").capitalize()
-            shown[name] = [_titled(row) for row in rows]
+            shown[name] = [_cells(row) for row in rows]
     findings = [row["finding"] for row in facts.rows(f"{number}_findings")]
     listen = _listen(facts.workspace) if page == "robustness.html" else []
     return {"sections": sections, "shown": shown, "findings": findings, "listen": listen}
@@ -332,7 +340,9 @@ def _listen(workspace: Workspace) -> list[dict]:
     track = next(iter(sorted((workspace.report / "audio" / "genres").glob("*.mp3"))), None)
     if track is None:
         return []
-    y, folder = audio.read(track), workspace.report / "audio" / "changed"
+    with quiet():
+        y = audio.read(track)
+    folder = workspace.report / "audio" / "changed"
     found = [{"title": "As it is", "text": "", "path": f"audio/genres/{track.name}"}]
     for name in HEARD:
         row = INTERVENTIONS[name]
@@ -345,10 +355,21 @@ def _listen(workspace: Workspace) -> list[dict]:
     return found
 
 
-def _titled(row: dict) -> dict:
-    """Put titles in the place of code names."""
-    names = SYSTEMS | PROTOCOLS
-    return {k: names[v].title if isinstance(v, str) and v in names else v for k, v in row.items()}
+def titled(text: str) -> str:
+    """Put titles in the place of code names, in quotes where they stand in a sentence.
+
+    >>> titled("knn under track_random")
+    '“k nearest neighbours” under “tracks at random”'
+    """
+    if text in _NAMED:
+        return _NAMED[text].title
+    return _IN_TEXT.sub(lambda found: f"“{_NAMED[found[0]].title}”", text)
+
+
+def _cells(row: dict) -> dict:
+    """Put titles in the place of code names in a row of a table; a source is named in short."""
+    said = {k: titled(v) if (v and k in SENTENCES) or v in _NAMED else v for k, v in row.items()}
+    return said | ({"source": cited(row["source"])["short"]} if "source" in row else {})
 
 
 def _system(facts: Facts, board: dict) -> dict:

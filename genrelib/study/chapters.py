@@ -109,7 +109,12 @@ class Study:
         )
 
     def audio(self, folder: str = "genres", track_ids: Iterable[str] | None = None) -> list[str]:
-        """Save tracks for the page to play, see :func:`genrelib.report.save_audio`."""
+        """Save tracks for the page to play, see :func:`genrelib.report.save_audio`.
+
+        Music that is not rendered is nobody's to publish here, and is not loaded.
+        """
+        if not corpora.CORPORA[self.parameters["corpus"]].is_rendered:
+            return []
         return report.save_audio(self.workspace, self.corpus, folder, track_ids)
 
     @property

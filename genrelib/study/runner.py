@@ -77,21 +77,19 @@ def _run(workspace: Workspace, parameters: dict, paths: list[Path], only, n_jobs
                 say(f"{label} ...")
                 seconds = execute(workspace, path, parameters, n_jobs=n_jobs)
                 say(f"{label}: done in {seconds:.0f} s")
-                state = _state(workspace, path, parameters)
-                runs[path.stem] = {**state, "seconds": round(seconds, 1)}
-                text = json.dumps({"notebooks": runs}, indent=1) + "\n"
-                write_text(workspace.report / "run.json", text)
+                _note(workspace, path, parameters, runs, seconds)
     finally:  # also after a failure, so that the page says what is no longer up to date
         facts = _facts(workspace, runs, time.perf_counter() - started)
         index = _publish(workspace, parameters, paths, runs, facts)
     return index
 
 
-def publish(name: str) -> Path:
+def publish(name: str, *, analyse: bool = False) -> Path:
     """Draw a study's figures and write its pages again, from its tables and predictions alone.
 
-    Needs no music and fits nothing; returns the front page's path. A study without tables is a
-    :class:`GenrelibError`.
+    With `analyse`, notebook 09 first makes its tables again, where the report holds predictions.
+    Needs no music that is not rendered, and fits nothing; returns the front page's path. A study
+    without tables, or with the predictions of some systems only, is a :class:`GenrelibError`.
     """
     workspace = Workspace.find(name)
     parameters = parameters_of(workspace)
@@ -101,10 +99,32 @@ def publish(name: str) -> Path:
             f"python -m genrelib run {name}."
         )
     with locked(workspace.data / name):
-        report.redraw(workspace)
         runs = report.read_run(workspace).get("notebooks", {})
+        analyse = analyse and workspace.predictions.is_dir()
+        if analyse:
+            _analyse(workspace, parameters, runs)
+        report.redraw(workspace, but=("09_",) if analyse else ())
         paths = source_notebooks(workspace) if runs else []  # a published report has no state
         return _publish(workspace, parameters, paths, runs, None)
+
+
+def _analyse(workspace: Workspace, parameters: dict, runs: dict) -> None:
+    """Run notebook 09 alone, if all that it reads is there: its tables are removed first."""
+    lacking = report.lacking_systems(workspace)
+    names = [name for name in systems.chosen(parameters["systems"]) if name not in lacking]
+    predictions.read(workspace, names)
+    (path,) = (path for path in source_notebooks(workspace) if path.stem.startswith("09"))
+    seconds = execute(workspace, path, parameters)
+    if runs:
+        _note(workspace, path, parameters, runs, seconds)
+
+
+def _note(workspace: Workspace, path: Path, parameters: dict, runs: dict, seconds: float) -> None:
+    """Write down what a notebook was run with and what it wrote."""
+    state = _state(workspace, path, parameters)
+    runs[path.stem] = {**state, "seconds": round(seconds, 1)}
+    text = json.dumps({"notebooks": runs}, indent=1) + "\n"
+    write_text(workspace.report / "run.json", text)
 
 
 def _publish(workspace: Workspace, parameters: dict, paths: list[Path], runs: dict, facts) -> Path:

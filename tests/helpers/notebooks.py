@@ -1,6 +1,7 @@
 """Notebooks of a few lines, and studies whose notebooks run in this process."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -27,16 +28,18 @@ def write_notebook(path: Path, parameters: str, code: str) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
 
 
-def run_here(root: Path, name: str, **arguments) -> None:
-    """Run a study as the command does, with the cells in this process instead of kernels.
+def run_here(root: Path, name: str, does: Callable = runner.run, **arguments) -> None:
+    """Run a study, or publish it, as the command does, with the cells in this process.
 
     Starting a kernel for each notebook takes longer than all that a small study does.
     """
     before = Path.cwd()
     os.chdir(root)
+    if does is runner.run:
+        arguments |= {"n_jobs": 1, "say": str}
     try:
         with mpl.rc_context(), mock.patch.object(papermill, "execute_notebook", _execute):
-            runner.run(name, n_jobs=1, say=str, **arguments)
+            does(name, **arguments)
     finally:
         os.chdir(before)
         plt.close("all")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from genrelib.report.page import titled
+
 LENIENT, STRICT = "track_random", "artist_grouped"
 
 
@@ -76,7 +78,8 @@ def strange_intervals(page: str, tables) -> set[tuple[str, str]]:
                     known |= {_printed(s * a, s * b, *form) for s in (1, -1) for form in forms}
     text = html.unescape(page)
     for row in tables.get("09_statements", pd.DataFrame()).to_dict("records"):
-        text = text.replace(row["verdict"], "")  # orders of several systems have no table
+        for verdict in (row["verdict"], titled(row["verdict"])):
+            text = text.replace(verdict, "")  # orders of several systems have no table
     text = text.replace("−", "-")
     found = re.findall(r"\[([+-]?\d+\.\d+)%?, ([+-]?\d+\.\d+)%?\]", text)
     return {pair for pair in ((_zero(a), _zero(b)) for a, b in found) if pair not in known}

@@ -1,12 +1,17 @@
 """Small studies: killed while the command runs, and on music of one's own."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
 
+import pytest
 from helpers.builders import results, run, small_project, write_music
 from helpers.notebooks import run_here
+
+from genrelib.base.errors import GenrelibError
+from genrelib.study import runner
 
 
 def test_a_study_killed_during_a_fit_goes_on_to_the_same_bytes(tmp_path):
@@ -45,3 +50,10 @@ def test_a_folder_of_ones_own_with_odd_names_and_a_broken_file(tmp_path):
         assert "<img src=x" not in text, page
         assert "onerror=alert" not in re.sub(r"&lt;img src=x onerror=alert\(1\)(&gt;|>)", "", text)
     assert b"'=1+1 $x_1$ <img" in found["tables/02_counts.csv"]
+    shutil.rmtree(root / "data")
+    run_here(root, "small", runner.publish, analyse=True)
+    assert results(root, "small") == found
+    shutil.rmtree(next((root / "reports" / "small" / "predictions").iterdir()))
+    with pytest.raises(GenrelibError):
+        run_here(root, "small", runner.publish, analyse=True)
+    assert results(root, "small")["tables/09_scores.csv"] == found["tables/09_scores.csv"]

@@ -33,6 +33,7 @@ def tagged(notebook, tag: str) -> list:
 def test_the_notebooks_are_there():
     stems = [path.stem for path in PATHS]
     assert stems == [
+        "00_start",
         "01_data",
         "02_features",
         "03_baselines",

@@ -2,6 +2,7 @@
 
 import json
 import re
+from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -17,7 +18,7 @@ from genrelib.corpora import Corpus, summary
 from genrelib.features import FEATURES
 from genrelib.inference.claims import CLAIM
 from genrelib.protocols import PROTOCOLS
-from genrelib.report import page
+from genrelib.report import figures, page
 from genrelib.systems import SYSTEMS
 
 PARAMETERS = {
@@ -101,6 +102,30 @@ def test_equal_figures_are_equal_bytes(name, workspace):
         pixels = np.asarray(image.convert("L"))
     assert pixels.std() > 5  # something is drawn
     assert (workspace.tables / "01_a.csv").exists()
+
+
+def test_each_mark_says_what_it_shows(workspace):
+    table = pd.DataFrame(np.eye(2), columns=["<rock>", "jazz"]).assign(system=["svm", "knn"])
+    table.loc[0, "jazz"] = 0.25
+    for name, data in {"09_scores": scores(), "09_recalls": table}.items():
+        draw = figures.DRAWN[name.partition("_")[2]]
+        report.save_table(workspace, "01_counts", summary(Corpus("list", TRACKS, GENRES, ())))
+        report.save_figure(workspace, name, draw(data, workspace), data, caption="Some.")
+    root = ElementTree.parse(workspace.figures / "09_recalls.svg")
+    titles = [mark.text for mark in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert sorted(titles) == [
+        f"{title}, {genre}: {value}"
+        for title, genre, value in (
+            ("k nearest neighbours", "<rock>", 0),
+            ("k nearest neighbours", "jazz", 100),
+            ("linear support vector machine", "<rock>", 100),
+            ("linear support vector machine", "jazz", 25),
+        )
+    ]
+    text = (workspace.figures / "09_scores.svg").read_text("utf-8")
+    assert text.count("<title>") == 2 * len(PROTOCOLS) + 2
+    assert "<title>2D convolutional network, tracks at random: 60 [50, 75]</title>" in text
+    assert "<title>linear support vector machine, claimed: 74</title>" in text
 
 
 def test_genres_keep_their_colour():

@@ -22,9 +22,12 @@ from helpers.page import read, strange_intervals
 from genrelib import report
 from genrelib.base.errors import GenrelibError
 from genrelib.base.files import Workspace
+from genrelib.protocols import PROTOCOLS
 from genrelib.report import cards, figures, page
+from genrelib.report.facts import KNOWN
 from genrelib.study import runner
 from genrelib.study.parameters import parameters_of
+from genrelib.systems import SYSTEMS
 
 STUDY = "gtzan_mel_dev"
 CHROMIUM = next(
@@ -97,7 +100,7 @@ def test_every_link_leads_to_a_file_and_an_id(site):
     assert len(pages(site)) > 15
     for path in pages(site):
         for link in parsed(path).links:
-            if link.startswith(("https://doi.org/", "https://arxiv.org/", "data:,")):
+            if link.startswith(("https://doi.org/", "https://arxiv.org/", "data:")):
                 continue
             name, _, anchor = link.partition("#")
             goal = (path.parent / unquote(name)).resolve() if name else path
@@ -128,6 +131,14 @@ def test_alt_texts_state_what_a_figure_shows(site):
     ]
     table = report.read_table(site, "09_scores").query("protocol == 'artist_grouped'")
     assert f"{100 * table['accuracy'].max():.1f} %" in scores["alt"]
+
+
+def test_tables_name_systems_protocols_and_sources_by_their_titles(site):
+    text = (site.report / "analysis.html").read_text("utf-8").partition('<h2 id="tables">')[2]
+    assert "“support vector machine on mel statistics” loses from" in text
+    assert "student report" in text
+    names = {*SYSTEMS, *PROTOCOLS, *KNOWN["sources"]} - {"official", "ours"}
+    assert not names & set(re.findall(r"\w+", re.sub("<[^>]*>", " ", text)))
 
 
 def test_the_front_page_is_short_and_opens_with_the_answer(site):
