@@ -350,7 +350,7 @@ _BEST = {"notebook": "03", "feature": "log_mel", "size": _frames, "is_listed": F
 ROWS = (
     System(
         name="best_statistics",
-        title="ridge regression on many views of the mel",
+        title="kernel ridge regression on six views of the mel",
         build=_statistics,
         chosen="Six views with one weight each, kernel width and penalty, by artist-disjoint "
         "cross-validation on gtzan_mel_dev, whose folds were in sight: its accuracy there is too "
@@ -359,7 +359,7 @@ ROWS = (
     ),
     System(
         name="best_cnn",
-        title="small CNN against production",
+        title="small CNN trained on varied production",
         build=_cnn,
         chosen="60 draws of each track, no early stopping: nothing was chosen on a validation "
         "part, so it learns from that, too.",
@@ -367,7 +367,7 @@ ROWS = (
     ),
     System(
         name="best_ensemble",
-        title="many views of the mel, and a CNN",
+        title="mean of the regression on six views and the small CNN",
         build=_ensemble,
         chosen="The mean log-probabilities of best_statistics and best_cnn, one weight each.",
         **_BEST,

@@ -164,7 +164,7 @@ ROWS = (
     ),
     System(
         name="ann",
-        title="network with two ReLU layers",
+        title="network with two hidden layers",
         notebook="03",
         feature="log_mel",
         build=_ann,
@@ -184,7 +184,7 @@ ROWS = (
     ),
     System(
         name="mel_svm_train",
-        title="support vectors on mel, training part only",
+        title="support vector machine on mel statistics, training part only",
         notebook="03",
         feature="log_mel",
         build=_mel_svm_train,
@@ -194,7 +194,7 @@ ROWS = (
     ),
     System(
         name="mel_svm_tuned",
-        title="support vectors on mel, tuned",
+        title="support vector machine on mel statistics, tuned",
         notebook="03",
         feature="log_mel",
         build=_mel_svm_tuned,

@@ -174,7 +174,7 @@ _ON_ONE_FEATURE = (
     ),
     System(
         name="cnn_segments",
-        title="CNN on segments of 3 s",
+        title="CNN on mel segments of 3 s",
         notebook="04",
         feature="log_mel",
         build=_cnn_segments,
@@ -193,7 +193,7 @@ _ON_ONE_FEATURE = (
     ),
     System(
         name="cnn_2d",
-        title="2D convolutional network",
+        title="2D CNN on mel spectrograms",
         notebook="04",
         feature="log_mel",
         build=partial(
@@ -328,7 +328,7 @@ _ON_THE_STACK = (
     *(
         System(
             name=f"cnn_stack_{kind}",
-            title=f"{title} on that CNN's output",
+            title=f"CNN on the stack, then {title}",
             build=partial(_on_network, head),
             chosen=f"The output of the convolutions of cnn_stack, standardised, PCA-900 or as many "
             f"directions as there are, then {kind} as in notebook 03, fitted on the training part "
@@ -352,7 +352,7 @@ _ON_THE_STACK = (
     ),
     System(
         name="cnn_3d",
-        title="3D convolutional network",
+        title="3D CNN on the stack",
         build=partial(_stack_net, module=VolumeCnn),
         chosen="The stack cut in time into consecutive slices, a volume of slice x row x frame; "
         "trained as cnn_stack.",

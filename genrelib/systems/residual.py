@@ -162,7 +162,7 @@ def _resnet18(recipe):
 ROWS = (
     System(
         name="resnet18",
-        title="ResNet of 18 layers",
+        title="ResNet-18",
         notebook="06",
         feature="log_mel",
         build=_resnet18,

@@ -348,7 +348,7 @@ def test_findings_answer_the_primary_comparisons_first():
     assert f"is {100 * worth['difference']:+.1f} points" in said[0]
     assert "The loss is not significant. With each artist counting once it is +" in said[0]
     best = table.iloc[1]
-    assert said[1].startswith("Comparison 2, with equal data: 2D convolutional network")
+    assert said[1].startswith("Comparison 2, with equal data: 2D CNN on mel spectrograms")
     assert f"is {100 * best['difference']:+.1f} points [{100 * best['low']:+.1f}, " in said[1]
     assert f"not known; a difference of {100 * best['mdd_holm']:.1f} points" in said[1]
     assert said[2].startswith("Of 2 networks 1 are significantly less accurate")

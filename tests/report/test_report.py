@@ -124,7 +124,7 @@ def test_each_mark_says_what_it_shows(workspace):
     ]
     text = (workspace.figures / "09_scores.svg").read_text("utf-8")
     assert text.count("<title>") == 2 * len(PROTOCOLS) + 2
-    assert "<title>2D convolutional network, tracks at random: 60 [50, 75]</title>" in text
+    assert "<title>2D CNN on mel spectrograms, tracks at random: 60 [50, 75]</title>" in text
     assert "<title>linear support vector machine, claimed: 74</title>" in text
 
 
