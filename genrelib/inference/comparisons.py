@@ -73,16 +73,15 @@ def comparisons(
 ) -> pd.DataFrame:
     """Compare all pairs of systems under one protocol.
 
-    One row per pair, in registry order: systems ``a`` and ``b``; ``n`` tracks; ``difference`` of
-    their accuracies over all tests with its 95 % interval over groups and seeds, ``low``, ``high``;
-    ``mdd``, the difference that a test of this pair alone would find 4 times in 5, and
-    ``mdd_holm``, that Holm's first step over all pairs would; ``p_cluster`` of no difference, from
-    the same resamples; ``n_only_a`` and ``n_only_b``, tracks that only one got right, with one
-    decision per track, from its probabilities averaged over repeats and segments of the first
-    seed, and from them
-    ``p_mcnemar`` (exact) and ``p_mcnemar_mid``; ``p_corrected_t`` over folds and repeats, NaN where
-    there is a single fit. Columns ``..._holm`` are adjusted over all pairs of the table (McNemar's
-    from the mid-p). ``distinguishable`` tells whether ``p_cluster_holm`` is below 0.05.
+    One row per pair, in registry order: ``difference`` of the accuracies of ``a`` and ``b`` over
+    all tests with its 95 % interval over groups and seeds; ``mdd``, the difference that a test of
+    this pair alone would find 4 times in 5, and ``mdd_holm``, that Holm's first step over all pairs
+    would; ``p_cluster`` of no difference, from the same resamples. ``n_only_a`` and ``n_only_b``
+    count tracks that only one got right, by one decision per track, from its probabilities averaged
+    over repeats and segments of the first seed; from them come ``p_mcnemar`` (exact) and
+    ``p_mcnemar_mid``. ``p_corrected_t`` is over folds and repeats, NaN where there is a single fit.
+    Columns ``..._holm`` are adjusted over all pairs of the table (McNemar's from the mid-p);
+    ``distinguishable`` tells whether ``p_cluster_holm`` is below 0.05.
 
     Raises :class:`GenrelibError` when there is nothing of the protocol, a record is missing, or
     systems met different tests.
@@ -132,11 +131,10 @@ def primary(
 ) -> pd.DataFrame:
     """Compare each network with the yardstick that learns from as many tracks.
 
-    One row per network, in registry order: ``system`` and ``yardstick``; ``n`` tracks; ``n_seeds``
-    of the network; ``difference``, network less yardstick, with its 95 % interval over groups and
-    seeds, ``low`` and ``high``; ``mdd`` and ``mdd_holm`` as in :func:`comparisons`; ``p`` of no
-    difference, and ``p_holm``, corrected for the number of networks; ``outcome``, see
-    :func:`judged`. Empty where the yardstick or every network was not run.
+    One row per network, in registry order: ``n_seeds`` of the network; ``difference``, network less
+    yardstick, with its 95 % interval over groups and seeds; ``mdd`` and ``mdd_holm`` as in
+    :func:`comparisons`; ``p`` of no difference, ``p_holm``, corrected for the number of networks,
+    and the ``outcome``, see :func:`judged`. Empty where the yardstick or every network was not run.
     """
     lines = []
     met = predictions.loc[predictions["protocol"] == protocol, "system"]
@@ -205,10 +203,7 @@ def _check_same_tests(parts, protocol):
 
 
 def _decisions(part):
-    """Tell of each track whether the genre of its highest mean probability is its own.
-
-    Of the first seed alone: the mean over seeds would be another system, an ensemble.
-    """
+    """Tell if a track's genre has its highest mean probability; of the first seed: no ensemble."""
     part = part[part["seed"] == part.groupby(["repeat", "fold"])["seed"].transform("min")]
     columns = [f"p_{genre}" for genre in genres_of(part)]
     by_track = part.groupby(tracks_of(part))
@@ -230,10 +225,9 @@ def _test_to_train(records, protocol, names):
 def ranking(comparisons: pd.DataFrame, scores: pd.DataFrame, *, protocol: str) -> pd.DataFrame:
     """Sort the `scores` of one protocol, and mark by letters which do not differ significantly.
 
-    Best first: ``system, accuracy, low, high``; ``letters``: two systems that share one do not
-    differ significantly in the table of :func:`comparisons`; ``first`` and ``last``, the ranks
-    between which the system lies: one more than the systems found better, and those not found
-    worse.
+    Best first. Two systems that share one of the ``letters`` do not differ significantly in the
+    table of :func:`comparisons`; ``first`` and ``last`` are the ranks between which the system
+    lies: one more than the systems found better, and those not found worse.
     """
     table = scores.loc[scores["protocol"] == protocol, ["system", "accuracy", "low", "high"]]
     table = table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)

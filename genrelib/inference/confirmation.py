@@ -38,8 +38,8 @@ def confirmation(
     `scores`. One row per hypothesis: the ``difference`` with its interval and ``p``;
     ``is_confirmed``, whether this p and all before are below 0.05; ``power``, the probability to
     find this difference again on other tracks that are worth `n_groups` equal groups, and
-    ``power_in_order``, with all before it, as if they were independent. Empty where the classical
-    system or every network lacks one of the protocols.
+    ``power_in_order``, with all before it, as if independent. Empty where the classical system or
+    every network lacks one of the protocols.
     """
     strict = scores[scores["protocol"] == STRICT].set_index("system")["accuracy"]
     strict = strict[strict.index.isin(list(networks))]
@@ -68,8 +68,7 @@ def confirmation(
 def power(estimate: Estimate, n_groups: float, *, alpha: float = ALPHA) -> float:
     """Return the probability that a test over `n_groups` equal groups finds this difference.
 
-    Its standard error and degrees of freedom are the estimate's, scaled by the effective number of
-    groups.
+    Its standard error and degrees of freedom are those of the estimate, scaled to so many groups.
     """
     if estimate.df <= 0 or estimate.se == 0:
         return float("nan")
