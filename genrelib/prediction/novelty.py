@@ -5,8 +5,7 @@ band and each MFCC, and by how strongly groups of bands pulse at slow and fast r
 the mean distance, in standard deviations of the training tracks, to the :data:`NEIGHBOURS` nearest
 of them (after Ramaswamy, Rastogi & Shim 2000). What exceeds the threshold is unlike the training
 music: a classifier's answer to it means nothing, however sure it looks. The threshold is a quantile
-of music alone, by artists that were not among the tracks it was compared with: no speech, noise or
-silence chose it.
+of music by artists that it was not compared with: no speech, noise or silence chose it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -43,18 +43,14 @@ def write_song(page: Path, song, model: Model) -> None:
     top = song.probabilities.head(TOP)
     columns = [song.genres.index(genre) for genre in top.index]
     shares = song.chances[:, columns]
-    length = len(song.starts) * song.clip_s
+    length, width = len(song.starts) * song.clip_s, 1000 / len(song.starts)
     bars = []
     for number, (start, chances) in enumerate(zip(song.starts, shares, strict=True)):
-        left, width = 1000 * number / len(song.starts), 1000 / len(song.starts)
-        below = 0.0
-        for rank, share in enumerate(chances):
-            height = 100 * share
-            below += height
-            bars.append(
-                {"x": left, "width": width, "y": 100 - below, "height": height, "rank": rank}
-                | {"says": f"{_clock(start)}: {top.index[rank]} {100 * share:.0f} %"}
-            )
+        for rank, (share, below) in enumerate(zip(chances, np.cumsum(chances), strict=True)):
+            place = {"x": 1000 * number / len(song.starts), "width": width, "rank": rank}
+            place |= {"y": 100 - 100 * below, "height": 100 * share}
+            says = f"{_clock(start)}: {top.index[rank]} {100 * share:.0f} %"
+            bars.append(place | {"says": says})
     kinds = dict(tuple(song.reasons.groupby("kind"))) if len(song.reasons) else {}
     context = {
         "song": song,
@@ -89,12 +85,8 @@ def write_overview(page: Path, table: pd.DataFrame, links: list[str], model: Mod
 def _template(name: str) -> jinja2.Template:
     loader = jinja2.PackageLoader("genrelib.prediction")
     templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
-    templates.filters["percent"] = _percent
+    templates.filters["percent"] = lambda share: f"{100 * share:.0f} %"
     return templates.get_template(name)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _card(model: Model) -> dict[str, object]:
