@@ -44,10 +44,8 @@ def is_stray(name: str) -> bool:
     >>> is_stray("blues/._blues.00000.wav"), is_stray("a/b.wav")
     (True, False)
     """
-    parts = PurePosixPath(name).parts
-    return any(
-        part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in parts
-    )
+    left = ("__MACOSX", "Thumbs.db", "desktop.ini")
+    return any(part.startswith(".") or part in left for part in PurePosixPath(name).parts)
 
 
 def is_archive(path: Path) -> bool:
@@ -66,8 +64,7 @@ def is_extracted(folder: Path, identity: str) -> bool:
 def extracted_bytes(folder: Path, identity: str) -> int:
     """Return how many bytes of an archive's members `folder` holds already."""
     marker = _marker(folder)
-    same = marker.get("identity") == identity
-    sizes = marker["sizes"] if same else {}
+    sizes = marker["sizes"] if marker.get("identity") == identity else {}
     return sum(size for name, size in sizes.items() if _has(Path(folder) / name, size))
 
 
@@ -81,8 +78,7 @@ def extract(archive: Path, folder: Path, *, identity: str) -> Path:
     from another one is deleted first.
 
     Raises :class:`GenrelibError` when the archive is broken, too large for the disk, or holds a
-    member that is absolute, leads out of `folder`, or is neither a file nor a folder (link,
-    device).
+    member that is absolute, leads out of `folder`, or is neither a file nor a folder.
     """
     folder = Path(folder)
     with _opened(archive) as members:

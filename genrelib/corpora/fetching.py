@@ -26,8 +26,10 @@ RETRIES = 3
 """How often it is tried again in a row without a byte gained, after 1 s, 2 s and 4 s."""
 
 TIMEOUT_S = 30
-PATIENCE_S, SLOWEST = 60.0, 1000  # seconds after which fewer bytes a second end a download
 """Seconds without an answer after which a try counts as failed."""
+
+PATIENCE_S, SLOWEST = 60.0, 1000
+"""Seconds after which fewer bytes a second end a download."""
 
 LONGEST_WAIT_S = 60.0
 """Seconds to wait at most where a server says when to come back."""
@@ -213,7 +215,8 @@ def _go_on(url: str, part: Path, most_bytes: int | None, shows_progress: bool) -
             part.unlink(missing_ok=True)
             raise _TryError(f"the server's range does not fit (status {answer.status_code})")
         _refuse_status(url, answer)
-        if answer.status_code == 206 and not _begins_at(offset, answer):
+        ranged = answer.headers.get("Content-Range", "")
+        if answer.status_code == 206 and not ranged.startswith(f"bytes {offset}-"):
             part.unlink()
             raise _TryError("the server sent another range than was asked for")
         offset = offset if answer.status_code == 206 else 0
@@ -244,10 +247,6 @@ def _write(url, answer, part: Path, offset, total, most_bytes, shows_progress) -
                     f"{url}: {came} bytes came in {seconds:.0f} s, fewer than {SLOWEST} a second; "
                     "try again later: what has come is kept."
                 )
-
-
-def _begins_at(offset: int, answer: requests.Response) -> bool:
-    return answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
 
 
 def _total(answer: requests.Response) -> int | None:

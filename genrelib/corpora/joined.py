@@ -42,11 +42,10 @@ def load_gtzan_fma(
     and `fma` name the editions; `whole`, "gtzan" or "fma", a collection all of whose genres are
     kept; `source` is GTZAN's, see :func:`.gtzan.load_gtzan`.
     """
-    collections = {"": "", "gtzan": "", "fma": ""}
     for kind, name, known in (
         ("edition of GTZAN", gtzan, _GTZAN),
         ("edition of FMA", fma, _FMA),
-        ("collection to keep whole", whole, collections),
+        ("collection to keep whole", whole, ("", "gtzan", "fma")),
     ):
         if name not in known:
             raise unknown(kind, name, known)
@@ -94,11 +93,11 @@ def join(parts: Mapping[str, Loaded], genres: pd.DataFrame, *, whole: str = "") 
     common = table[table["exclude"] == ""]
     sides = collections(common.index).groupby(common["group"].to_numpy()).agg(set)
     n_crossing = (common["group"].map(sides).map(len) > 1).sum()
+    counts = collections(common.index).value_counts(sort=False)
+    counted = ", ".join(f"{count} tracks of {name}" for name, count in counts.items())
     notes = [f"{name}: {note}" for name, part in parts.items() for note in part.notes]
     notes += [
-        f"joined over {', '.join(sorted(shared))}; "
-        + ", ".join(f"{count} tracks of {name}" for name, count in _counts(common).items())
-        + ".",
+        f"joined over {', '.join(sorted(shared))}; {counted}.",
         *left_out,
         f"{n_crossing} tracks are of artists or recordings in several collections; each such "
         "group stays on one side of a split.",
@@ -148,8 +147,7 @@ def _left_out(name: str, table: pd.DataFrame) -> list[str]:
     lost = table[~table["genre"].isin(_usable_genres(table))]
     lost = lost[lost["genre"] != NO_GENRE]
     counts = [
-        f"{genre} ({len(rows)}: {rows['exclude'].mode()[0]})"
-        for genre, rows in lost.groupby("genre")
+        f"{g} ({len(rows)}: {rows['exclude'].mode()[0]})" for g, rows in lost.groupby("genre")
     ]
     return [f"left out of {name}: {'; '.join(counts)}."] if counts else []
 
@@ -162,7 +160,3 @@ def _groups(table: pd.DataFrame) -> pd.Series:
         ties = {f"artist {credits.spelling_key(artist)}" for artist in artists}
         labels[row.Index] = ties | ({f"md5 {row.md5}"} if row.md5 else set())
     return pd.Series(credits.joined(labels, table["group"].to_dict()), dtype=object)
-
-
-def _counts(table: pd.DataFrame) -> pd.Series:
-    return collections(table.index).value_counts(sort=False)

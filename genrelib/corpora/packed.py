@@ -72,8 +72,8 @@ def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded
     """Load a shared pack from ``packs/`` in the data folder, where ``unpack`` puts it.
 
     What is not there is looked for in the folder that :data:`genrelib.store.packs.FOLDER` names.
-    The tracks table is the one that was packed, excluded tracks with their reasons among it; of the
-    notes, the licence note is the first. `md5` is of the audio that the features are from.
+    The tracks table is the one that was packed; of the notes, the licence note is the first. `md5`
+    is of the audio that the features are from.
 
     Raises :class:`GenrelibError` when the pack is not found, or :func:`genrelib.store.sharing.read`
     refuses it.
@@ -149,8 +149,6 @@ _SHOWN = 5  # track ids that an error names
 def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
     """Load the pack from the folder that :data:`genrelib.store.packs.FOLDER` names.
 
-    `md5` is of a track's levels, `path` the pack's.
-
     Raises :class:`GenrelibError` when the pack is not found or not as described above, or holds
     tracks that are not GTZAN's or are in the fault-filtered test split: those are sealed.
     """
@@ -166,9 +164,8 @@ def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
 def described_levels(paths: list[Path], known: pd.DataFrame) -> tuple[pd.DataFrame, packs.Pack]:
     """Return the tracks table and the pack of files of levels, whatever split their tracks are in.
 
-    `known` tells genre, artist, title, group and official split of every track they may hold.
-    Raises :class:`GenrelibError` for a file that is not as described above, a track of two files,
-    and one that is not known.
+    `known` tells genre, artist, title, group and official split of every track they may hold; a
+    track that it lacks, or that is in two files, is a :class:`GenrelibError`.
     """
     levels, place = {}, {}
     for path in paths:

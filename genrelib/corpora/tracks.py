@@ -40,26 +40,11 @@ from ..features.audio import inspect
 from ..store import Pack
 
 COLUMNS = (
-    "genre",
-    "artist",
-    "title",
-    "path",
-    "duration_s",
-    "group",
-    "exclude",
-    "official_split",
-    "md5",
+    *("genre", "artist", "title", "path", "duration_s", "group", "exclude"),
+    *("official_split", "md5"),
 )
 PLANTED = (
-    "song",
-    "fault",
-    "fault_of",
-    "true_genre",
-    "take",
-    "start_s",
-    "tempo_bpm",
-    "metre",
-    "key",
+    *("song", "fault", "fault_of", "true_genre", "take", "start_s", "tempo_bpm", "metre", "key"),
 )
 """Further columns, of the controlled corpus only: there the true causes are known."""
 
@@ -67,6 +52,9 @@ SPLITS = ("", "train", "valid", "test")
 
 SHORTEST_S = 1.0
 """Audio below this duration, in seconds, is excluded: it is no music to judge a genre by."""
+
+TOO_SHORT = f"lasts {{:.2f}} s, at least {SHORTEST_S:g} s are needed"
+"""The reason, of a duration in seconds."""
 
 _BLOCK = 2**16  # frames decoded at once
 _CHUNK = 64  # files per task: a small corpus is measured without starting worker processes
@@ -178,7 +166,7 @@ def _facts(path: Path) -> tuple[str, float, str]:
     except GenrelibError as error:
         return md5, 0.0, str(error).replace(str(path), path.name)
     if duration_s < SHORTEST_S:
-        return md5, duration_s, f"lasts {duration_s:.2f} s, at least {SHORTEST_S:g} s are needed"
+        return md5, duration_s, TOO_SHORT.format(duration_s)
     return md5, duration_s, ""
 
 
