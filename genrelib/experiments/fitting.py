@@ -37,9 +37,8 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
     """Do the fits that are not done yet; return how many are ``fitted`` and ``kept``.
 
     Interrupting loses at most the fits in progress. Predictions in the same folders that belong to
-    none of `fits` (an earlier configuration) are removed. Only paths travel to the workers. Each
-    fit runs on one thread, so that its result does not depend on `n_jobs`, see
-    :func:`~genrelib.base.parallel.spread`. Networks on this machine's GPU are trained one after the
+    none of `fits` (an earlier configuration) are removed. Each fit runs on one thread, so that its
+    result does not depend on `n_jobs`. Networks on this machine's GPU are trained one after the
     other; a worker of a cluster uses the GPU that it sees.
     """
     predictions.remove_others(fit.path for fit in fits)

@@ -175,16 +175,9 @@ def plan(
     """
     names, asked = list(names), list(protocol_names)
     met = {name: _protocols_of(name, asked, settings.decomposed) for name in names}
-    folds = splits(
-        names,
-        asked,
-        corpus,
-        decomposed=settings.decomposed,
-        n_folds=settings.n_folds,
-        n_repeats=settings.n_repeats,
-        seed=settings.seed,
-        clip_s=store.configuration["clip_s"],
-    )
+    numbers = {name: getattr(settings, name) for name in ("n_folds", "n_repeats", "seed")}
+    numbers["clip_s"] = store.configuration["clip_s"]
+    folds = splits(names, asked, corpus, decomposed=settings.decomposed, **numbers)
     data = {
         feature: _data_fingerprint(corpus, store, feature) for feature in systems.features_of(names)
     }

@@ -34,10 +34,9 @@ FIT = ["system", "protocol", "repeat", "fold", "seed"]
 def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: dict) -> None:
     """Write the predictions of one fit; `record`, what was fitted, holds ``key``.
 
-    The CSV at `path` is of the test part; that of the validation part, where there is one, is
-    ``<stem>.valid.csv`` beside it. Tables have ``genre, predicted, p_<genre>...``, probabilities in
-    ``[0, 1]``, each row with sum 1; and where segments vote ``majority`` and ``right_segments``,
-    the share of them that is right.
+    The CSV at `path` is of the test part; that of the validation part, if any, is at
+    :func:`valid_path`. Tables have ``genre, predicted, p_<genre>...``, probabilities in ``[0, 1]``,
+    each row with sum 1; and where segments vote ``majority`` and ``right_segments``.
     """
     path.with_suffix(".json").unlink(missing_ok=True)  # the old one must not vouch for the new
     for part, table in ((path, test), (valid_path(path), valid)):
@@ -95,11 +94,8 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
     training data; and where segments vote ``majority``, else empty, and ``right_segments``, the
     share of them that is right, else NaN.
 
-    Raises
-    ------
-    GenrelibError
-        When there is nothing to read, a file is damaged or alone, or systems were tested on
-        different folds of one protocol.
+    Raises :class:`GenrelibError` when there is nothing to read, a file is damaged or alone, or
+    systems were tested on different folds of one protocol.
     """
     rows, records = _read(workspace, names, is_valid=False)
     _check_same_folds(rows)
@@ -156,10 +152,9 @@ def _table(path, record):
 
 
 def curves(records: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the learning curves of the networks, one row per fit and epoch.
+    """Lay out the learning curves of the networks, one row per fit and epoch, if there are any.
 
-    Columns ``system, protocol, repeat, fold, seed, epoch, train_loss, valid_loss`` (nats) and
-    ``valid_acc``, in ``[0, 1]``. Empty when no system trains by epochs.
+    ``train_loss`` and ``valid_loss`` are in nats, ``valid_acc`` in ``[0, 1]``.
     """
     long = records[[*FIT, "curve"]].explode("curve").dropna(subset="curve")
     names = ["epoch", "train_loss", "valid_loss", "valid_acc"]
