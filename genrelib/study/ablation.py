@@ -31,7 +31,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 """Views that each variant has; the first is what the others are compared with."""
 
-
 SYSTEM = "best_statistics"
 
 
@@ -54,9 +53,8 @@ def ablation(corpus: Corpus, features: Store, folds: Sequence[Fold], *, seed: in
     95 % interval over groups, ``low`` and ``high``, its ``p``, and ``p_holm`` over the variants.
     """
     right = pd.concat([_right(corpus, features, fold) for fold in folds])
-    bootstrap = ClusterBootstrap(
-        corpus.usable.loc[right.index, "group"].to_numpy(), rng(seed, "ablation")
-    )
+    groups = corpus.usable.loc[right.index, "group"].to_numpy()
+    bootstrap = ClusterBootstrap(groups, rng(seed, "ablation"))
     first, *_ = VARIANTS
     lines = [{"variant": first, "n": len(right), "accuracy": right[first].mean()}]
     for name in list(VARIANTS)[1:]:

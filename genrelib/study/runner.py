@@ -55,7 +55,10 @@ def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print
     workspace = Workspace.find(name)
     parameters = parameters_of(workspace)
     paths = source_notebooks(workspace)
-    _check_numbers(only, paths)
+    known = {path.stem[:2] for path in paths}
+    for number in only or ():
+        if number not in known:
+            raise unknown("notebook number", number, known)
     with locked(workspace.data / name):  # two runs would delete each other's unfinished files
         _sweep(workspace)
         return _run(workspace, parameters, paths, only, n_jobs, say)
@@ -157,10 +160,7 @@ def _state(workspace: Workspace, path: Path, parameters: dict) -> dict:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove what killed processes left half-written.
-
-    Other studies share the data folder: there, only what a day has not touched.
-    """
+    """Remove what killed processes left half-written; of others' data what is a day old."""
     for path in workspace.report.rglob(".*.tmp*"):
         path.unlink()
     for path in workspace.data.rglob(".*.tmp*"):
@@ -245,13 +245,6 @@ def _is_progress(output) -> bool:
     """Tell a progress bar, or the line end it leaves behind, from a warning."""
     text = output.get("text", "")
     return output.get("name") == "stderr" and ("\r" in text or not text.strip())
-
-
-def _check_numbers(only, paths):
-    known = {path.stem[:2] for path in paths}
-    for number in only or ():
-        if number not in known:
-            raise unknown("notebook number", number, known)
 
 
 def _key(path: Path, parameters: dict) -> str:
