@@ -109,8 +109,8 @@ def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: in
     up with zeros.
 
     Raises :class:`GenrelibError` when a name is unknown, the corpus lacks a feature or the clip's
-    length, no track is usable, what is at `path` is no store or damaged, or the disk has no room. A
-    track that fails is not an error but a row of :attr:`genrelib.store.Store.failures`.
+    length, no track is usable, what is at `path` is damaged, or the disk has no room. A track that
+    fails is not an error but a row of :attr:`genrelib.store.Store.failures`.
     """
     names, path = tuple(dict.fromkeys(names)), Path(path).absolute()
     usable = corpus.tracks[corpus.tracks["exclude"] == ""].sort_index()
@@ -207,10 +207,8 @@ class _Packed:
 
     def matrices(self, request: Request) -> dict[str, np.ndarray]:
         """Return what a request asks for, as it is stored."""
-        held = self.held[request.track_id]
-        return {
-            name: stored(name, self.pack.matrix(held, name, self.clip_s)) for name in request.names
-        }
+        held, clip_s = self.held[request.track_id], self.clip_s
+        return {n: stored(n, self.pack.matrix(held, n, clip_s)) for n in request.names}
 
     def clean(self) -> None:
         """Leave nothing, since nothing was kept."""
@@ -231,7 +229,10 @@ def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:
             columns=[*STATE, *held],
             fill_value="",
         )
-        _refuse_if_full(path, size_of(len(table), held, source.n_frames), source, requests)
+        size = size_of(len(table), held, source.n_frames)
+        what = f"features ({size / 1e9:.2f} GB of them to stay)"
+        remedy = "ask for fewer features or a shorter clip_s"
+        check_room(path.parent, source.room(requests.values()) + size, what=what, remedy=remedy)
         table = _noted(table, requests, source.make(requests.values()))
         write(
             path,
@@ -261,16 +262,6 @@ def _missing(source: Source, names: Sequence[str], old: pd.DataFrame) -> dict[st
         if lacking and row.get("failed_md5") != md5:
             requests[track_id] = Request(track_id, md5, lacking, source.clip_s)
     return requests
-
-
-def _refuse_if_full(
-    path: Path, store_bytes: int, source: Source, requests: Mapping[str, Request]
-) -> None:
-    """Raise an error when the disk can't take what is made on the way and the new store."""
-    what = f"features ({store_bytes / 1e9:.2f} GB of them to stay)"
-    remedy = "ask for fewer features or a shorter clip_s"
-    needed = source.room(requests.values()) + store_bytes
-    check_room(path.parent, needed, what=what, remedy=remedy)
 
 
 def _noted(

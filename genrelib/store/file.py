@@ -28,9 +28,8 @@ import pandas as pd
 
 from ..base.errors import GenrelibError, unknown
 from ..base.files import replacing, sweep
-from ..features import n_frames
 from ..features.segments import averaged, check_size
-from .packs import Pack, described
+from .packs import described
 
 DTYPE = np.dtype(np.float16)
 RELATIVE_ERROR = 2.0**-11
@@ -333,13 +332,6 @@ def open_store(path: Path) -> Store:
     """Return the store at `path`; raise :class:`GenrelibError` when it is missing or damaged."""
     path = Path(path).absolute()
     return Store(path, opened(path).configuration)
-
-
-def size_bytes(
-    n_tracks: int, names: Iterable[str], clip_s: float, *, pack: Pack | None = None
-) -> int:
-    """Return the size that a store of so many tracks will have, from a pack or from audio."""
-    return size_of(n_tracks, names, n_frames(clip_s) if pack is None else pack.frames(clip_s))
 
 
 def _refuse(track_ids: Iterable[str], trouble: str) -> None:
