@@ -39,9 +39,8 @@ bandwidth can still be good music, and of the suspected mislabels many are right
 def table(rows: Iterable[tuple]) -> pd.DataFrame:
     """Return findings in the columns and the order that all detectors share.
 
-    Rows are ``(track, other, fault, score, evidence)``; they are sorted by kind of fault, as in
-    :data:`FAULTS`, then by falling score. Of a pair, the alphabetically later track is `track`, the
-    copy.
+    Rows are as :data:`COLUMNS`; they are sorted by kind of fault, as in :data:`FAULTS`, then by
+    falling score. Of a pair, the alphabetically later track is `track`, the copy.
 
     >>> table([("a", "b", "duplicate", 1.0, "equal md5")])[["track", "other"]].values.tolist()
     [['b', 'a']]
@@ -84,9 +83,8 @@ def evaluate(
 
     A finding is right when exactly this track, or this pair, has exactly this fault: a version that
     is reported as an excerpt is a miss and a false alarm. One row per fault that is planted or
-    found: ``planted``, ``found``, ``hits``; ``recall`` and ``precision`` in ``[0, 1]``, each with
-    its exact 95 % interval (Clopper & Pearson 1934). Empty when the corpus has no list of its
-    faults.
+    found: ``recall`` and ``precision``, each with its exact 95 % interval (Clopper & Pearson 1934).
+    Empty when the corpus has no list of its faults.
     """
     rows = {}
     for fault in faults if "fault" in tracks else ():

@@ -43,11 +43,10 @@ _SILENCE_DB = 0.5  # above a track's least value
 def facts(corpus: Corpus, *, n_jobs: int) -> pd.DataFrame:
     """Measure every track's sound, also of those that are excluded; of a feature pack, nothing.
 
-    ``duration_s``; ``sr`` (Hz) and ``channels`` as stored; ``head_s`` and ``tail_s``, digital
-    silence at the ends, seconds; ``clipped``, the share of samples on flat tops: three or more
-    equal ones in a row, at half the track's peak or above; ``bandwidth_hz``, up to where the
-    spectrum is within 75 dB of its maximum; ``nyquist_hz``, up to where it could be. Channels are
-    averaged first.
+    ``sr`` (Hz) and ``channels`` are as stored; ``head_s`` and ``tail_s`` digital silence at the
+    ends; ``clipped`` is the share of samples on flat tops: three or more equal ones in a row, at
+    half the track's peak or above; ``bandwidth_hz``, up to where the spectrum is within 75 dB of
+    its maximum; ``nyquist_hz``, up to where it could be. Channels are averaged first.
     """
     readable = corpus.tracks["path"].map(os.path.isfile) & (corpus.tracks["duration_s"] > 0)
     items = list(corpus.tracks.loc[readable, "path"].items()) if corpus.pack is None else []
@@ -81,10 +80,7 @@ def signals(facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def silences(log_mel: np.ndarray, track_ids: list[str], *, frame_s: float) -> pd.DataFrame:
-    """Find silent ends in log-mel spectrograms, for corpora without audio.
-
-    Parameters are those of :func:`~genrelib.inspection.recordings`.
-    """
+    """Find silent ends, parameters as in :func:`~genrelib.inspection.recordings`."""
     check_matrices(log_mel, track_ids, frame_s)
     rows = []
     for track, on in zip(track_ids, sounding(log_mel), strict=True):
@@ -122,11 +118,9 @@ def _heard(path: Path, info: audio.AudioInfo) -> np.ndarray:
     if info.duration_s <= audio.LONG_S:
         return audio.read(path, sr=info.sr)
     half = audio.LONG_S / 2
-    ends = (
-        audio.read(path, sr=info.sr, offset_s=s, duration_s=half)
-        for s in (0, info.duration_s - half)
-    )
-    return np.concatenate(list(ends))
+    starts = 0, info.duration_s - half
+    ends = [audio.read(path, sr=info.sr, offset_s=s, duration_s=half) for s in starts]
+    return np.concatenate(ends)
 
 
 def _facts_of(y: np.ndarray, sr: int, channels: int) -> dict:
@@ -202,9 +196,8 @@ def mislabels(rows: pd.DataFrame) -> pd.DataFrame:
     tracks that bear its label; and when its own is less probable than by chance.
 
     `rows` are the predictions of the systems that are trusted, under one artist-disjoint protocol:
-    where artists are shared, systems have learnt the labels. Findings are of the fault `mislabel`;
-    `score` is how much more probable the other genre is. They are suspicions, to be listened to:
-    most are odd music under a right label.
+    where artists are shared, systems have learnt the labels. `score` is how much more probable the
+    other genre is. Findings are suspicions, to be listened to: most are odd music rightly labelled.
     """
     protocols = sorted(rows["protocol"].unique())
     if len(protocols) != 1:
