@@ -158,7 +158,7 @@ def about(table: pd.DataFrame) -> list[str]:
     crossing = table.groupby("group")["official_split"].nunique()
     notes = [
         "FMA: metadata under CC BY 4.0, each track under the licence that its artist chose, which "
-        f"holds for what is made of it too. Licences: {shown}{more}.",
+        f"holds for what is made of it too. Licences: {shown}{more}."
     ]
     if (crossing > 1).any():
         notes.append(

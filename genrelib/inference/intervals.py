@@ -210,10 +210,7 @@ class ClusterBootstrap:
     """
 
     def __init__(
-        self,
-        clusters: np.ndarray,
-        generator: np.random.Generator,
-        seeds: SeedDraws | None = None,
+        self, clusters: np.ndarray, generator: np.random.Generator, seeds: SeedDraws | None = None
     ):
         self.seeds = seeds
         if len(clusters) == 0:

@@ -52,11 +52,7 @@ class Recording:
     def sound(self) -> np.ndarray:
         """Render the track: float32, shape (round(duration_s * SR),), in [-1, 1]."""
         y = render(
-            self.song,
-            self.artist,
-            duration_s=self.duration_s,
-            start_s=self.start_s,
-            take=self.take,
+            self.song, self.artist, duration_s=self.duration_s, start_s=self.start_s, take=self.take
         )
         return distort(y, seed=self.song.seed) if self.fault == "distorted" else y
 

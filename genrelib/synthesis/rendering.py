@@ -71,13 +71,7 @@ def adapt(song: Song, artist: Artist) -> Song:
 
 
 def genre_swap(
-    song: Song,
-    artist: Artist,
-    genre: str,
-    *,
-    sr: int = SR,
-    duration_s: float = 30.0,
-    take: int = 0,
+    song: Song, artist: Artist, genre: str, *, sr: int = SR, duration_s: float = 30.0, take: int = 0
 ) -> np.ndarray:
     """Render a song in the manner of another genre by the same artist, see :func:`render`.
 

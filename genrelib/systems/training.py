@@ -151,8 +151,7 @@ class GenreNet(NeuralNetClassifier):
         """Build the module for the shape of the data at hand."""
         kwargs = self.get_params_for("module")
         self.module_ = self.initialized_instance(
-            self.module,
-            {**kwargs, "input_shape": self.input_shape_, "n_classes": self.n_classes},
+            self.module, {**kwargs, "input_shape": self.input_shape_, "n_classes": self.n_classes}
         )
         return self
 
