@@ -124,7 +124,6 @@ def _marker(folder: Path) -> dict:
 
 
 def _write(member: _Member, path: Path) -> None:
-    """Write one member, whole or not at all."""
     with member.open() as source, replacing(path) as temporary:
         with open(temporary, "wb") as target:
             shutil.copyfileobj(source, target, 2**20)

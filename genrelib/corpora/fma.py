@@ -387,7 +387,6 @@ def _published(path: Path) -> dict[str, str]:
 
 
 def _reason(row, published: str) -> str:
-    """Return why a verified clip is excluded, or nothing."""
     if row.fault:
         return row.fault
     if row.sha1 != published:
@@ -463,7 +462,6 @@ def column(held: np.ndarray) -> np.ndarray:
 
 
 def _reason_of_values(values: np.ndarray | None, genre: str) -> str:
-    """Return why a track is excluded, or nothing."""
     if genre == NO_GENRE:
         return "no top genre in FMA's metadata"
     if values is None:

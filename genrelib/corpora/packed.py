@@ -255,7 +255,6 @@ def read_levels(path: Path) -> dict[str, np.ndarray]:
 
 
 def _refuse(path: Path, tracks: list[str] | pd.Index, trouble: str) -> None:
-    """Raise an error that names some of the tracks, if there are any."""
     if len(tracks):
         shown = ", ".join(tracks[:_SHOWN]) + (", …" if len(tracks) > _SHOWN else "")
         raise GenrelibError(

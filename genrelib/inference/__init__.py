@@ -11,8 +11,7 @@ other tables take it from there.
 
 from .calibration import abstention, calibrated, calibration, conformal, reliability, risk_coverage
 from .claims import claims, convergence, statements, withheld
-from .comparisons import comparisons, primary, ranking
-from .confirmation import confirmation
+from .comparisons import comparisons, confirmation, primary, ranking
 from .findings import findings
 from .intervals import DIFFERENCE, LOSS, SHARE, ClusterBootstrap, cluster_interval, means
 from .leakage import (

@@ -4,7 +4,11 @@ Three tests answer three questions. McNemar's takes every track for a draw of it
 test takes groups of artists for the draws, as they are; the corrected *t* asks whether the
 difference outlasts other training parts. In simulations with artists as unequal as GTZAN's,
 McNemar's finds a difference where there is none more than three times as often as it should, so
-that the cluster test decides (``tests/test_inference_simulations.py``).
+that the cluster test decides (``tests/inference/test_inference_simulations.py``).
+
+:func:`confirmation` tests three hypotheses in a fixed order, each at 0.05, but only when all before
+it were significant (Maurer, Hothorn & Lehmacher 1995): the family keeps 0.05 without a correction,
+and the last hypothesis, which has the least power, costs the others nothing.
 """
 
 import math
@@ -18,7 +22,15 @@ from scipy import stats
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
 from ..systems import SYSTEMS
-from .intervals import ALPHA, MATTERS, ClusterBootstrap, minimum_detectable_difference
+from .intervals import (
+    ALPHA,
+    MATTERS,
+    ClusterBootstrap,
+    Estimate,
+    holm,
+    minimum_detectable_difference,
+)
+from .leakage import STRICT, Paired
 from .scores import (
     TEST,
     checked,
@@ -31,8 +43,14 @@ from .scores import (
     tracks_of,
 )
 
+CLASSICAL = "mel_svm"
+"""The classical system of the study protocol."""
+
 YARDSTICK = "mel_svm_train"
 """The classical system that learns from as many tracks as the networks do."""
+
+SEALED_GROUPS = 38
+"""Equal groups that carry as much information as those of the sealed tracks, see STUDY.md."""
 
 EQUIVALENT, DIFFERS, NOT_KNOWN = "equivalent", "differs", "not known"
 PRIMARY = ["system", "yardstick", "n", "n_seeds", "difference", "low", "high", "mdd", "mdd_holm"]
@@ -41,6 +59,9 @@ PRIMARY += ["p", "p_holm", "outcome"]
 PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "mdd_holm", "p_cluster"]
 PAIR += ["p_cluster_holm", "n_only_a", "n_only_b", "p_mcnemar", "p_mcnemar_mid", "p_mcnemar_holm"]
 PAIR += ["p_corrected_t", "p_corrected_t_holm", "distinguishable"]
+
+CONFIRMED = ["hypothesis", "difference", "low", "high", "p", "is_confirmed", "power"]
+CONFIRMED += ["power_in_order"]
 
 
 def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
@@ -262,9 +283,56 @@ def _letter(number):
     return chr(ord("a") + place) + (str(round_ + 1) if round_ else "")
 
 
-def holm(p_values: pd.Series) -> pd.Series:
-    """Adjust p-values for their number (Holm 1979); those that are NaN don't count."""
-    tested = p_values.dropna().sort_values(kind="stable")
-    # statsmodels' own collects garbage at each call, which takes a third of a second
-    adjusted = (tested * np.arange(len(tested), 0, -1)).cummax().clip(upper=1)
-    return adjusted.reindex(p_values.index).astype(float)
+def confirmation(
+    predictions: pd.DataFrame,
+    groups: pd.Series,
+    networks: Iterable[str],
+    scores: pd.DataFrame,
+    *,
+    seed: int,
+    n_groups: float = SEALED_GROUPS,
+) -> pd.DataFrame:
+    """Test the study's hypotheses in their order: H1, H2, H3.
+
+    The network is the one of `networks` with the highest accuracy under ``artist_grouped`` in
+    `scores`. One row per hypothesis: the ``difference`` with its interval and ``p``;
+    ``is_confirmed``, whether this p and all before are below 0.05; ``power``, the probability to
+    find this difference again on other tracks that are worth `n_groups` equal groups, and
+    ``power_in_order``, with all before it, as if independent. Empty where the classical system or
+    every network lacks one of the protocols.
+    """
+    strict = scores[scores["protocol"] == STRICT].set_index("system")["accuracy"]
+    strict = strict[strict.index.isin(list(networks))]
+    names = [CLASSICAL, *strict.sort_values(ascending=False, kind="stable").index[:1]]
+    losses = [Paired.of(predictions, groups, name, seed=seed) for name in names]
+    if len(names) < 2 or None in losses:
+        return pd.DataFrame(columns=CONFIRMED)
+    found = {}
+    for name, paired in zip(names, losses, strict=True):
+        before, after = paired.accuracies()
+        found[f"{name} loses from {paired.before} to {STRICT}"] = before - after
+    pair = predictions[predictions["system"].isin(names)]
+    _, accuracies = paired_accuracies(pair, groups, STRICT, seed)
+    differ = f"{names[1]} and {CLASSICAL} differ under {STRICT}"
+    found[differ] = accuracies[names[1]] - accuracies[CLASSICAL]
+    lines = [
+        {"hypothesis": f"H{i}: {words}", **estimate.named("difference"), "p": estimate.p_value}
+        | {"power": power(estimate, n_groups)}
+        for i, (words, estimate) in enumerate(found.items(), 1)
+    ]
+    table = pd.DataFrame(lines, columns=CONFIRMED)
+    table["is_confirmed"] = (table["p"] < ALPHA).cummin()
+    return table.assign(power_in_order=table["power"].cumprod())
+
+
+def power(estimate: Estimate, n_groups: float, *, alpha: float = ALPHA) -> float:
+    """Return the probability that a test over `n_groups` equal groups finds this difference.
+
+    Its standard error and degrees of freedom are those of the estimate, scaled to so many groups.
+    """
+    if estimate.df <= 0 or estimate.se == 0:
+        return float("nan")
+    share = n_groups / estimate.effective
+    se, df = estimate.se / np.sqrt(share), estimate.df_all * share
+    limit, shift = stats.t.ppf(1 - alpha / 2, df), abs(estimate.value) / se
+    return float(stats.nct.sf(limit, df, shift) + stats.nct.cdf(-limit, df, shift))

@@ -7,13 +7,10 @@ import pandas as pd
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .claims import WITHHELD
-from .comparisons import DIFFERS, EQUIVALENT, NOT_KNOWN
+from .comparisons import CLASSICAL, DIFFERS, EQUIVALENT, NOT_KNOWN
 from .intervals import ALPHA
 from .leakage import ALONE, EXCESS, MATCHED
 from .wording import change, estimate, percent, points, title
-
-CLASSICAL = "mel_svm"
-"""The classical system of the study protocol."""
 
 
 def findings(

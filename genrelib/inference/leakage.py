@@ -21,8 +21,7 @@ from ..corpora import CORPORA
 from ..corpora.joined import collections
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
-from .comparisons import holm
-from .intervals import DIFFERENCE, ClusterBootstrap
+from .intervals import DIFFERENCE, ClusterBootstrap, holm
 from .scores import (
     accuracy_by_track,
     answerable,

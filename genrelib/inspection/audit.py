@@ -102,7 +102,6 @@ def evaluate(
 
 
 def _share(name: str, hits: int, n: int) -> dict[str, float]:
-    """Return a share with its exact 95 % interval."""
     if not n:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
     interval = binomtest(hits, n).proportion_ci(0.95, method="exact")

@@ -90,7 +90,6 @@ def _template(name: str) -> jinja2.Template:
 
 
 def _card(model: Model) -> dict[str, object]:
-    """Say what a page must about the model."""
     return {"model": model.header, "chance": 1 / len(model.genres)}
 
 

@@ -124,7 +124,6 @@ class _Answered:
         return found
 
     def mean(self, name, values, span, *, ends=()) -> dict[str, float]:
-        """Average over tracks, with the 95 % interval."""
         names = name, *(ends or (f"{name}_low", f"{name}_high"))
         return self.bootstrap.mean(values, span).named(*names)
 

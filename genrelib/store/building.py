@@ -174,7 +174,6 @@ class _Audio:
         return load_part(request.part(self.folder))
 
     def clean(self) -> None:
-        """Delete the parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -194,19 +193,15 @@ class _Packed:
         return self.pack.read(self.pack.path)
 
     def md5s(self) -> dict[str, str]:
-        """Return what identifies what is held of each track."""
         return self.known
 
     def room(self, requests: Iterable[Request]) -> int:
-        """Return 0: nothing is kept beside the store."""
         return 0
 
     def make(self, requests: Iterable[Request]) -> Iterator[tuple[str, str]]:
-        """Yield each track's id, and no reason of failure."""
         return ((request.track_id, "") for request in requests)
 
     def matrices(self, request: Request) -> dict[str, np.ndarray]:
-        """Return what a request asks for, as it is stored."""
         held, clip_s = self.held[request.track_id], self.clip_s
         return {n: stored(n, self.pack.matrix(held, n, clip_s)) for n in request.names}
 
@@ -305,5 +300,4 @@ def _values(
 
 
 def _places(table: pd.DataFrame) -> dict[str, int]:
-    """Return the number of each track's row."""
     return {track_id: row for row, track_id in enumerate(table.index)}

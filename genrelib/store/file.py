@@ -335,7 +335,6 @@ def open_store(path: Path) -> Store:
 
 
 def _refuse(track_ids: Iterable[str], trouble: str) -> None:
-    """Raise an error that names some of the tracks, if there are any."""
     track_ids = list(track_ids)
     if track_ids:
         shown = ", ".join(track_ids[:_SHOWN]) + (", …" if len(track_ids) > _SHOWN else "")

@@ -418,7 +418,6 @@ def unpack(path: Path, data: Path) -> Contents:
 
 
 def _copy(path: Path, target: Path) -> None:
-    """Copy a pack, whole or not at all."""
     size = path.stat().st_size
     remedy = "name the folder that holds the pack in GENRELIB_PACKS instead"
     check_room(target.parent, size, what="its features", remedy=remedy)

@@ -14,8 +14,7 @@ from .. import plots
 from ..base.parallel import one_thread
 from ..base.seeds import rng
 from ..corpora import Corpus
-from ..inference.comparisons import holm
-from ..inference.intervals import DIFFERENCE, ClusterBootstrap
+from ..inference.intervals import DIFFERENCE, ClusterBootstrap, holm
 from ..protocols import Fold
 from ..store import Store
 from ..systems.best import STATISTICS, BalancedRidge, MelViews

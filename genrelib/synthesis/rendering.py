@@ -153,7 +153,6 @@ def _clock(score: Score, draws, seconds: float, drift: float):
 
 
 def _mix(score: Score, artist: Artist, sr: int, n: int, clock, draws) -> np.ndarray:
-    """Play all parts and add them at their levels."""
     mix = np.zeros(n, dtype=np.float32)
     for part, notes in score.notes.items():
         bus = np.zeros(n, dtype=np.float32)
