@@ -242,6 +242,7 @@ def _record(fit, tracks, estimator, fit_seconds):
         "size": fit.size,
         "streamed": fit.streamed,
         "recipe": recipe_of(fit.build()),
+        "setting": getattr(estimator, "setting_", {}),
         "fit_seconds": round(fit_seconds, 3),
         **_network(getattr(estimator, "net_", None), getattr(estimator, "n_segments", 1)),
         "device": device()[0],

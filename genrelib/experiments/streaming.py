@@ -26,6 +26,7 @@ from ..systems.estimators import (
     BandScaler,
     ClassifierOnNetwork,
     FeatureTransformer,
+    Searched,
     SegmentVoting,
     check_features,
 )
@@ -166,6 +167,8 @@ def fit(
         return _fit_voting(estimator, X, y, is_valid)
     if isinstance(estimator, ClassifierOnNetwork):
         return _fit_on_network(estimator, X, y, is_valid)
+    if isinstance(estimator, Searched):
+        return estimator.fit(X.held(), y, is_valid)
     return _fit_pipeline(estimator, X, y, is_valid)
 
 

@@ -263,6 +263,8 @@ def _picture(records, stated):
 STATEMENT = ["source", "kind", "systems", "statement", "claimed", "rerun", "low", "high"]
 STATEMENT += ["outcome", "verdict"]
 AS_STATED, CONTRARY = "as stated", "contrary"
+RENEWED = ("cover", "live")
+"""Recordings of known songs whose genre stays, see :mod:`genrelib.robustness.variants`."""
 EASY, HARD = ("classical", "jazz", "reggae"), ("rock", "blues", "pop")
 """Genres on which source 004 finds its network more accurate, and less sure."""
 
@@ -280,6 +282,7 @@ def statements(
     claims: pd.DataFrame,
     records: pd.DataFrame,
     *,
+    recordings: pd.DataFrame,
     corpus: str,
     withheld: Mapping[str, str],
     seed: int,
@@ -287,13 +290,15 @@ def statements(
     """Put every statement of the sources beside its rerun.
 
     `scores`, `claims` and `withheld` are from the functions of these names, `records` those of the
-    fits. One row per statement and, for an accuracy, system: its number ``claimed`` and that of the
-    ``rerun`` with its interval (accuracies as fractions, losses in nats, orders as the difference
-    of the first two systems); ``outcome``, that of the claim, or ``as stated``, ``contrary``,
+    fits, `recordings` what :func:`genrelib.robustness.by_kind` says of songs recorded anew. One row
+    per statement and, for an accuracy, system: its number ``claimed`` and that of the ``rerun``
+    with its interval (accuracies as fractions, losses in nats, orders as the difference of the
+    first two systems); ``outcome``, that of the claim, or ``as stated``, ``contrary``,
     ``equivalent``, ``not known`` or ``withheld``, empty where the music of `corpus` decides
     nothing; and the ``verdict``.
     """
-    tables = _Tables(predictions, groups, scores, claims, records, corpus, withheld, seed)
+    given = predictions, groups, scores, claims, records, recordings
+    tables = _Tables(*given, corpus, withheld, seed)
     lines = []
     for row in read_statements().to_dict("records"):
         names = row["systems"].split()
@@ -308,8 +313,11 @@ def statements(
 class _Tables:
     """The tables that statements are judged by."""
 
-    def __init__(self, predictions, groups, scores, claims, records, corpus, withheld, seed):
+    def __init__(
+        self, predictions, groups, scores, claims, records, recordings, corpus, withheld, seed
+    ):
         self.rows, self.groups, self.records = predictions, groups, records
+        self.recordings = recordings.set_index(["system", "kind"])
         self.scores = scores.set_index(["system", "protocol"])
         self.claims = claims.set_index("system")
         self.withheld, self.seed = withheld, seed
@@ -398,6 +406,26 @@ class _Tables:
         gap = found - float(row["claimed"]) / 100
         words = f"on the tracks that it learnt from it is right in {percent(found)}"
         return _said(EQUIVALENT if abs(gap) < MATTERS else DIFFERS, words) | {"rerun": found}
+
+    def _renewed(self, _row, names):
+        """Say what is lost when songs are recorded anew: the source's own are not to be had."""
+        found = [
+            (kind, self.recordings.loc[(names[0], kind)])
+            for kind in RENEWED
+            if (names[0], kind) in self.recordings.index
+        ]
+        if not found:
+            return _said("", "not rerun: notebook 08 has no songs recorded anew by this system")
+        parts = [
+            f"{kind} less unchanged is "
+            f"{change(row['difference'], row['difference_low'], row['difference_high'])} "
+            f"on {row['n']:.0f} songs"
+            for kind, row in found
+        ]
+        ends = [(row["difference_low"], row["difference_high"]) for _, row in found]
+        lower = all(high < 0 for _, high in ends)
+        outcome = AS_STATED if lower else NOT_KNOWN if any(low < 0 for low, _ in ends) else CONTRARY
+        return _said(outcome, "; ".join(parts))
 
     def _copy(self, _row, names):
         """Say how often the copy and its original end up on two sides, and what it can add."""

@@ -8,4 +8,5 @@ from .tables import (
     read_table,
     save_audio,
     save_table,
+    table_names,
 )

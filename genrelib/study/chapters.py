@@ -111,6 +111,13 @@ class Study:
         return report.save_audio(self.workspace, self.corpus, folder, track_ids)
 
     @property
+    def recordings(self) -> pd.DataFrame:
+        """What notebook 08 found for songs recorded anew; empty where there are none."""
+        name = "08_recordings"
+        known = name in report.table_names(self.workspace)
+        return self.read_table(name) if known else pd.DataFrame(columns=["system", "kind"])
+
+    @property
     def lacking(self) -> dict[str, str]:
         """Why a system is not available, by its name, as notebook 02 found it."""
         return report.lacking_systems(self.workspace)

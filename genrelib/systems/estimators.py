@@ -139,6 +139,59 @@ class TrainingPartPipeline(Pipeline):
         return super().fit(X[~is_valid], y[~is_valid])
 
 
+class Searched(ClassifierMixin, BaseEstimator):
+    """An estimator with the best of a few settings, each tried once on the validation part.
+
+    `settings` are tuples of parameters' names and values; the first of equally accurate ones is
+    taken. A network is kept as it was tried; any other estimator learns anew, now from the
+    validation part too. Under an artist-disjoint protocol the validation part has other artists
+    than the training part, so the search is nested: the test part chooses nothing.
+    """
+
+    def __init__(self, estimator, settings):
+        self.estimator = estimator
+        self.settings = settings
+
+    def fit(self, X, y, is_valid):
+        """Try all settings on the rows where `is_valid` is true; return `self`."""
+        y, is_valid = np.asarray(y), np.asarray(is_valid, bool)
+        tried = [self._fitted(dict(setting), X, y, is_valid) for setting in self.settings]
+        best = 0
+        if is_valid.any():
+            right = [(one.predict(X[is_valid]) == y[is_valid]).mean() for one in tried]
+            best = int(np.argmax(right))
+        self.setting_, self.estimator_ = dict(self.settings[best]), tried[best]
+        if not self._is_network:
+            everything = np.zeros(len(y), bool)
+            self.estimator_ = self._fitted(self.setting_, X, y, everything)
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    @property
+    def _is_network(self):
+        return isinstance(self.estimator, (NetworkPipeline, SegmentVoting))
+
+    def _fitted(self, setting, X, y, is_valid):
+        estimator = clone(self.estimator).set_params(**setting)
+        if self._is_network:
+            return estimator.fit(X, y, is_valid)
+        return estimator.fit(X[~is_valid], y[~is_valid])
+
+    @property
+    def net_(self):
+        """The fitted network, if it is one."""
+        return self.estimator_.net_
+
+    def predict_proba(self, X):
+        """Probabilities, shape ``(n_tracks, n_classes)``."""
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    def predict(self, X):
+        """Most likely label of each track."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
 class SegmentVoting(ClassifierMixin, BaseEstimator):
     """Classifies segments, and a track by the mean of its segments' log-probabilities.
 

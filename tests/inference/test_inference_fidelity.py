@@ -126,7 +126,10 @@ def stated(corpus="gtzan", held=None, **accuracy):
     scored, lost = scores(rows, GROUPS, seed=0), leakage(rows, GROUPS, seed=0)
     table = claims(SYSTEMS.values(), scored, lost, corpus=corpus, withheld=held)
     records = pd.DataFrame([record(falling(30), "nn"), record([], "svm", accuracy_train=0.97)])
+    anew = {"difference": -0.3, "difference_low": -0.5, "difference_high": -0.1, "n": 100}
+    anew = [{"system": "resnet18", "kind": kind} | anew for kind in ("unchanged", "cover", "live")]
     words = {"corpus": corpus, "withheld": held or {}, "seed": 0}
+    words["recordings"] = pd.DataFrame(anew)
     found = statements(rows, GROUPS, scored, table, records, **words)
     assert list(found.columns) == STATEMENT
     return found.set_index(["kind", "systems"]), scored.set_index(["system", "protocol"])
@@ -169,6 +172,8 @@ def test_what_cannot_be_judged_says_why():
     order = found.loc[("order", "resnet18 knn")]  # said of GTZAN and other songs
     assert order["outcome"] == ""
     assert "decides nothing" in order["verdict"]
+    renewed = found.loc[("renewed", "resnet18"), "verdict"]
+    assert "cover less unchanged is -30.0 points [-50.0, -10.0] on 100 songs; live" in renewed
     assert "recall in" in found.loc[("genres", "resnet18"), "verdict"]
     assert "not available" in found.loc[("accuracy", "svm"), "verdict"]
     assert (found["verdict"] != "").all()

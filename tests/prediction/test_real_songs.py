@@ -49,7 +49,7 @@ def learnt(gtzan):
     split = folds("artist_grouped", study.corpus.usable, n_folds=3, n_repeats=1, seed=study.seed)
     return [
         (
-            training.train(study, "mel_svm", leave_out=fold.test),
+            training.train(study, "best_statistics", leave_out=fold.test),
             [track_id for track_id in fold.test if track_id in paths.index],
         )
         for fold in split
@@ -80,7 +80,8 @@ def test_songs_by_unknown_artists_are_named_as_often_as_the_study_states(gtzan, 
             heard.append({"right": right, "unknown": song.novelty > 1})
     table = pd.DataFrame(heard)
     stated = pd.read_csv(ROOT / "reports" / "gtzan_mel_dev" / "tables" / "09_scores.csv")
-    (row,) = stated.query("system == 'mel_svm' and protocol == 'artist_grouped'").to_dict("records")
+    asked = "system == 'best_statistics' and protocol == 'artist_grouped'"
+    (row,) = stated.query(asked).to_dict("records")
     print(f"\n{len(table)} songs: right {table['right'].mean():.3f}, unknown", end=" ")
     print(f"{table['unknown'].mean():.3f}; the study: {row['low']:.3f} to {row['high']:.3f}")
     assert len(table) >= 40
@@ -102,5 +103,5 @@ def test_what_is_no_music_is_not_known(kind, learnt, tmp_path):
 def test_the_file_of_a_real_model_is_small_and_names_its_tracks(learnt, tmp_path):
     model, _ = learnt[0]
     models.write(tmp_path / "a.genremodel", model)
-    assert (tmp_path / "a.genremodel").stat().st_size < 4e6
+    assert (tmp_path / "a.genremodel").stat().st_size < 8e6
     assert models.read(tmp_path / "a.genremodel").known.tracks["title"].nunique() > 300

@@ -41,7 +41,7 @@ def project(tmp_path_factory):
     done = genrelib(root, "train", "--study", "smoke", "--to", "smoke.genremodel", "--n-jobs", 1)
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"mel_svm on all \d+ tracks of smoke; accuracy .+ % \(95 % interval", done.stdout
+        r"best_statistics on all \d+ tracks of smoke; accuracy .+ % \(95 % interval", done.stdout
     )
     return root
 

@@ -4,15 +4,20 @@ import numpy as np
 import pytest
 from helpers.builders import make_features
 from scipy.stats import multivariate_normal
+from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import SVC, LinearSVC
 
+from genrelib.systems.convolutional import Cnn2d
 from genrelib.systems.estimators import (
     AvailableNeighbors,
+    BandScaler,
     DuelClassifier,
     GaussianClassifier,
     MarginClassifier,
+    Searched,
 )
+from genrelib.systems.training import GenreNet, NetworkPipeline
 
 X = make_features([0, 1, 2, 3] * 3, n_bands=128, n_frames=50)
 
@@ -82,3 +87,32 @@ def overlapping(n_classes):
     angles = 2 * np.pi * y / n_classes
     noise = np.random.default_rng(0).normal(size=(600, 2))
     return 2 * np.column_stack([np.cos(angles), np.sin(angles)]) + noise, y
+
+
+def test_a_search_takes_the_best_setting_on_the_validation_part_and_learns_anew_from_all():
+    y, is_valid = np.arange(12) % 4, np.arange(12) >= 8
+    settings = ((("n_neighbors", 8),), (("n_neighbors", 1),), (("n_neighbors", 2),))
+    searched = Searched(AvailableNeighbors(), settings).fit(X[:, 0], y, is_valid)
+    right = [
+        (AvailableNeighbors(k).fit(X[:8, 0], y[:8]).predict(X[8:, 0]) == y[8:]).mean()
+        for k in (8, 1, 2)
+    ]
+    assert right[0] < right[1]
+    assert searched.setting_ == {"n_neighbors": (8, 1, 2)[int(np.argmax(right))]}
+    anew = AvailableNeighbors(**searched.setting_).fit(X[:, 0], y)
+    np.testing.assert_array_equal(searched.predict_proba(X[:, 0]), anew.predict_proba(X[:, 0]))
+    unsearched = Searched(AvailableNeighbors(), settings).fit(X[:, 0], y, np.zeros(12, bool))
+    assert unsearched.setting_ == {"n_neighbors": 8}
+
+
+def test_a_searched_network_is_kept_as_it_was_tried():
+    y, is_valid = np.arange(12) % 4, np.arange(12) >= 8
+    net = GenreNet(Cnn2d, n_classes=4, seed=1, max_epochs=2, batch_size=4)
+    pipeline = NetworkPipeline([("scale", BandScaler()), ("net", net)])
+    searched = Searched(pipeline, ((("net__lr", 1e-9),), (("net__lr", 1e-2),)))
+    searched.fit(X[:, :16, :16], y, is_valid)
+    one = clone(pipeline).set_params(**searched.setting_).fit(X[:, :16, :16], y, is_valid)
+    np.testing.assert_array_equal(
+        searched.predict_proba(X[:, :16, :16]), one.predict_proba(X[:, :16, :16])
+    )
+    assert searched.net_.curve == one.net_.curve
