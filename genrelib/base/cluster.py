@@ -102,11 +102,8 @@ def _installed() -> dict[str, str]:
     """Return what results depend on, in this process."""
     major, minor, _ = platform.python_version_tuple()
     code = digests(Path(__file__).parents[1])
-    return {
-        "Python": f"{major}.{minor}",
-        **versions(),
-        "genrelib's code": sha256(json.dumps(code).encode()).hexdigest()[:12],
-    }
+    digest = sha256(json.dumps(code).encode()).hexdigest()[:12]
+    return {"Python": f"{major}.{minor}", **versions(), "genrelib's code": digest}
 
 
 def _fault(wanted: dict[str, str], probe: Path | None, dask_worker: Worker) -> str:

@@ -90,10 +90,8 @@ class Corpus:
 
         Where files lie, when they changed, and how a reason is worded do not count.
         """
-        rows = [
-            [row.Index, row.genre, row.group, row.exclude != "", row.md5]
-            for row in self.tracks.itertuples()
-        ]
+        rows = self.tracks.itertuples()
+        rows = [[row.Index, row.genre, row.group, row.exclude != "", row.md5] for row in rows]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -113,13 +111,10 @@ def load_synthetic(
     from ..synthesis import controlled  # the synthesiser is only loaded when something is rendered
 
     config = f"a{artists_per_genre}-s{songs_per_artist}-d{duration_s:g}-seed{seed}"
+    sizes = {"artists_per_genre": artists_per_genre, "songs_per_artist": songs_per_artist}
+    folder = Path(data).absolute() / "raw" / f"synthetic-{config}"
     table = controlled.write_corpus(
-        Path(data).absolute() / "raw" / f"synthetic-{config}",
-        artists_per_genre=artists_per_genre,
-        songs_per_artist=songs_per_artist,
-        duration_s=duration_s,
-        seed=seed,
-        n_jobs=n_jobs,
+        folder, **sizes, duration_s=duration_s, seed=seed, n_jobs=n_jobs
     )
     paths = {track: Path(path) for track, path in table["path"].items()}
     facts = measure(paths, n_jobs=n_jobs, label="verifying synthetic")
@@ -178,11 +173,8 @@ def load(
     """
     if name not in CORPORA:
         raise unknown("corpus", name, CORPORA)
-    allowed = {
-        parameter.name: parameter.default
-        for parameter in inspect.signature(CORPORA[name].loader).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "n_jobs"
-    }
+    taken = inspect.signature(CORPORA[name].loader).parameters.values()
+    allowed = {p.name: p.default for p in taken if p.kind is p.KEYWORD_ONLY and p.name != "n_jobs"}
     for option in options:
         if option not in allowed:
             raise unknown(f"option of the corpus {name!r}", option, allowed)

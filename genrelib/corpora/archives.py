@@ -56,9 +56,8 @@ def is_archive(path: Path) -> bool:
 def is_extracted(folder: Path, identity: str) -> bool:
     """Whether `folder` holds every member, in its size, of the archive named by `identity`."""
     marker = _marker(folder)
-    return marker.get("identity") == identity and all(
-        _has(folder / name, size) for name, size in marker["sizes"].items()
-    )
+    is_same = marker.get("identity") == identity
+    return is_same and all(_has(folder / name, size) for name, size in marker["sizes"].items())
 
 
 def extracted_bytes(folder: Path, identity: str) -> int:

@@ -334,12 +334,9 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     edition, raw = EDITIONS[name], Path(os.path.abspath(data)) / "raw"
     target = raw / name / _short(edition.checksum)
     where = _Where(name, edition.url, edition.checksum, target, raw, source)
-    where.check_room(
-        edition.n_bytes,
-        edition.n_bytes,
-        what=f"the clips of FMA-{edition.subset} and their archive",
-        remedy="take a smaller edition (fma_features needs no audio) or another data folder",
-    )
+    what = f"the clips of FMA-{edition.subset} and their archive"
+    remedy = "take a smaller edition (fma_features needs no audio) or another data folder"
+    where.check_room(edition.n_bytes, edition.n_bytes, what=what, remedy=remedy)
     table = annotations(folder(raw, source), edition.subset)
     clips = where.obtained()
     paths = {track: clips / track[:3] / f"{track}.mp3" for track in table.index}
@@ -351,10 +348,8 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     table["md5"] = facts["md5"].reindex(table.index, fill_value="")
     table["duration_s"] = facts["duration_s"].reindex(table.index, fill_value=0.0)
     published = _published(clips / "checksums")
-    table.loc[wanted, "exclude"] = [
-        _reason(row, published.get(f"{row.Index[:3]}/{row.Index}.mp3", ""))
-        for row in facts.itertuples()
-    ]
+    sha1s = [published.get(f"{track[:3]}/{track}.mp3", "") for track in facts.index]
+    table.loc[wanted, "exclude"] = list(map(_reason, facts.itertuples(), sha1s))
     table["path"] = [str(path) if path.is_file() else "" for path in paths.values()]
     labels = {track: {md5} if md5 else set() for track, md5 in table["md5"].items()}
     table["group"] = pd.Series(credits.joined(labels, table["group"].to_dict()), dtype=object)

@@ -69,11 +69,9 @@ def annotations(downloads: Path) -> pd.DataFrame:
     table = parse_artists(raw)
     grouped_with = _apply_changes(table, changes())
     table["genre"] = [track.partition(".")[0] for track in table.index]
-    split = {
-        track: part
-        for part, source in FILTERED.items()
-        for track in parse_list(_text(fetch(*source, downloads)))
-    }
+    split = {}
+    for part, source in FILTERED.items():
+        split |= dict.fromkeys(parse_list(_text(fetch(*source, downloads))), part)
     table["official_split"] = [split.get(track, "") for track in table.index]
     nameless = table.index[table["artist"] == ""]
     table.loc[nameless, "artist"] = list(map(credits.unknown, nameless))
@@ -262,10 +260,8 @@ def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
 def _downloaded(edition: str, raw: Path) -> Path:
     """Return the folder of the edition's audio, extracted before or fetched now."""
     dead = DEAD[edition] if os.environ.get(fetching.MIRROR) else ()
-    sources = [
-        (url, checksum, raw / edition / checksum.partition(":")[2][:8])
-        for url, checksum in (*dead, *ARCHIVES[edition])
-    ]
+    known = (*dead, *ARCHIVES[edition])
+    sources = [(url, sha, raw / edition / sha.partition(":")[2][:8]) for url, sha in known]
     for _, checksum, folder in sources:
         if archives.is_extracted(folder, checksum):
             return folder

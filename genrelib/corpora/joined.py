@@ -73,9 +73,7 @@ def join(parts: Mapping[str, Loaded], genres: pd.DataFrame, *, whole: str = "") 
     Raises :class:`GenrelibError` when a genre is not in the map, fewer than two are shared, or a
     name holds a colon.
     """
-    tables = {
-        name: _renamed(name, part, genres, is_whole=name == whole) for name, part in parts.items()
-    }
+    tables = {n: _renamed(n, part, genres, is_whole=n == whole) for n, part in parts.items()}
     shared = set.intersection(*(_usable_genres(table) for table in tables.values()))
     if len(shared) < 2:
         raise GenrelibError(

@@ -50,6 +50,9 @@ PLANTED = (
 
 SPLITS = ("", "train", "valid", "test")
 
+NO_FILE = {"path": "", "duration_s": 0.0, "official_split": "", "md5": ""}
+"""What a row has of a track that is missing."""
+
 SHORTEST_S = 1.0
 """Audio below this duration, in seconds, is excluded: it is no music to judge a genre by."""
 
@@ -133,9 +136,8 @@ def _spread(
     """Return what `read` finds of each file, many of them to a task."""
     items = [(track, os.fspath(path)) for track, path in paths.items()]
     chunks = [(items[start : start + _CHUNK],) for start in range(0, len(items), _CHUNK)]
-    found = spread(
-        partial(_each, read), chunks, n_jobs=n_jobs if len(chunks) > 1 else 1, label=label
-    )
+    n_jobs = n_jobs if len(chunks) > 1 else 1
+    found = spread(partial(_each, read), chunks, n_jobs=n_jobs, label=label)
     return {track: facts for chunk in found for track, facts in chunk}
 
 
@@ -206,9 +208,8 @@ def verified(paths: Mapping[str, Path], record: Path, *, n_jobs: int, label: str
     What was found is written down in the CSV `record`: a file whose size and time have not changed
     is not read again, and an interruption loses little. A fault is in words, or empty.
     """
-    state = pd.DataFrame(
-        [(s.st_size, s.st_mtime_ns) for s in map(os.stat, paths.values())], list(paths), _STATE
-    )
+    states = [(s.st_size, s.st_mtime_ns) for s in map(os.stat, paths.values())]
+    state = pd.DataFrame(states, list(paths), _STATE)
     known = _seen_before(record)
     same = (known[_STATE].reindex(state.index) == state).all(axis="columns")
     found = known.loc[state.index[same]]

@@ -54,11 +54,8 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
 def _spread(fits: list[Fit], plan: tuple[Path, str], store_path: Path, n_jobs: int) -> None:
     on_gpu = device()[0] == "cuda" and not is_sent(n_jobs)
     for alone in (True, False):
-        tasks = [
-            (plan, number, store_path)
-            for number, fit in enumerate(fits)
-            if (on_gpu and fit.row.validates) == alone
-        ]
+        own = [n for n, fit in enumerate(fits) if (on_gpu and fit.row.validates) == alone]
+        tasks = [(plan, number, store_path) for number in own]
         for _ in spread(_fit, tasks, n_jobs=1 if alone else n_jobs, label="fits"):
             pass
 

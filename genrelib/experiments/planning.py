@@ -178,9 +178,7 @@ def plan(
     numbers = {name: getattr(settings, name) for name in ("n_folds", "n_repeats", "seed")}
     numbers["clip_s"] = store.configuration["clip_s"]
     folds = splits(names, asked, corpus, decomposed=settings.decomposed, **numbers)
-    data = {
-        feature: _data_fingerprint(corpus, store, feature) for feature in systems.features_of(names)
-    }
+    data = {f: _data_fingerprint(corpus, store, f) for f in systems.features_of(names)}
     return [
         _fit_of(name, fold, number, corpus, store, workspace, settings, data)
         for name in names

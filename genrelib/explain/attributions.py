@@ -214,9 +214,8 @@ class Explainer:
             X = pieces.transpose(0, 2, 1, 3).reshape(len(X), segments.shape[1], -1)
         else:
             X = self._transformers.transform(X)
-        return torch.as_tensor(
-            np.ascontiguousarray(X), dtype=torch.float32, device=self._net.device
-        )
+        X = np.ascontiguousarray(X)
+        return torch.as_tensor(X, dtype=torch.float32, device=self._net.device)
 
     def _scored(self, inputs: torch.Tensor) -> np.ndarray:
         with torch.no_grad(), one_thread():

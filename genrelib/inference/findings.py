@@ -177,9 +177,8 @@ def _claims(table):
     judged = rerun[rerun["outcome"] != ""]
     if len(judged):
         n = judged["outcome"].value_counts()
-        more = int(
-            ((judged["outcome"] == DIFFERS) & judged["verdict"].str.contains("exceed")).sum()
-        )
+        exceeded = judged["verdict"].str.contains("exceed")
+        more = int(((judged["outcome"] == DIFFERS) & exceeded).sum())
         yield (
             f"Of {len(judged)} claims about this music that were rerun under their own split, "
             f"{n.get(EQUIVALENT, 0)} are equivalent within the margin, "

@@ -36,12 +36,8 @@ from .scores import (
 from .wording import title
 
 LADDER = (
-    "segment_random",
-    "segment_track",
-    "track_random",
-    "size_matched",
-    "artist_only",
-    "artist_grouped",
+    *("segment_random", "segment_track", "track_random"),
+    *("size_matched", "artist_only", "artist_grouped"),
 )
 """Protocols from the most lenient to the strictest; a study may lack some."""
 

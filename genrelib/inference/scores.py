@@ -237,11 +237,8 @@ def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.Dat
     calibrated system would show with as many tests: only what lies above that tells. Metrics have
     intervals over groups. What is taken over no test is NaN.
     """
-    lines = [
-        line
-        for _, part in checked(predictions).groupby("protocol", sort=False)
-        for line in _of_protocol(part, groups, seed)
-    ]
+    parts = checked(predictions).groupby("protocol", sort=False)
+    lines = [line for _, part in parts for line in _of_protocol(part, groups, seed)]
     table = pd.DataFrame(lines).set_index(["system", "protocol"])
     order = [(system, protocol) for system, protocol, _ in by_system(predictions)]
     return table.loc[order].reset_index()
@@ -310,9 +307,8 @@ def variation(predictions: pd.DataFrame, scores: pd.DataFrame, groups: pd.Series
     """
     rows = checked(predictions)
     rows = rows.assign(right=is_right(rows), group=groups_of(rows, groups))
-    by_fit, by_group = (
-        rows.groupby([*FIT[:2], *names])["right"].mean() for names in (FIT[2:], ["group"])
-    )
+    by_fit = rows.groupby(FIT)["right"].mean()
+    by_group = rows.groupby([*FIT[:2], "group"])["right"].mean()
     within = by_fit.groupby(FIT[:4]).var().groupby(FIT[:2]).mean() ** 0.5
     by_fold = by_fit.groupby(FIT[:4]).mean().groupby(FIT[:2])
     by_group = by_group.groupby(FIT[:2])
@@ -403,9 +399,6 @@ def costs(scores: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     """
     known = records.groupby("system")[["n_parameters", "multiply_adds"]].median().astype(float)
     table = scores[["system", "accuracy", "low", "high"]].join(known, on="system")
-    table["is_best"] = [
-        not (table["accuracy"][table["multiply_adds"] <= row.multiply_adds] > row.accuracy).any()
-        and row.multiply_adds > 0
-        for row in table.itertuples()
-    ]
-    return table
+    accuracy, cost = table["accuracy"].to_numpy(), table["multiply_adds"].to_numpy()
+    is_beaten = (cost <= cost[:, None]) & (accuracy > accuracy[:, None])
+    return table.assign(is_best=~is_beaten.any(axis=1) & (cost > 0))

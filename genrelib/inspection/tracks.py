@@ -220,10 +220,8 @@ def mislabels(rows: pd.DataFrame) -> pd.DataFrame:
     other = away.argmax(axis=1)
     likely = away.max(axis=1)
     suspected = (likely >= usual[other]) & (at_home < 1 / len(genres))
-    return table(
-        (
-            *(mean.index[k], "", "mislabel", likely[k] - at_home[k]),
-            f"{genres[other[k]]} at {likely[k]:.2f}, {genres[own[k]]} at {at_home[k]:.2f}",
-        )
-        for k in np.flatnonzero(suspected)
-    )
+    rows = []
+    for k in np.flatnonzero(suspected):
+        text = f"{genres[other[k]]} at {likely[k]:.2f}, {genres[own[k]]} at {at_home[k]:.2f}"
+        rows.append((mean.index[k], "", "mislabel", likely[k] - at_home[k], text))
+    return table(rows)

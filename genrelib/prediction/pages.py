@@ -73,9 +73,8 @@ def write_overview(page: Path, table: pd.DataFrame, links: list[str], model: Mod
     """Write the page of all songs; `links` are theirs, in the order of the table."""
     chances = table.filter(regex="^p_").rename(columns=lambda name: name.removeprefix("p_"))
     lines = []
-    for row, link, (_, own) in zip(
-        table.to_dict("records"), links, chances.iterrows(), strict=True
-    ):
+    rows = table.to_dict("records")
+    for row, link, (_, own) in zip(rows, links, chances.iterrows(), strict=True):
         top = own.dropna().sort_values(ascending=False, kind="stable").head(TOP)
         lines.append({**row, "link": quote(link), "top": list(top.items())})
     write_text(page, _template("overview.html").render(lines=lines, **_card(model)))
@@ -110,12 +109,8 @@ def _picture(decibels: np.ndarray) -> str:
     low, high = decibels.min(), decibels.max()
     share = (decibels[::-1] - low) / max(high - low, 1e-9)
     places = np.linspace(0, 1, len(_MAGMA))
-    palette = np.stack(
-        [
-            np.interp(np.linspace(0, 1, 256), places, channel)
-            for channel in zip(*_MAGMA, strict=True)
-        ]
-    )
+    levels, channels = np.linspace(0, 1, 256), zip(*_MAGMA, strict=True)
+    palette = np.stack([np.interp(levels, places, channel) for channel in channels])
     image = Image.fromarray(np.round(255 * share).astype(np.uint8), mode="L").convert("P")
     image.putpalette(palette.T.round().astype(np.uint8).tobytes())
     file = io.BytesIO()

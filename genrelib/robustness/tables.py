@@ -194,11 +194,9 @@ def _steps(intervention, strength) -> int:
 def _kinds(table):
     for name, part in table.groupby("system", sort=False):
         part = part.set_index("kind")
-        told = [
-            f"{KINDS[kind].lower()} {_points(part.loc[kind], 'difference')} points"
-            for kind in KINDS
-            if kind in part.index and kind not in (UNCHANGED, SWAP)
-        ]
+        kinds = [kind for kind in KINDS if kind in part.index and kind not in (UNCHANGED, SWAP)]
+        losses = [(kind, _points(part.loc[kind], "difference")) for kind in kinds]
+        told = [f"{KINDS[kind].lower()} {loss} points" for kind, loss in losses]
         yield (
             f"{_title(name)}: {part.loc[UNCHANGED, 'accuracy']:.1%} of the songs are right as "
             f"recorded; against that, {', '.join(told)}."

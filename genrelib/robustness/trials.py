@@ -281,13 +281,9 @@ def _answered(fits, corpus, store, track_ids, made: Iterator[Made]) -> pd.DataFr
             X = pictures[asked.index(_input(fit))].astype(np.float32)
             truth = pd.Series(genre[track_id], index=range(len(X)))
             table = experiments.predicted(estimators[fit.path], X, truth, fit.genres)
-            tables[fit.system, track_id] = table.assign(
-                system=fit.system,
-                track_id=track_id,
-                change=[change.name for change in changes],
-                strength=[change.strength for change in changes],
-                manner=[change.manner for change in changes],
-            )
+            done = pd.DataFrame(changes).rename(columns={"name": "change"})
+            where = {"system": fit.system, "track_id": track_id}
+            tables[fit.system, track_id] = table.assign(**where, **done)
     order = [(name, i) for name in dict.fromkeys(fit.system for fit in fits) for i in track_ids]
     columns = ["system", "track_id", "genre", "change", "strength", "manner", "predicted"]
     columns += [f"p_{name}" for name in corpus.genres]

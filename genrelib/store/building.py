@@ -219,24 +219,17 @@ def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:
     requests = _missing(source, names, old)
     if requests or not path.exists():  # a store of nothing can be opened too
         held = sorted({*names, *old.columns.drop(list(STATE))})
-        table = old.reindex(
-            index=pd.Index(sorted({*old.index, *requests}), name="track_id", dtype=str),
-            columns=[*STATE, *held],
-            fill_value="",
-        )
+        index = pd.Index(sorted({*old.index, *requests}), name="track_id", dtype=str)
+        table = old.reindex(index=index, columns=[*STATE, *held], fill_value="")
         size = size_of(len(table), held, source.n_frames)
         what = f"features ({size / 1e9:.2f} GB of them to stay)"
         remedy = "ask for fewer features or a shorter clip_s"
         check_room(path.parent, source.room(requests.values()) + size, what=what, remedy=remedy)
         table = _noted(table, requests, source.make(requests.values()))
-        write(
-            path,
-            table,
-            _values(path, old, table, requests, source),
-            n_frames=source.n_frames,
-            configuration=source.configuration,
-            attributes={"corpus": corpus.name, "corpus_fingerprint": corpus.fingerprint},
-        )
+        values = _values(path, old, table, requests, source)
+        form = {"n_frames": source.n_frames, "configuration": source.configuration}
+        about = {"corpus": corpus.name, "corpus_fingerprint": corpus.fingerprint}
+        write(path, table, values, **form, attributes=about)
     source.clean()
 
 
@@ -292,9 +285,7 @@ def _values(
     def values(track_id: str) -> dict[str, np.ndarray]:
         made = source.matrices(requests[track_id]) if track_id in requests else {}
         wanted = names[filled[rows[track_id]]]
-        return {
-            name: made[name] if name in made else held[name][old_rows[track_id]] for name in wanted
-        }
+        return {n: made[n] if n in made else held[n][old_rows[track_id]] for n in wanted}
 
     return values
 

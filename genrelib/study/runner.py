@@ -112,12 +112,8 @@ def publish(name: str) -> Path:
 
 def _publish(workspace: Workspace, parameters: dict, paths: list[Path], runs: dict, facts) -> Path:
     """Write the pages of a study, and the one over all studies."""
-    outdated = [
-        path.stem
-        for path in paths
-        if _has_work(workspace, path, parameters)
-        and not _is_current(workspace, path, parameters, runs)
-    ]
+    at_work = [path for path in paths if _has_work(workspace, path, parameters)]
+    outdated = [p.stem for p in at_work if not _is_current(workspace, p, parameters, runs)]
     cards.write(workspace, parameters)
     index = page.build(workspace, parameters, facts, outdated=outdated)
     studies = {}
@@ -288,10 +284,8 @@ def _facts(workspace: Workspace, runs: dict, seconds: float) -> list[dict]:
 def _seconds_per_fit(workspace: Workspace) -> dict[str, str]:
     facts = {}
     for name, known in systems.SYSTEMS.items():
-        records = [
-            predictions.record_of(path.with_suffix(".csv"))
-            for path in (workspace.predictions / name).rglob("repeat*.json")
-        ]
+        paths = (workspace.predictions / name).rglob("repeat*.json")
+        records = [predictions.record_of(path.with_suffix(".csv")) for path in paths]
         seconds = [record["fit_seconds"] for record in records if record]
         if seconds:
             mean = sum(seconds) / len(seconds)

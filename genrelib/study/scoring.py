@@ -103,11 +103,8 @@ def score(
     scores, tables = [], []
     for trial in trials(protocol, tracks, seed=derive(seed, "score", protocol)):
         protocols.check(protocols.Fold(protocol, 0, 0, trial.learnt, (), trial.scored), tracks)
-        recipe = systems.recipe(
-            n_classes=len(corpus.genres),
-            seed=derive(seed, system, protocol, trial.name),
-            clip_s=features.configuration["clip_s"],
-        )
+        own, clip_s = derive(seed, system, protocol, trial.name), features.configuration["clip_s"]
+        recipe = systems.recipe(n_classes=len(corpus.genres), seed=own, clip_s=clip_s)
         estimator = _learnt(row, recipe, trial, corpus, features)
         X = features.read(row.feature, trial.scored, size=row.size(recipe))
         with one_thread():
