@@ -65,16 +65,9 @@ def claims(
     for system in systems:
         name, claim = system.name, np.nan if system.claim is None else system.claim / 100
         low, high = claim_interval(claim, system.claim_n)
-        line = {
-            "system": name,
-            "title": system.title,
-            "source": system.source,
-            "claimed": claim,
-            "claimed_low": low,
-            "claimed_high": high,
-            "claim_n": np.nan if system.claim_n is None else system.claim_n,
-            "split": system.split,
-        }
+        n = np.nan if system.claim_n is None else system.claim_n
+        stated = (name, system.title, system.source, claim, low, high, n, system.split)
+        line = dict(zip(CLAIM[:8], stated, strict=True))
         for end, protocol in (("split", system.split), ("artist", STRICT)):
             found = rerun.get((name, protocol), {})
             line[f"n_{end}"] = found.get("n_tracks", 0)
@@ -327,10 +320,10 @@ class _Tables:
         """Return ``rerun, low, high, outcome, verdict`` of a statement on systems."""
         if row["reason"]:
             return _said("", f"not rerun: {row['reason']}")
-        lacking = [name for name in names if name not in self.scores.index]
-        for name in lacking:
-            known = self.claims["verdict"].get(name, "not available here: it was not run")
-            return _said("", f"{name} {known}")
+        for name in names:
+            if name not in self.scores.index:
+                known = self.claims["verdict"].get(name, "not available here: it was not run")
+                return _said("", f"{name} {known}")
         found = getattr(self, f"_{row['kind']}")(row, names)
         about = SYSTEMS[names[0]].claim_about
         is_about_this = self.is_gtzan and about == "GTZAN"
@@ -363,11 +356,10 @@ class _Tables:
             _, accuracies = paired_accuracies(own, self.groups, protocol, self.seed)
             for better, worse in pairwise(names):
                 gap = accuracies[better] - accuracies[worse]
-                found += [(gap.value, *gap.interval)] if protocol == split else []
-                parts.append(
-                    f"under {title(protocol, PROTOCOLS)} {better} less {worse} is "
-                    f"{change(gap.value, *gap.interval)}"
-                )
+                numbers = (gap.value, *gap.interval)
+                found += [numbers] if protocol == split else []
+                words = f"under {title(protocol, PROTOCOLS)} {better} less {worse} is "
+                parts.append(words + change(*numbers))
         outcomes = [_direction(*numbers) for numbers in found]
         worst = [one for one in (CONTRARY, NOT_KNOWN, EQUIVALENT, AS_STATED) if one in outcomes]
         return self._fair(names, *worst[:1] or [""], "; ".join(parts), *found[:1])
@@ -409,20 +401,16 @@ class _Tables:
 
     def _renewed(self, _row, names):
         """Say what is lost when songs are recorded anew: the source's own are not to be had."""
-        found = [
-            (kind, self.recordings.loc[(names[0], kind)])
-            for kind in RENEWED
-            if (names[0], kind) in self.recordings.index
-        ]
+        keys = [(names[0], kind) for kind in RENEWED]
+        found = [(key[1], self.recordings.loc[key]) for key in keys if key in self.recordings.index]
         if not found:
             return _said("", "not rerun: notebook 08 has no songs recorded anew by this system")
+        columns = ["difference", "difference_low", "difference_high"]
         parts = [
-            f"{kind} less unchanged is "
-            f"{change(row['difference'], row['difference_low'], row['difference_high'])} "
-            f"on {row['n']:.0f} songs"
+            f"{kind} less unchanged is {change(*row[columns])} on {row['n']:.0f} songs"
             for kind, row in found
         ]
-        ends = [(row["difference_low"], row["difference_high"]) for _, row in found]
+        ends = [row[columns[1:]] for _, row in found]
         lower = all(high < 0 for _, high in ends)
         outcome = AS_STATED if lower else NOT_KNOWN if any(low < 0 for low, _ in ends) else CONTRARY
         return _said(outcome, "; ".join(parts))

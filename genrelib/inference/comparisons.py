@@ -111,10 +111,8 @@ def comparisons(
     names = list(parts)
     decided = {name: _decisions(part) for name, part in parts.items()}
     shares = _test_to_train(records, protocol, names)
-    by_fold = {
-        name: part.assign(right=is_right(part)).groupby(["repeat", "fold"])["right"].mean()
-        for name, part in parts.items()
-    }
+    rights = {name: part.assign(right=is_right(part)) for name, part in parts.items()}
+    by_fold = {n: part.groupby(["repeat", "fold"])["right"].mean() for n, part in rights.items()}
     lines, n_pairs = [], math.comb(len(names), 2)
     for a, b in combinations(names, 2):
         difference = found[a] - found[b]
@@ -210,10 +208,8 @@ def paired_accuracies(predictions, groups, protocol, seed):
 
 def _check_same_tests(parts, protocol):
     """Refuse systems that were tested on different folds: a pair shares every test."""
-    tests = {
-        name: part[[*TEST, "genre"]].drop_duplicates(ignore_index=True)
-        for name, part in parts.items()
-    }
+    columns = [*TEST, "genre"]
+    tests = {n: part[columns].drop_duplicates(ignore_index=True) for n, part in parts.items()}
     first = next(iter(tests))
     for name, table in tests.items():
         if not table.equals(tests[first]):
@@ -315,11 +311,10 @@ def confirmation(
     _, accuracies = paired_accuracies(pair, groups, STRICT, seed)
     differ = f"{names[1]} and {CLASSICAL} differ under {STRICT}"
     found[differ] = accuracies[names[1]] - accuracies[CLASSICAL]
-    lines = [
-        {"hypothesis": f"H{i}: {words}", **estimate.named("difference"), "p": estimate.p_value}
-        | {"power": power(estimate, n_groups)}
-        for i, (words, estimate) in enumerate(found.items(), 1)
-    ]
+    lines = []
+    for i, (words, estimate) in enumerate(found.items(), 1):
+        line = {"hypothesis": f"H{i}: {words}", **estimate.named("difference")}
+        lines.append(line | {"p": estimate.p_value, "power": power(estimate, n_groups)})
     table = pd.DataFrame(lines, columns=CONFIRMED)
     table["is_confirmed"] = (table["p"] < ALPHA).cummin()
     return table.assign(power_in_order=table["power"].cumprod())
