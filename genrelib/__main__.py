@@ -18,14 +18,12 @@ from .prediction import models, songs
 from .store import sharing
 from .store.packs import FOLDER
 
-MODEL = ("demo", "mel_svm")
-"""Study and system of the model that predicts where none is named."""
+MODEL = ("demo", "mel_svm")  # study and system of the model that predicts where none is named
 
 BEST = "best_statistics"
 """The system that is trained where none is named: the most accurate on artists it does not know."""
 
-SHOWN = 20
-"""Songs that are named in the terminal."""
+SHOWN = 20  # songs that are named in the terminal
 
 
 def _run(options: argparse.Namespace) -> str:

@@ -22,9 +22,7 @@ from distributed.comm import get_address_host_port
 from .codetrace import digests, versions
 from .errors import GenrelibError
 
-WAIT_S = 30.0
-"""Seconds in which a scheduler has to answer, and a worker to appear."""
-
+WAIT_S = 30.0  # seconds in which a scheduler has to answer, and a worker to appear
 _BATCH = 1000  # tasks that are sent at once
 
 

@@ -20,12 +20,8 @@ SCHEDULER = "GENRELIB_SCHEDULER"
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Environment variables that make a process compute on one thread, when set to 1 as it starts."""
 
-ALONE_S = 4.0
-"""Seconds that are worked in this process before others are started: about what starting costs."""
-
-LOOK_S = 1.0
-"""Seconds between a worker's looks whether the process that started it is still there."""
-
+ALONE_S = 4.0  # seconds worked in this process before others are started: about what starting costs
+LOOK_S = 1.0  # seconds between a worker's looks whether the process that started it is still there
 _END = object()
 
 

@@ -19,21 +19,11 @@ from ..base.errors import GenrelibError
 from ..base.files import digest, locked, write_text
 from . import archives
 
-MIRROR = "GENRELIB_MIRROR"
-"""Environment variable that names a folder or a URL laid out as ``host/path``."""
-
-RETRIES = 3
-"""How often it is tried again in a row without a byte gained, after 1 s, 2 s and 4 s."""
-
-TIMEOUT_S = 30
-"""Seconds without an answer after which a try counts as failed."""
-
-PATIENCE_S, SLOWEST = 60.0, 1000
-"""Seconds after which fewer bytes a second end a download."""
-
-LONGEST_WAIT_S = 60.0
-"""Seconds to wait at most where a server says when to come back."""
-
+MIRROR = "GENRELIB_MIRROR"  # environment variable: a folder or a URL laid out as ``host/path``
+RETRIES = 3  # how often it is tried again in a row without a byte gained, after 1 s, 2 s and 4 s
+TIMEOUT_S = 30  # seconds without an answer after which a try counts as failed
+PATIENCE_S, SLOWEST = 60.0, 1000  # seconds after which fewer bytes a second end a download
+LONGEST_WAIT_S = 60.0  # seconds to wait at most where a server says when to come back
 _CHUNK = 2**14  # what of a chunk has come when the connection is cut is lost
 _AGENT = f"genrelib/{__version__} (python-requests/{requests.__version__})"
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be others a little later

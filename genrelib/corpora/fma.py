@@ -22,17 +22,10 @@ SITE = "https://os.unil.cloud.switch.ch/fma"
 METADATA = (f"{SITE}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
 """Address and checksum of the metadata."""
 
-METADATA_BYTES = (360_000_000, 1_500_000_000)
-"""About what the archive takes, and what is in it."""
-
-SUBSETS = ("small", "medium", "large")
-"""Each holds those before it."""
-
-SPLITS = {"training": "train", "validation": "valid", "test": "test"}
-"""FMA's names of the parts, and ours."""
-
-NO_GENRE = "(none)"
-"""Stands for the genre of a track that has none; such tracks are excluded."""
+METADATA_BYTES = (360_000_000, 1_500_000_000)  # about what the archive takes, and what is in it
+SUBSETS = ("small", "medium", "large")  # each holds those before it
+SPLITS = {"training": "train", "validation": "valid", "test": "test"}  # FMA's names, and ours
+NO_GENRE = "(none)"  # stands for the genre of a track that has none; such tracks are excluded
 
 COLUMNS = tuple(row for _, row in packs.ROWS_OF_PACKED["fma_features"])
 """Names of the columns of ``features.csv``: feature, statistic and number of each."""

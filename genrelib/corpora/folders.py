@@ -28,8 +28,7 @@ UNREAD = (
 PARTS = {"train", "training", "test", "testing", "valid", "validation", "val", "dev", "eval"}
 """Names of folders that hold the parts of a split, not genres."""
 
-MANY_GENRES = 25
-"""More folders than these are asked about: they may be artists."""
+MANY_GENRES = 25  # more folders than these are asked about: they may be artists
 
 
 @dataclass(frozen=True)

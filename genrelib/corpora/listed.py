@@ -21,9 +21,7 @@ from ..features.audio import SUFFIXES
 from . import credits, fetching
 from .tracks import SHORTEST_S, TOO_SHORT, found_at, quiet
 
-SEGMENT_S = 30.0
-"""Seconds of a segment; what is left over at the end of a song is not used."""
-
+SEGMENT_S = 30.0  # seconds of a segment; what is left over at the end of a song is not used
 _MARKER = "segments.json"
 _BYTES_PER_S = 2 * SR  # of a segment: mono, 16 bit
 
@@ -91,8 +89,7 @@ def _write(y: np.ndarray, path: Path) -> dict:
     return {**facts, "md5": digest(path, "md5")}
 
 
-MOST_BYTES = 200_000_000
-"""What is larger is no song: a radio station never ends."""
+MOST_BYTES = 200_000_000  # what is larger is no song: a radio station never ends
 
 AGAIN_AFTER_S = {"failed": 24 * 3600.0, "passing": 3600.0}
 """Seconds for which a link is not asked for again: refused, or failed as any may for a while."""

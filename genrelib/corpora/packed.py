@@ -133,12 +133,8 @@ def _matrix(feature: str, held: Callable[[str], np.ndarray]) -> np.ndarray:
 
 
 NAME = "gtzan_mel_dev"
-REVISION = 1
-"""Raised when the same bytes come to mean other values."""
-
-SHAPE = (128, 387)
-"""Mel bands and frames of a track."""
-
+REVISION = 1  # raised when the same bytes come to mean other values
+SHAPE = (128, 387)  # mel bands and frames of a track
 DURATION_S = 30.0
 FLOOR_DB = -80.0
 MOST_BYTES = 1_000_000_000
@@ -226,8 +222,7 @@ def mfcc(levels: np.ndarray) -> np.ndarray:
     return librosa.feature.mfcc(S=log_mel(levels), n_mfcc=20)
 
 
-MAKERS = {"log_mel": log_mel, "mfcc": mfcc}
-"""How features are made of levels."""
+MAKERS = {"log_mel": log_mel, "mfcc": mfcc}  # how features are made of levels
 
 
 def read_levels(path: Path) -> dict[str, np.ndarray]:

@@ -53,12 +53,8 @@ SPLITS = ("", "train", "valid", "test")
 NO_FILE = {"path": "", "duration_s": 0.0, "official_split": "", "md5": ""}
 """What a row has of a track that is missing."""
 
-SHORTEST_S = 1.0
-"""Audio below this duration, in seconds, is excluded: it is no music to judge a genre by."""
-
-TOO_SHORT = f"lasts {{:.2f}} s, at least {SHORTEST_S:g} s are needed"
-"""The reason, of a duration in seconds."""
-
+SHORTEST_S = 1.0  # audio below this duration is excluded: it is no music to judge a genre by
+TOO_SHORT = f"lasts {{:.2f}} s, at least {SHORTEST_S:g} s are needed"  # the reason, of seconds
 _BLOCK = 2**16  # frames decoded at once
 _CHUNK = 64  # files per task: a small corpus is measured without starting worker processes
 _BATCH = 4096  # files after which what was found is written down

@@ -27,8 +27,7 @@ RECORD |= {"genres": list, "genres_trained": list, "fit_seconds": (int, float), 
 VOTES = {"majority": "", "right_segments": math.nan}
 """Columns of systems whose segments vote, with what stands for others."""
 
-FIT = ["system", "protocol", "repeat", "fold", "seed"]
-"""What tells fits apart."""
+FIT = ["system", "protocol", "repeat", "fold", "seed"]  # what tells fits apart
 
 
 def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: dict) -> None:

@@ -21,9 +21,7 @@ METHODS = {"integrated_gradients": "integrated gradients", "occlusion": "occlusi
 """Ways to attribute, with their titles."""
 
 N_STEPS = 32
-GRID = (8, 16)
-"""Into how many patches an input is divided, down and across."""
-
+GRID = (8, 16)  # into how many patches an input is divided, down and across
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
 _BATCH = 64  # inputs that go through the network at once
 _MOST_BACKGROUND = 256  # tracks that normalisations are measured on anew

@@ -19,8 +19,7 @@ from .stack import STACK_ROWS, stack
 
 TEMPOGRAM_LAGS = 384
 
-REVISION = 1
-"""Raised when a definition below changes, so that old and new values are never mixed."""
+REVISION = 1  # raised when a definition below changes, so that old and new values are never mixed
 
 
 @dataclass(frozen=True)

@@ -162,18 +162,10 @@ def claim_interval(claim: float, n: int | None) -> tuple[float, float]:
     return float(min(found.low, claim)), float(max(found.high, claim))
 
 
-EPOCHS = {"002_852f636f69ccd60c": 100}
-"""Epochs that a source names: so many are enough, converged or not."""
-
-PICTURES = {"004_dfb2f7ed32dc8353": (418, 627)}
-"""Bands and frames of the pictures that a source names."""
-
-LEAST_PICTURE = 0.25
-"""Share of the source's pixels below which a verdict is withheld."""
-
-N_GTZAN, LEAST_TRACKS = 1000, 0.5
-"""Tracks of GTZAN, and the share of them below which a verdict is withheld."""
-
+EPOCHS = {"002_852f636f69ccd60c": 100}  # that a source names: so many are enough, converged or not
+PICTURES = {"004_dfb2f7ed32dc8353": (418, 627)}  # bands and frames that a source names
+LEAST_PICTURE = 0.25  # share of the source's pixels below which a verdict is withheld
+N_GTZAN, LEAST_TRACKS = 1000, 0.5  # its tracks, and the share of them that a verdict needs
 CONVERGENCE = ["system", "protocol", "repeat", "fold", "seed", "n_train", "n_epochs", "cap"]
 CONVERGENCE += ["hit_cap", "lowest"]
 CONVERGENCE += [f"{n}_{at}" for at in ("lowest", "last") for n in ("train_loss", "valid_loss")]

@@ -43,15 +43,9 @@ from .scores import (
     tracks_of,
 )
 
-CLASSICAL = "mel_svm"
-"""The classical system of the study protocol."""
-
-YARDSTICK = "mel_svm_train"
-"""The classical system that learns from as many tracks as the networks do."""
-
-SEALED_GROUPS = 38
-"""Equal groups that carry as much information as those of the sealed tracks, see STUDY.md."""
-
+CLASSICAL = "mel_svm"  # the classical system of the study protocol
+YARDSTICK = "mel_svm_train"  # the classical system that learns from as many tracks as networks do
+SEALED_GROUPS = 38  # equal groups that say as much as those of the sealed tracks, see STUDY.md
 EQUIVALENT, DIFFERS, NOT_KNOWN = "equivalent", "differs", "not known"
 PRIMARY = ["system", "yardstick", "n", "n_seeds", "difference", "low", "high", "mdd", "mdd_holm"]
 PRIMARY += ["p", "p_holm", "outcome"]

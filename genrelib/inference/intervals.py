@@ -31,12 +31,10 @@ N_RESAMPLES = 2000
 LEVEL = 0.95
 ALPHA = 0.05
 POWER = 0.8
-MATTERS = 0.05
-"""Difference of accuracies from which on one matters, by the study protocol."""
+MATTERS = 0.05  # difference of accuracies from which on one matters, by the study protocol
 SHARE = (0.0, 1.0)
 DIFFERENCE = (-1.0, 1.0)
-FLOOR = 1e-15
-"""A probability of zero counts as this, so that its log loss is finite."""
+FLOOR = 1e-15  # a probability of zero counts as this, so that its log loss is finite
 LOSS = (0.0, float(-np.log(FLOOR)))
 
 

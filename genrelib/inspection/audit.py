@@ -15,14 +15,9 @@ COLUMNS = ("track", "other", "fault", "score", "evidence")
 """Of a table of findings: track ids (`other` is empty for a fault of one track), kind, strength,
 and what was measured, in words."""
 
-PAIRED = ("duplicate", "excerpt", "version")
-"""Faults that tie two tracks, the closest tie first."""
-
-SIGNAL = ("truncated", "silent", "distorted", "format", "bandwidth")
-"""Faults of one track that its sound shows."""
-
-FAULTS = (*PAIRED, *SIGNAL, "mislabel")
-"""Every kind of fault that a detector reports."""
+PAIRED = ("duplicate", "excerpt", "version")  # faults that tie two tracks, the closest tie first
+SIGNAL = ("truncated", "silent", "distorted", "format", "bandwidth")  # of one track, as it sounds
+FAULTS = (*PAIRED, *SIGNAL, "mislabel")  # every kind of fault that a detector reports
 
 ACTIONS = {
     "duplicate": "exclude",

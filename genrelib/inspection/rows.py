@@ -17,11 +17,8 @@ from ..features.stack import STACK_ROWS
 from ..store import PACKED, Store
 from ..store.packs import ROWS_OF_PACKED
 
-STATISTICS = ("mean", "deviation")
-"""What is kept of each row, both over time and in the row's unit."""
-
-VALUE = "value"
-"""What is kept of each row of a feature that has a single frame, which has no course in time."""
+STATISTICS = ("mean", "deviation")  # what is kept of each row, both over time and in the row's unit
+VALUE = "value"  # what is kept of each row of a feature that has a single frame
 
 MOST_ROWS = {"spectrogram": 128, "tempogram": 128}
 """Features whose neighbouring rows are averaged first, to so many: a linear probe on all 1025 bins

@@ -20,8 +20,7 @@ from ..store import Store
 from .audit import check_matrices, gathered, table
 from .tracks import silences, sounding
 
-MIN_OVERLAP_S = 1.8
-"""Shorter overlaps are not looked at."""
+MIN_OVERLAP_S = 1.8  # shorter overlaps are not looked at
 
 LEAST, CHANCE = 0.44, 0.35
 """A pair is found when its correlation reaches ``LEAST + CHANCE / sqrt(overlap in seconds)``: what
@@ -33,9 +32,7 @@ is: another transfer of the recording, or another take that is played alike. The
 frames are, the worse those of equal sound meet: so it falls by :data:`SAME_PER_S` for each second
 by which steps exceed 46 ms."""
 
-SAME_DB = 0.05
-"""Mean difference, in dB, below which two spectrograms are one: that of rounding on disk."""
-
+SAME_DB = 0.05  # mean difference, in dB, below which two spectrograms are one: rounding on disk
 _BANDS = 64
 _STEP_S = 0.046
 _FINE = 2  # offsets per step: between steps, equal sound would correlate far less

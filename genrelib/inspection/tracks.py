@@ -20,18 +20,10 @@ from ..corpora import Corpus
 from ..features import audio
 from .audit import check_matrices, table
 
-SHORT = 0.9
-"""A clip below this share of the usual duration is truncated."""
-
-SILENCE_S = 1.0
-"""Digital silence at an end is a fault from this length on, seconds; or from half the track."""
-
-CLIPPED = 0.001
-"""A track is distorted when this share of its samples lies on flat tops."""
-
-NARROW = 0.8
-"""A bandwidth below this share of the usual one is a fault: the sound was resampled, or coded."""
-
+SHORT = 0.9  # a clip below this share of the usual duration is truncated
+SILENCE_S = 1.0  # digital silence at an end is a fault from this on, or from half the track
+CLIPPED = 0.001  # a track is distorted when this share of its samples lies on flat tops
+NARROW = 0.8  # a bandwidth below this share of the usual one is a fault: resampled, or coded
 _SILENT = 1e-4  # -80 dB re full scale: dither of 16 bits stays below
 _SAME_VALUE = 2.0**-17  # half a step of 16 bits
 _NOTHING_DB = -75.0  # re the strongest band

@@ -42,8 +42,7 @@ from .novelty import REVISION, Known
 
 MAGIC = b"genrelib model 1 "
 SUFFIX = ".genremodel"
-MOST_BYTES = 2**32
-"""The most that a file may hold, unpacked."""
+MOST_BYTES = 2**32  # the most that a file may hold, unpacked
 
 MADE_BY = ("scikit-learn", "skorch", "torch")
 """Libraries whose fitted objects are read by the version that wrote them alone."""

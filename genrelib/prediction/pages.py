@@ -20,9 +20,7 @@ from ..features import SR
 from .models import Model
 
 FOLDER = "songs"
-TOP = 3
-"""Genres that a page names."""
-
+TOP = 3  # genres that a page names
 _MAGMA = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))
 
 

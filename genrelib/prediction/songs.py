@@ -26,18 +26,11 @@ from ..features.segments import averaged
 from . import listening, models, novelty, pages
 from .models import Model
 
-ANSWERED, UNKNOWN, NOT_READ = "answered", "I don't know", "not read"
-"""What a verdict begins with."""
-
-MOST_EXPLAINED = 20
-"""Songs up to which each is asked for its reasons: that takes longer than all else."""
-
+ANSWERED, UNKNOWN, NOT_READ = "answered", "I don't know", "not read"  # what a verdict begins with
+MOST_EXPLAINED = 20  # songs up to which each is asked for its reasons: that takes longest
 TABLE, OVERVIEW = "predictions.csv", "index.html"
-PICTURE = (64, 1200)
-"""Most bands and frames of the spectrogram on a page."""
-
-N_BANDS, N_MOMENTS = 8, 12
-"""Into how many pieces a clip is cut, across its bands and along its time."""
+PICTURE = (64, 1200)  # most bands and frames of the spectrogram on a page
+N_BANDS, N_MOMENTS = 8, 12  # into how many pieces a clip is cut, across its bands and in time
 
 
 @dataclass(frozen=True)

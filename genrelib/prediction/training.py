@@ -23,8 +23,7 @@ from .models import Model
 
 STATED = ("accuracy", "low", "high", "n_tests", "log_loss", "ece")
 
-MOST_BESIDE = 10_000
-"""Tracks up to which :func:`beside_a_fold` trains a model."""
+MOST_BESIDE = 10_000  # tracks up to which :func:`beside_a_fold` trains a model
 
 
 def train(study: Study, system: str, *, leave_out: Collection[str] = ()) -> Model:

@@ -17,14 +17,12 @@ from ..base.errors import GenrelibError
 from ..features import SR
 from ..features.compiled import librosa
 
-WET = 0.5
-"""Share of the reverberation in the energy of a reverberant sound."""
+WET = 0.5  # share of the reverberation in the energy of a reverberant sound
 
 MP3_KBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 """Bit rates of MPEG-2 layer III, the kind of MP3 that 22050 Hz is, in kbit/s."""
 
-OPUS_KBITS = (6, 256)
-"""Lowest and highest rate of libsndfile's Opus for one channel, in kbit/s."""
+OPUS_KBITS = (6, 256)  # lowest and highest rate of libsndfile's Opus for one channel, in kbit/s
 
 # of the encoder (576) and the decoder (529); where a frame has room for LAME's tag, that says so,
 # and decoding starts after it

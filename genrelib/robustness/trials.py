@@ -23,8 +23,7 @@ from ..systems import system
 from .interventions import INTERVENTIONS
 from .variants import KINDS, Variant, controlled_variants
 
-UNCHANGED = "unchanged"
-"""The change that is none."""
+UNCHANGED = "unchanged"  # the change that is none
 
 FROM_MEL = {
     "log_mel": lambda log_mel: log_mel,

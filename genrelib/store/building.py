@@ -22,8 +22,7 @@ from ..features.audio import read_middle
 from .file import STATE, opened, size_of, stored, write
 from .packs import Pack, lacking_in_audio
 
-UNREADABLE = "unreadable"
-"""Stands for the md5 of a file that can't be read."""
+UNREADABLE = "unreadable"  # stands for the md5 of a file that can't be read
 
 
 @dataclass(frozen=True)
@@ -209,8 +208,7 @@ class _Packed:
         """Leave nothing, since nothing was kept."""
 
 
-Source = _Audio | _Packed
-"""Where values come from; both have the same methods."""
+Source = _Audio | _Packed  # where values come from; both have the same methods
 
 
 def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:

@@ -35,8 +35,7 @@ DTYPE = np.dtype(np.float16)
 RELATIVE_ERROR = 2.0**-11
 ABSOLUTE_ERROR = 2.0**-25
 
-STATE = ("failure", "failed_md5")
-"""Columns of the table of rows that are no feature."""
+STATE = ("failure", "failed_md5")  # columns of the table of rows that are no feature
 
 # measured: ids, md5s and HDF5's own index
 _BYTES_PER_TRACK = 250

@@ -18,8 +18,7 @@ from ..features import FEATURES, Feature, Spectra
 from ..features.compiled import librosa
 from ..features.extraction import REVISION
 
-FOLDER = "GENRELIB_PACKS"
-"""Environment variable that names the folder of packs."""
+FOLDER = "GENRELIB_PACKS"  # environment variable that names the folder of packs
 
 _FMA_FAMILIES = {
     "chroma_cens": 12,

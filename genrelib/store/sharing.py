@@ -37,8 +37,7 @@ from .file import DTYPE, Store, create_features, links, seconds_per_frame, size_
 from .packs import PACKED, described, installed
 
 FORMAT = "genrelib feature pack"
-VERSION = 1
-"""Raised when the layout changes."""
+VERSION = 1  # raised when the layout changes
 
 ATTRIBUTES = (
     *("format", "version", "corpus", "corpus_fingerprint", "configuration", "licence", "notes"),
@@ -52,9 +51,7 @@ _MOST_FRAMES = 1_000_000
 _MOST_S = 86_400
 _ROWS = 256  # texts that are read at a time
 
-TOGETHER = 16
-"""Tracks that are in memory at a time while a pack is written; one by one would take longer."""
-
+TOGETHER = 16  # tracks in memory at a time while a pack is written; one by one is slower
 _AGAIN = "fetch it again, or ask whoever made it for a new one"
 # h5py raises any of them; a group that stands where values should has no shape
 _DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError)

@@ -20,8 +20,7 @@ from ..store import Store
 from ..systems.best import STATISTICS, BalancedRidge, MelViews
 from .chapters import Study
 
-VIEWS = (*STATISTICS, "level and MFCC")
-"""Names of the views, in the order of :class:`.MelViews`."""
+VIEWS = (*STATISTICS, "level and MFCC")  # names of the views, in the order of :class:`.MelViews`
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "all views": VIEWS,

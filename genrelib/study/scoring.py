@@ -25,8 +25,7 @@ from ..experiments.fitting import predicted
 from ..inference.intervals import ClusterBootstrap
 from ..store import Store
 
-CLIP_S = 30.0
-"""Seconds of each track of a corpus of audio."""
+CLIP_S = 30.0  # seconds of each track of a corpus of audio
 
 
 @dataclass(frozen=True)
