@@ -390,10 +390,7 @@ def _check_counts(tracks, n_folds, n_repeats):
 
 
 def check(fold: Fold, tracks: pd.DataFrame) -> None:
-    """Raise the error for a fold that breaks its protocol's promise, naming what crosses.
-
-    Called by the fit itself, on the ids it uses.
-    """
+    """Raise the error for a fold that breaks its protocol's promise, naming what crosses."""
     row = PROTOCOLS[fold.protocol]
     sides = {part: set(located(row, getattr(fold, part), tracks)[row.keeps]) for part in PARTS}
     for one, other in (("train", "test"), ("valid", "test"), ("train", "valid")):

@@ -104,10 +104,7 @@ def load_synthetic(
     seed: int = 0,
     n_jobs: int = 1,
 ):
-    """Render the controlled corpus, or take what is there of it; see :mod:`genrelib.synthesis`.
-
-    `duration_s` is the length of a track, in seconds.
-    """
+    """Render the controlled corpus, or take what is there of it; see :mod:`genrelib.synthesis`."""
     from ..synthesis import controlled  # the synthesiser is only loaded when something is rendered
 
     config = f"a{artists_per_genre}-s{songs_per_artist}-d{duration_s:g}-seed{seed}"
@@ -191,10 +188,7 @@ def load(
 
 
 def of_levels(paths: list[Path], known: pd.DataFrame) -> Corpus:
-    """Make a corpus of files of log-mel levels, see :func:`genrelib.corpora.packed.read_levels`.
-
-    `known` is a table of all tracks that they may hold, as :func:`.gtzan.annotations` returns it.
-    """
+    """Make a corpus of files of levels; for `known` see :func:`.packed.described_levels`."""
     tracks, pack = described_levels(paths, known)
     return _corpus("levels", _with_one_spelling(Loaded(checked(tracks), [], pack)), {})
 
@@ -237,10 +231,7 @@ def _corpus(name: str, loaded: Loaded, options: Mapping[str, object]) -> Corpus:
 
 
 def summary(corpus: Corpus) -> pd.DataFrame:
-    """Count a corpus by genre, with a last row named ``(all)``.
-
-    Columns `tracks`, `excluded`, `usable`; of the usable `artists`, `groups` and `minutes`.
-    """
+    """Count tracks, artists, groups and minutes of a corpus by genre, with a last row ``(all)``."""
     usable = corpus.usable
     by_genre = usable.groupby("genre")
     table = pd.DataFrame(

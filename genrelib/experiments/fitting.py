@@ -199,10 +199,7 @@ def predicted(
 
 
 def tested(fit: Fit, corpus: Corpus, store: Store) -> pd.DataFrame:
-    """Return what a fit predicts for its test part: read where it is done, else fitted now.
-
-    Columns as from :func:`.predictions.read`, but for ``genre_trained``.
-    """
+    """Return what a fit predicts for its test part: read where it is done, else fitted now."""
     if fit.done:
         table = pd.read_csv(fit.path, dtype=predictions.TEXT, keep_default_na=False)
     else:

@@ -196,10 +196,7 @@ def splits(
     decomposed: Collection[str] = (),
     **numbers,
 ) -> dict[str, list[Fold]]:
-    """Split the usable tracks by every protocol that the systems meet, see :func:`plan`.
-
-    `numbers` are those of :func:`genrelib.protocols.folds`, which refuses what can't be split.
-    """
+    """Split the usable tracks by every protocol met; for `numbers` see :func:`.protocols.folds`."""
     asked = list(protocol_names)
     met = [p for name in names for p in _protocols_of(name, asked, decomposed)]
     return {p: protocols.folds(p, corpus.usable, **numbers) for p in dict.fromkeys(met)}

@@ -102,10 +102,7 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
 
 
 def read_valid(workspace: Workspace, names: list[str]) -> pd.DataFrame:
-    """Read what was predicted for the validation parts, by fits that did not train on them.
-
-    As from :func:`read`; without rows of fits that have no validation part.
-    """
+    """Read predictions of validation parts, as :func:`read`, by fits that did not train on them."""
     return _read(workspace, names, is_valid=True)[0]
 
 

@@ -173,7 +173,7 @@ class Explainer:
         """Return the scores of each track with each of several sets of its cells deleted.
 
         `cells` of shape ``(n_tracks, n_sets, *patches().shape)`` is True where the baseline takes
-        the place of the track. The scores are float64 of shape ``(n_tracks, n_sets, n_classes)``.
+        the place of the track. The result has shape ``(n_tracks, n_sets, n_classes)``.
         """
         scores = []
         for x, sets in zip(self._inputs(X), cells, strict=True):

@@ -81,10 +81,7 @@ def filter_bank(tuning: float) -> FilterBank:
 
 
 def _without_faint(rows: np.ndarray, share: float) -> np.ndarray:
-    """Return rows with zeros for their smallest values, which sum to less than a share of all.
-
-    As :func:`librosa.util.sparsify_rows`, all rows at once.
-    """
+    """Zero the smallest values of rows, as :func:`librosa.util.sparsify_rows`, all at once."""
     sizes = np.abs(rows)
     ordered = np.sort(sizes, axis=1)
     sums = np.cumsum(ordered / np.sum(sizes, axis=1, keepdims=True), axis=1)

@@ -93,8 +93,8 @@ def verdict(
 ) -> tuple[str, str]:
     """Return what becomes of a claim: the outcome, and a sentence.
 
-    `line` is a row of :func:`claims`, `corpus` that of the rerun, `about` the music of the claim;
-    `reason` says why the system is not available here, `withheld` why the rerun allows no verdict.
+    `line` is a row of :func:`claims`, `about` the music of the claim; `reason` says why the system
+    is not available here, `withheld` why the rerun allows no verdict.
     """
     if reason:
         return "", f"not available here: {reason}"

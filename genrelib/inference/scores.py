@@ -382,10 +382,7 @@ def hardest(predictions: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
 
 
 def recalls(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFrame:
-    """Return each system's recall of each genre under one protocol, in ``[0, 1]``, by columns.
-
-    NaN where a genre was not tested.
-    """
+    """Return each system's recall of each genre, in ``[0, 1]``, NaN where none was tested."""
     right = predictions.assign(right=predictions["genre"] == predictions["predicted"])
     table = right.pivot_table("right", "system", "genre", aggfunc="mean", sort=False)
     return table.reindex(columns=list(genres)).rename_axis(columns=None)

@@ -136,14 +136,12 @@ def _fingerprints(log_mel: np.ndarray, frame_s: float) -> tuple[np.ndarray, np.n
 
 
 def _flattened(y: np.ndarray) -> np.ndarray:
-    """Bring the modulation frequencies of a track, bands taken together, nearer to one power.
-
-    To its root: if made wholly flat, what two short excerpts share drowns in what they don't.
-    """
+    """Bring the modulation frequencies of a track, bands taken together, nearer to one power."""
     n_fft = scipy.fft.next_fast_len(2 * y.shape[2], real=True)
     spectrum = scipy.fft.rfft(y, n_fft, axis=2)
     power = uniform_filter1d(np.mean(np.abs(spectrum) ** 2, axis=1, keepdims=True), 3, axis=2)
     power += 0.01 * power.mean(axis=2, keepdims=True) + 1e-12
+    # to its root: if wholly flat, what two short excerpts share drowns in what they don't
     return scipy.fft.irfft(spectrum / power**0.25, n_fft, axis=2)[:, :, : y.shape[2]]
 
 

@@ -135,10 +135,7 @@ def _probability(rows: pd.DataFrame, genre: pd.Series) -> np.ndarray:
 
 
 def findings(table: pd.DataFrame, kinds: pd.DataFrame, swaps: pd.DataFrame) -> list[str]:
-    """Sentences, in Markdown, on what changes of a recording do to the systems' answers.
-
-    `table`, `kinds` and `swaps` are from :func:`by_strength`, :func:`by_kind` and :func:`swaps`.
-    """
+    """Say, in Markdown, what changes of a recording do to the systems' answers, from the tables."""
     said = []
     for tell, part in ((_interventions, table), (_kinds, kinds), (_swaps, swaps)):
         if len(part):

@@ -27,10 +27,7 @@ UNREADABLE = "unreadable"  # stands for the md5 of a file that can't be read
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be extracted from one track: features of its middle `clip_s` seconds.
-
-    `md5` is that of the audio file's bytes.
-    """
+    """Features of the middle `clip_s` seconds of a track; `md5` is of the audio file's bytes."""
 
     track_id: str
     md5: str

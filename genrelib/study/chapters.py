@@ -193,10 +193,7 @@ class Chapter:
 
 @dataclass
 class Fits:
-    """What came of the fits of a chapter: one per system, protocol, repeat and fold.
-
-    `rows` and `records` are those of :func:`genrelib.experiments.predictions.read`.
-    """
+    """What came of the fits of a chapter: predictions and records, as :func:`.predictions.read`."""
 
     chapter: Chapter
     planned: list[Fit]
@@ -222,10 +219,7 @@ class Fits:
         return self.chapter.study.table(f"{self.chapter.number}_architectures", pd.concat(tables))
 
     def follow(self, name: str | None = None) -> pd.DataFrame:
-        """Follow one track through a system: the shape of what each stage hands on.
-
-        From the feature in the store to the probabilities of the genres; index ``stage``.
-        """
+        """Follow one track through a system: the shape of what each stage hands on, by its name."""
         fit, chapter = self.fit_of(name), self.chapter
         units, feature = fit.fold.test[:1], fit.row.feature
         track_id = protocols.located(fit.protocol, units, chapter.corpus.usable)["track"].iloc[0]

@@ -22,8 +22,7 @@ from .composition import Score, Song, arrange
 from .instruments import INSTRUMENTS, note, stroke
 from .styles import Artist, style
 
-#: Sample rate of the controlled corpus, that of GTZAN, in Hz.
-SR = 22050
+SR = 22050  # sample rate of the controlled corpus, that of GTZAN, in Hz
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,7 @@ def live(
     take: int = 1,
     stage: Stage | None = None,
 ) -> np.ndarray:
-    """Render a song in concert: a hall, a crowd, a drifting tempo, another take.
-
-    By default in a middling hall; all else is as in :func:`render`.
-    """
+    """Render a song in concert, as :func:`render`: hall, crowd, drifting tempo, another take."""
     return _record(song, artist, sr, duration_s, 0.0, take=take, stage=stage or Stage())
 
 
