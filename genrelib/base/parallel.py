@@ -14,8 +14,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-SCHEDULER = "GENRELIB_SCHEDULER"
-"""Environment variable with the address of a dask scheduler; without it, work stays here."""
+SCHEDULER = "GENRELIB_SCHEDULER"  # variable: address of a dask scheduler; else work stays here
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Environment variables that make a process compute on one thread, when set to 1 as it starts."""

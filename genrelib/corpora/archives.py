@@ -18,9 +18,7 @@ from tqdm import tqdm
 from ..base.errors import GenrelibError
 from ..base.files import check_room, replacing, write_text
 
-MARKER = ".extracted.json"
-"""File in an extracted folder: which archive it came from and the size of each member."""
-
+MARKER = ".extracted.json"  # in an extracted folder: which archive, and the size of each member
 MOST_MEMBERS = 1_000_000
 MOST_NAME = 1_000  # characters of a member's path
 MOST_RATIO = 200  # bytes of members for each byte of an archive

@@ -21,8 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from ..base.errors import GenrelibError
 from ..base.text import unguarded, visible
 
-UNKNOWN = "(unknown)"
-"""How the artist of a track begins when nobody knows who it is; the rest makes it its own."""
+UNKNOWN = "(unknown)"  # how an artist begins whom nobody knows; the rest makes it its own
 
 NOBODY = {
     *("unknown", "unknown artist", "no artist", "various", "various artists", "va", "untitled"),

@@ -294,7 +294,6 @@ EDITIONS = {
         ("large", "497109f4dd721066b5ce5e5f250ec604dc78939e", 93),
     )
 }
-"""Editions by corpus name."""
 
 _LASTS = {"098565": 1.6, "098567": 0.5, "098569": 1.5, "099134": 0, "108925": 0, "133297": 0}
 _SHORT = (
@@ -396,8 +395,7 @@ def _about(table: pd.DataFrame, name: str, unknown_files: int) -> list[str]:
     return notes
 
 
-LARGEST = float(np.finfo(DTYPE).max)
-"""Values beyond, kurtosis now and then, are cut off at it: a store can't hold more."""
+LARGEST = float(np.finfo(DTYPE).max)  # values beyond are cut off: a store can't hold more
 
 
 def load_fma_features(

@@ -15,8 +15,7 @@ from . import credits
 from .archives import is_stray
 from .tracks import NO_FILE, measure
 
-LIST = "tracks.csv"
-"""Optional file in the root: columns `file` (below the root, with slashes), `artist`, `title`."""
+LIST = "tracks.csv"  # optional, in the root: `file` (with slashes), `artist`, `title`
 
 UNREAD = (
     *(".m4a", ".m4b", ".mp4", ".aac", ".ac3", ".mp2", ".mpga", ".wma", ".opus", ".oga", ".spx"),

@@ -198,9 +198,7 @@ ARCHIVES = {
 }
 """Addresses and checksums of the audio per edition, the best first."""
 
-DEAD = {"gtzan": (_ORIGINAL,), "gtzan_mini": ()}
-"""Addresses that no longer answer; only a mirror is asked for them."""
-
+DEAD = {"gtzan": (_ORIGINAL,), "gtzan_mini": ()}  # no longer answer; only a mirror is asked
 KAGGLE = "https://www.kaggle.com/datasets/andradaolteanu/gtzan-dataset-music-genre-classification"
 
 _NAME = re.compile(rf"((?:{'|'.join(GENRES)})\.\d{{5}})\.(wav|au)", re.IGNORECASE)

@@ -16,10 +16,7 @@ from . import credits, fma, gtzan
 from .fma import NO_GENRE
 from .tracks import Loaded
 
-GENRE_MAP = "gtzan_fma_genres.csv"
-"""Which genres of GTZAN and FMA are taken as one, and why others have no counterpart; a table
-beside this module."""
-
+GENRE_MAP = "gtzan_fma_genres.csv"  # beside this module: which genres are one, or why not
 COLUMNS = ("collection", "genre", "joined", "reason")
 
 _GTZAN: dict[str, Callable] = {"gtzan": gtzan.load_gtzan, "gtzan_mini": gtzan.load_gtzan_mini}

@@ -28,8 +28,7 @@ from ..store.file import seconds_per_frame
 from . import gtzan
 from .tracks import Loaded
 
-UNPACK = "python -m genrelib unpack"
-"""The command that verifies a pack and puts it where :func:`load_pack` finds it."""
+UNPACK = "python -m genrelib unpack"  # verifies a pack and puts it where :func:`load_pack` looks
 
 
 @dataclass(frozen=True)

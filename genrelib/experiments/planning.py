@@ -25,11 +25,8 @@ from ..store import Store
 from ..systems.row import Recipe, System
 from . import predictions, streaming
 
-KEPT = ("artist_grouped", 0)
-"""Protocol and repeat whose fitted estimators are kept, to be asked again by later notebooks."""
-
-SEEDED = ("size_matched", "artist_grouped")
-"""Protocols under which networks are fitted with several seeds: the pair that tells the leakage."""
+KEPT = ("artist_grouped", 0)  # protocol and repeat whose estimators later notebooks ask again
+SEEDED = ("size_matched", "artist_grouped")  # with several seeds: the pair that tells the leakage
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,7 @@ RECORD = {"key": str, "system": str, "protocol": str, "repeat": int, "fold": int
 RECORD |= {"genres": list, "genres_trained": list, "fit_seconds": (int, float), "curve": list}
 """What a record that counts holds, among other things, and of which type."""
 
-VOTES = {"majority": "", "right_segments": math.nan}
-"""Columns of systems whose segments vote, with what stands for others."""
-
+VOTES = {"majority": "", "right_segments": math.nan}  # of segments that vote; else these
 FIT = ["system", "protocol", "repeat", "fold", "seed"]  # what tells fits apart
 
 

@@ -15,9 +15,7 @@ from .compiled import librosa
 
 SR = 22050  # the sample rate, in Hz, that everything in the study works at
 
-SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".au")
-"""File endings that count as audio when a folder is searched."""
-
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".au")  # audio, where a folder is searched
 RATES = (4_000, 768_000)  # lowest and highest sample rate, in Hz, of a file that is read
 MOST_CHANNELS = 32
 

@@ -104,7 +104,6 @@ FEATURES: dict[str, Feature] = {
         ),
     )
 }
-"""Every feature by name."""
 
 
 def configuration(clip_s: float) -> dict[str, object]:

@@ -248,8 +248,7 @@ def _picture(records, stated):
 STATEMENT = ["source", "kind", "systems", "statement", "claimed", "rerun", "low", "high"]
 STATEMENT += ["outcome", "verdict"]
 AS_STATED, CONTRARY = "as stated", "contrary"
-RENEWED = ("cover", "live")
-"""Recordings of known songs whose genre stays, see :mod:`genrelib.robustness.variants`."""
+RENEWED = ("cover", "live")  # whose genre stays, see :mod:`genrelib.robustness.variants`
 EASY, HARD = ("classical", "jazz", "reggae"), ("rock", "blues", "pop")
 """Genres on which source 004 finds its network more accurate, and less sure."""
 

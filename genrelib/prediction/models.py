@@ -44,9 +44,7 @@ MAGIC = b"genrelib model 1 "
 SUFFIX = ".genremodel"
 MOST_BYTES = 2**32  # the most that a file may hold, unpacked
 
-MADE_BY = ("scikit-learn", "skorch", "torch")
-"""Libraries whose fitted objects are read by the version that wrote them alone."""
-
+MADE_BY = ("scikit-learn", "skorch", "torch")  # read by the version that wrote them alone
 _AGAIN = "train it again: python -m genrelib train"
 
 

@@ -299,4 +299,3 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
     )
 }
-"""Every intervention by name."""

@@ -45,8 +45,7 @@ class Change:
     manner: str = ""
 
 
-Asked = tuple[str, tuple[int | None, int | None]]
-"""A feature, and the bands and frames to which it is averaged."""
+Asked = tuple[str, tuple[int | None, int | None]]  # a feature; bands and frames it is averaged to
 
 Made = tuple[str, list[Change], list[np.ndarray]]
 """A track's id, its changes, and for each thing asked the pictures of all changes."""

@@ -23,7 +23,6 @@ KINDS = {
     "live": "Live version",
     "genre_swap": "Manner of another genre",
 }
-"""Every kind of variant, with its title."""
 
 
 @dataclass(frozen=True)

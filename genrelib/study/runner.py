@@ -31,9 +31,7 @@ from ..report import cards, page
 from ..systems import training
 from .parameters import declared_in, parameters_for, parameters_of, source_notebooks
 
-START_TIMEOUT_S = 600
-"""How long a notebook's process may take to start, on a machine that is busy with other work."""
-
+START_TIMEOUT_S = 600  # for a notebook's process, on a machine that is busy with other work
 _DAY_S = 24 * 3600
 _KILLED = ("TerminatedWorkerError", "BrokenProcessPool", "MemoryError")
 _MEMORY = (
