@@ -416,10 +416,8 @@ def overlap(fold: Fold, tracks: pd.DataFrame) -> dict[str, float]:
     row = PROTOCOLS[fold.protocol]
     seen = located(row, [*fold.train, *fold.valid], tracks)
     test = located(row, fold.test, tracks)
-    shares = {
-        f"known_{name}": float(test[name].isin(seen[name]).mean())
-        for name in ("track", "artist", "group", "genre")
-    }
+    names = ("track", "artist", "group", "genre")
+    shares = {f"known_{name}": float(test[name].isin(seen[name]).mean()) for name in names}
     sizes = {f"n_{part}": len(getattr(fold, part)) for part in PARTS}
     sizes["n_left_out"] = len(tracks.index.difference([*seen["track"], *test["track"]]))
     return {"protocol": fold.protocol, "repeat": fold.repeat, "fold": fold.fold, **sizes, **shares}

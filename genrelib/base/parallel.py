@@ -24,9 +24,7 @@ LOOK_S = 1.0  # seconds between a worker's looks whether the process that starte
 _END = object()
 
 
-def spread(
-    function: Callable, tasks: Iterable[tuple], *, n_jobs: int, label: str
-) -> Iterator[object]:
+def spread(function: Callable, tasks: Iterable[tuple], *, n_jobs: int, label: str) -> Iterator:
     """Yield ``function(*task)`` for each task, in the order in which they finish.
 
     Each task computes on one thread, wherever it is done, so that sums do not depend on the number

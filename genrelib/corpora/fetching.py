@@ -132,9 +132,7 @@ def bring(url: str, path: Path, *, most_bytes: int | None = None) -> None:
     os.replace(_part(path), path)
 
 
-def _complete(
-    url: str, part: Path, most_bytes: int | None = None, shows_progress: bool = True
-) -> None:
+def _complete(url: str, part: Path, most_bytes: int | None = None, shows_progress=True) -> None:
     """Go on with a download until all of it is in `part`."""
     part.parent.mkdir(parents=True, exist_ok=True)
     failures, most = 0, _size(part)

@@ -126,9 +126,7 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     return tracks[[*COLUMNS, *extra]].astype({"duration_s": float})
 
 
-def _spread(
-    read: Callable[[Path], tuple], paths: Mapping[str, Path], *, n_jobs: int, label: str
-) -> dict:
+def _spread(read: Callable, paths: Mapping[str, Path], *, n_jobs: int, label: str) -> dict:
     """Return what `read` finds of each file, many of them to a task."""
     items = [(track, os.fspath(path)) for track, path in paths.items()]
     chunks = [(items[start : start + _CHUNK],) for start in range(0, len(items), _CHUNK)]

@@ -160,10 +160,8 @@ def _check_same_folds(rows):
     """Refuse a mixture of configurations: one protocol's systems have the same folds."""
     columns = ["repeat", "fold", "track_id"]
     for protocol, part in rows.groupby("protocol"):
-        tested = {
-            name: frozenset(map(tuple, tests[columns].to_numpy()))
-            for name, tests in part.groupby("system")
-        }
+        systems_of = part.groupby("system")[columns]
+        tested = {name: frozenset(map(tuple, tests.to_numpy())) for name, tests in systems_of}
         if len(set(tested.values())) > 1:
             sizes = ", ".join(f"{name} {len(ids)}" for name, ids in tested.items())
             raise GenrelibError(

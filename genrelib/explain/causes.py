@@ -121,10 +121,8 @@ def _rendered(variant: Variant, changed: dict) -> tuple[str, tuple[list, np.ndar
         y = replace(variant, artist=artist, recording=recording).sound()
         if not np.array_equal(y, original):
             sounds[change] = y, donor
-    rows = [
-        {"track_id": variant.track_id, "genre": variant.genre, "change": change, "donor": donor}
-        for change, (_, donor) in sounds.items()
-    ]
+    here = {"track_id": variant.track_id, "genre": variant.genre}
+    rows = [here | {"change": name, "donor": donor} for name, (_, donor) in sounds.items()]
     matrices = [extract(y, SR, ["log_mel"])["log_mel"].astype(DTYPE) for y, _ in sounds.values()]
     return variant.track_id, (rows, np.stack(matrices))
 

@@ -100,11 +100,9 @@ def octaves(n_bands: int = FEATURES["log_mel"].n_bands) -> dict[str, np.ndarray]
     n_all = FEATURES["log_mel"].n_bands
     centres = librosa.mel_frequencies(n_mels=n_all + 2, fmax=SR / 2)[1:-1]
     places = np.searchsorted(_OCTAVES, averaged(centres[:, None], n_bands, None)[:, 0]) - 1
-    return {
-        f"{low} to {high} Hz": np.flatnonzero(places == number)
-        for number, (low, high) in enumerate(pairwise(_OCTAVES))
-        if (places == number).any()
-    }
+    named = [f"{low} to {high} Hz" for low, high in pairwise(_OCTAVES)]
+    found = {name: np.flatnonzero(places == number) for number, name in enumerate(named)}
+    return {name: bands for name, bands in found.items() if len(bands)}
 
 
 def stack_families() -> dict[str, np.ndarray]:

@@ -397,10 +397,8 @@ class _Tables:
         if not found:
             return _said("", "not rerun: notebook 08 has no songs recorded anew by this system")
         columns = ["difference", "difference_low", "difference_high"]
-        parts = [
-            f"{kind} less unchanged is {change(*row[columns])} on {row['n']:.0f} songs"
-            for kind, row in found
-        ]
+        lost = [(kind, change(*row[columns]), row["n"]) for kind, row in found]
+        parts = [f"{kind} less unchanged is {by} on {n:.0f} songs" for kind, by, n in lost]
         ends = [row[columns[1:]] for _, row in found]
         lower = all(high < 0 for _, high in ends)
         outcome = AS_STATED if lower else NOT_KNOWN if any(low < 0 for low, _ in ends) else CONTRARY

@@ -165,10 +165,10 @@ def occluded(model: Model, X: np.ndarray, genre: int) -> pd.DataFrame:
             copy[:, first:end] = model.baseline
     before = model.probabilities(X[np.newaxis])[0, genre]
     after = model.probabilities(changed)[:, genre]
-    rows = [
-        (kind, first / length[kind], end / length[kind], _named(model, kind, first, end, X.shape))
-        for kind, first, end in pieces
-    ]
+    rows = []
+    for kind, first, end in pieces:
+        said = _named(model, kind, first, end, X.shape)
+        rows.append((kind, first / length[kind], end / length[kind], said))
     table = pd.DataFrame(rows, columns=["kind", "start", "end", "piece"])
     return table.assign(loss=before - after)
 
