@@ -214,7 +214,8 @@ def _check_same_tests(parts, protocol):
 
 
 def _decisions(part):
-    """Tell if a track's genre has its highest mean probability; of the first seed: no ensemble."""
+    """Tell of each track whether its own genre has the highest mean probability."""
+    # of the first seed alone: the mean over seeds would be another system, an ensemble
     part = part[part["seed"] == part.groupby(["repeat", "fold"])["seed"].transform("min")]
     columns = [f"p_{genre}" for genre in genres_of(part)]
     by_track = part.groupby(tracks_of(part))

@@ -232,10 +232,10 @@ def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.Dat
     same tests that would be found 4 times in 5, NaN without one. ``accuracy_majority``, where
     segments vote by heads (column ``majority``), and ``accuracy_segments``, of single ones (the
     mean of ``right_segments``), are else NaN. ``n_answerable`` are tests whose genre was in the
-    training data, without which no system can be right; over these are ``accuracy_answerable``, the
-    metrics of :data:`METRICS` but ``macro_f1``, and ``ece_calibrated``, the ECE that a perfectly
+    training data, without which no system can be right; over these are ``accuracy_answerable``,
+    ``log_loss`` (nats), ``brier``, ``ece`` and ``ece_calibrated``, the ECE that a perfectly
     calibrated system would show with as many tests: only what lies above that tells. Metrics have
-    intervals over groups. What is taken over no test is NaN.
+    intervals over groups; what is taken over no test is NaN.
     """
     parts = checked(predictions).groupby("protocol", sort=False)
     lines = [line for _, part in parts for line in _of_protocol(part, groups, seed)]

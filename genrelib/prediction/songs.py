@@ -149,10 +149,10 @@ def hear(
 def occluded(model: Model, X: np.ndarray, genre: int) -> pd.DataFrame:
     """Return what the probability of a genre, by its position, loses with each piece of a clip.
 
-    A moment becomes the training tracks' mean of each band; a band, which no music has unmoved, is
-    brought to their mean level. `X` has the shape ``(n_bands, n_frames)``. Columns ``kind`` ("band"
-    or "moment"), ``start`` and ``end`` (shares of the clip's height, lowest first, or length),
-    ``piece`` in words, ``loss``.
+    A moment becomes the training tracks' mean of each band; a band is brought to their mean level,
+    not replaced, since no music has one that never moves. `X` has the shape ``(n_bands,
+    n_frames)``. Columns ``kind`` ("band" or "moment"), ``start`` and ``end`` (shares of the clip's
+    height, lowest first, or length), ``piece`` in words, ``loss``.
     """
     length = {"band": X.shape[0], "moment": X.shape[1]}
     counts = {"band": N_BANDS, "moment": N_MOMENTS}
