@@ -18,18 +18,15 @@ from .prediction import models, songs
 from .store import sharing
 from .store.packs import FOLDER
 
-MODEL = ("demo", "mel_svm")
-"""Study and system of the model that predicts where none is named."""
+MODEL = ("demo", "mel_svm")  # study and system of the model that predicts where none is named
 
 BEST = "best_statistics"
 """The system that is trained where none is named: the most accurate on artists it does not know."""
 
-SHOWN = 20
-"""Songs that are named in the terminal."""
+SHOWN = 20  # songs that are named in the terminal
 
 
 def _run(options: argparse.Namespace) -> str:
-    """Run a study; say where its report is."""
     from .study import runner  # notebooks' machinery takes seconds to import
 
     for variable in parallel.ONE_THREAD:  # sums of a notebook don't depend on the cores then
@@ -47,7 +44,6 @@ def _run(options: argparse.Namespace) -> str:
 
 
 def _report(options: argparse.Namespace) -> str:
-    """Write a study's report again; say where it is."""
     from .study import runner
 
     index = runner.publish(options.study, analyse=options.analyse)
@@ -55,7 +51,6 @@ def _report(options: argparse.Namespace) -> str:
 
 
 def _list(_options: argparse.Namespace) -> str:
-    """List the studies with their titles."""
     from .study.parameters import parameters_of
 
     paths = sorted((Workspace.find("").root / "studies").glob("*.yaml"))
@@ -63,22 +58,13 @@ def _list(_options: argparse.Namespace) -> str:
 
 
 def _score(options: argparse.Namespace) -> str:
-    """Score a system on a published split; say the figures."""
     from .study import scoring
 
-    return scoring.run(
-        options.system,
-        options.corpus,
-        options.protocol,
-        Workspace.find(""),
-        tracks=options.tracks,
-        to=options.to,
-        seed=options.seed,
-    )
+    what = options.system, options.corpus, options.protocol, Workspace.find("")
+    return scoring.run(*what, tracks=options.tracks, to=options.to, seed=options.seed)
 
 
 def _pack(options: argparse.Namespace) -> str:
-    """Pack what a study reads, or what is named; say what to tell others."""
     from .study.parameters import parameters_of
 
     sharing.refuse(options.to, options.licence)  # before anything is computed
@@ -107,7 +93,6 @@ def _read_by(parameters: dict, corpus: Corpus) -> list[str]:
 
 
 def _unpack(options: argparse.Namespace) -> str:
-    """Verify and install a pack; say how a study names it."""
     contents = sharing.unpack(options.file, Workspace.find("").data)
     return (
         f"{_summary(contents)}\nEvery matrix is as it was packed. In a study, such as "
@@ -119,7 +104,6 @@ def _unpack(options: argparse.Namespace) -> str:
 
 
 def _train(options: argparse.Namespace) -> str:
-    """Train a model of a study's corpus; say where it is and what it is worth."""
     path = options.to or _model_path(options.study, options.system)
     return _trained(options.study, options.system, path, options.n_jobs)
 
@@ -137,9 +121,7 @@ def _trained(name: str, system: str, path: Path, n_jobs: int) -> str:
     given = {key: value for key, value in given.items() if key not in FOR_THE_PAGE}
     model = training.train(Study(name, n_jobs=n_jobs, **given), system)
     models.write(path, model)
-    stated = {
-        key: 100 * model.header["artist_disjoint"][key] for key in ("accuracy", "low", "high")
-    }
+    stated = {key: 100 * share for key, share in model.header["artist_disjoint"].items()}
     return (
         f"{path} ({path.stat().st_size / 1e6:.1f} MB): {system} on all "
         f"{model.header['corpus']['tracks']} tracks of {name}; accuracy on artists it has not met "

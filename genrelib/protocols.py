@@ -41,14 +41,8 @@ def stratified(keeps: str):
 
 
 def _validation(genre, kept, in_test, share, generator):
-    """Choose whole units of the rest for validation."""
-    chosen = _validation_units(genre[~in_test], kept[~in_test], share, generator)
-    return ~in_test & pd.Index(kept).isin(chosen)
-
-
-def _validation_units(genre, unit, share, generator):
-    """Choose about a share of each genre, at most half, never a genre's last unit."""
-    rest = pd.DataFrame({"genre": genre, "unit": unit})
+    """Choose whole units of the rest: a share of each genre, at most half, never its last unit."""
+    rest = pd.DataFrame({"genre": genre[~in_test], "unit": kept[~in_test]})
     genres_of = rest.groupby("unit")["genre"].agg(frozenset)
     left = rest.groupby("genre")["unit"].nunique().to_dict()
     chosen = set()
@@ -64,7 +58,7 @@ def _validation_units(genre, unit, share, generator):
                 taken += sizes[name]
                 for g in genres_of[name]:
                     left[g] -= 1
-    return chosen
+    return ~in_test & pd.Index(kept).isin(chosen)
 
 
 def draw(train: float, valid: float, test: float):
@@ -326,11 +320,8 @@ def folds(
     times, so that all have as many fits, and a published split is one. The seconds of each track,
     `clip_s`, tell how many segments it has.
 
-    Raises
-    ------
-    GenrelibError
-        For an unknown protocol, a number out of range, too few tracks or artists, and a published
-        split that the corpus lacks or that breaks the protocol's promise.
+    Raises :class:`GenrelibError` for an unknown protocol, a number out of range, too few tracks or
+    artists, and a published split that the corpus lacks or that breaks the protocol's promise.
     """
     row = protocol(name)
     _check_counts(tracks, n_folds, n_repeats)
@@ -355,10 +346,7 @@ def folds(
 
 
 def units(row: Protocol, tracks: pd.DataFrame, clip_s: float) -> pd.DataFrame:
-    """List what a protocol splits, tracks or at least two segments of each, by id.
-
-    Columns are those of the tracks table, and ``track`` and ``segment``, ids.
-    """
+    """List what a protocol splits, tracks or their segments: rows of tracks, with ids of both."""
     ids = list(tracks.index)
     if row.unit == "segment":
         ids = segments.ids(ids, n_segments(row, clip_s))
@@ -402,10 +390,7 @@ def _check_counts(tracks, n_folds, n_repeats):
 
 
 def check(fold: Fold, tracks: pd.DataFrame) -> None:
-    """Raise the error for a fold that breaks its protocol's promise, naming what crosses.
-
-    Called by the fit itself, on the ids it uses.
-    """
+    """Raise the error for a fold that breaks its protocol's promise, naming what crosses."""
     row = PROTOCOLS[fold.protocol]
     sides = {part: set(located(row, getattr(fold, part), tracks)[row.keeps]) for part in PARTS}
     for one, other in (("train", "test"), ("valid", "test"), ("train", "valid")):
@@ -424,17 +409,15 @@ def check(fold: Fold, tracks: pd.DataFrame) -> None:
 def overlap(fold: Fold, tracks: pd.DataFrame) -> dict[str, float]:
     """Measure how much of the test part is known from training and validation.
 
-    Returns ``n_train``, ``n_valid``, ``n_test``; ``n_left_out``, tracks in none of these parts; and
+    Returns the sizes of the parts; ``n_left_out``, tracks in none of them; and ``known_<what>``,
     the shares of tests in ``[0, 1]`` whose track, artist, group or genre is in training or
-    validation: ``known_track``, ``known_artist``, ``known_group``, ``known_genre``.
+    validation.
     """
     row = PROTOCOLS[fold.protocol]
     seen = located(row, [*fold.train, *fold.valid], tracks)
     test = located(row, fold.test, tracks)
-    shares = {
-        f"known_{name}": float(test[name].isin(seen[name]).mean())
-        for name in ("track", "artist", "group", "genre")
-    }
+    names = ("track", "artist", "group", "genre")
+    shares = {f"known_{name}": float(test[name].isin(seen[name]).mean()) for name in names}
     sizes = {f"n_{part}": len(getattr(fold, part)) for part in PARTS}
     sizes["n_left_out"] = len(tracks.index.difference([*seen["track"], *test["track"]]))
     return {"protocol": fold.protocol, "repeat": fold.repeat, "fold": fold.fold, **sizes, **shares}

@@ -2,8 +2,8 @@
 
 Only small arguments are sent; they name files on storage that all machines share. Workers write
 whole files or none, so a task of a worker that died can be done again by another. Tasks go to
-``distributed`` itself: joblib's backend would also spread a scikit-learn estimator's own parallel
-steps, and keeps larger arguments on one worker, with which they are lost.
+``distributed`` itself: joblib's backend would also spread a scikit-learn estimator's own steps, and
+keeps larger arguments on one worker, with which they are lost.
 """
 
 import contextlib
@@ -22,17 +22,14 @@ from distributed.comm import get_address_host_port
 from .codetrace import digests, versions
 from .errors import GenrelibError
 
-WAIT_S = 30.0
-"""Seconds in which a scheduler has to answer, and a worker to appear."""
-
+WAIT_S = 30.0  # seconds in which a scheduler has to answer, and a worker to appear
 _BATCH = 1000  # tasks that are sent at once
 
 
 def check(address: str, folder: Path) -> None:
     """Refuse a cluster that can't do a study's work, before anything is sent.
 
-    `address` is the scheduler's, ``tcp://host:port``; `folder`, the study's data, which all workers
-    must see, is created.
+    `address` is the scheduler's, ``tcp://host:port``; `folder`, the study's data, is created.
 
     Raises :class:`GenrelibError` when no scheduler answers or no worker appears within
     :data:`WAIT_S`; when a worker has other versions or code than this process, more than one
@@ -58,11 +55,9 @@ def answers(address: str, function: Callable, tasks: Sequence[tuple]) -> Iterato
     """Yield ``function(*task)`` for each task, in the order of finishing.
 
     The arguments must be small, the function of a module that workers can import. A task whose
-    worker dies is done by another one.
-
-    Raises :class:`GenrelibError` as :func:`check`, but for the folder; when the scheduler or all
-    workers are gone; for a task that killed one worker after the other. What a task raises is
-    raised here.
+    worker dies is done by another one. What a task raises is raised here, and
+    :class:`GenrelibError` as by :func:`check`, when all workers are gone, and for a task that
+    killed one after the other.
     """
     with _joined(address) as client:
         done = SimpleQueue()
@@ -105,21 +100,14 @@ def _installed() -> dict[str, str]:
     """Return what results depend on, in this process."""
     major, minor, _ = platform.python_version_tuple()
     code = digests(Path(__file__).parents[1])
-    return {
-        "Python": f"{major}.{minor}",
-        **versions(),
-        "genrelib's code": sha256(json.dumps(code).encode()).hexdigest()[:12],
-    }
+    digest = sha256(json.dumps(code).encode()).hexdigest()[:12]
+    return {"Python": f"{major}.{minor}", **versions(), "genrelib's code": digest}
 
 
 def _fault(wanted: dict[str, str], probe: Path | None, dask_worker: Worker) -> str:
     """Why this worker can't do the client's work; empty when it can."""
     found, n_threads = _installed(), dask_worker.state.nthreads
-    others = [
-        f"{name} {found[name]}, not {wanted[name]}"
-        for name in wanted
-        if found[name] != wanted[name]
-    ]
+    others = [f"{n} {found[n]}, not {wanted[n]}" for n in wanted if found[n] != wanted[n]]
     if others:
         return (
             f"has {'; '.join(others)}. Install what requirements.lock names, from the same "

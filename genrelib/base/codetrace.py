@@ -17,8 +17,7 @@ from .files import digest
 
 CODE = (".py", ".csv", ".yaml")
 
-FIT_LIBRARIES = ("numpy", "scikit-learn", "scipy", "skorch", "torch")
-"""What predictions depend on: their versions are part of a fit's key."""
+FIT_LIBRARIES = ("numpy", "scikit-learn", "scipy", "skorch", "torch")  # part of a fit's key
 
 LIBRARIES = tuple(
     sorted([*FIT_LIBRARIES, "genrelib", "h5py", "librosa", "matplotlib", "pandas", "soundfile"])

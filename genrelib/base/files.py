@@ -28,8 +28,7 @@ NFS remembers for up to 60 that there was none.
 def replacing(path: Path):
     """Yield a temporary name beside `path`; rename it to `path` when the block ends well.
 
-    A block that fails or is interrupted leaves `path` as it was. The folder is created; the
-    temporary file has the suffix of `path`.
+    A block that fails or is interrupted leaves `path` as it was. The folder is created.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,10 +47,7 @@ def _brief(path: Path) -> str:
 
 
 def sweep(path: Path) -> None:
-    """Delete what killed processes left of :func:`replacing` beside `path`.
-
-    Only while no other process writes `path`.
-    """
+    """Delete what killed processes left of :func:`replacing`, while none other writes `path`."""
     path = Path(path)
     left = re.compile(rf"\.{re.escape(_brief(path))}\.[0-9a-f]+\.tmp{re.escape(path.suffix)}")
     if path.parent.is_dir():

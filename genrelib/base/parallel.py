@@ -14,24 +14,17 @@ from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-SCHEDULER = "GENRELIB_SCHEDULER"
-"""Environment variable with the address of a dask scheduler; without it, work stays here."""
+SCHEDULER = "GENRELIB_SCHEDULER"  # variable: address of a dask scheduler; else work stays here
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Environment variables that make a process compute on one thread, when set to 1 as it starts."""
 
-ALONE_S = 4.0
-"""Seconds that are worked in this process before others are started: about what starting costs."""
-
-LOOK_S = 1.0
-"""Seconds between a worker's looks whether the process that started it is still there."""
-
+ALONE_S = 4.0  # seconds worked in this process before others are started: about what starting costs
+LOOK_S = 1.0  # seconds between a worker's looks whether the process that started it is still there
 _END = object()
 
 
-def spread(
-    function: Callable, tasks: Iterable[tuple], *, n_jobs: int, label: str
-) -> Iterator[object]:
+def spread(function: Callable, tasks: Iterable[tuple], *, n_jobs: int, label: str) -> Iterator:
     """Yield ``function(*task)`` for each task, in the order in which they finish.
 
     Each task computes on one thread, wherever it is done, so that sums do not depend on the number

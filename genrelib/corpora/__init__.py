@@ -90,10 +90,8 @@ class Corpus:
 
         Where files lie, when they changed, and how a reason is worded do not count.
         """
-        rows = [
-            [row.Index, row.genre, row.group, row.exclude != "", row.md5]
-            for row in self.tracks.itertuples()
-        ]
+        rows = self.tracks.itertuples()
+        rows = [[row.Index, row.genre, row.group, row.exclude != "", row.md5] for row in rows]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -106,20 +104,14 @@ def load_synthetic(
     seed: int = 0,
     n_jobs: int = 1,
 ):
-    """Render the controlled corpus, or take what is there of it; see :mod:`genrelib.synthesis`.
-
-    `duration_s` is the length of a track, in seconds.
-    """
+    """Render the controlled corpus, or take what is there of it; see :mod:`genrelib.synthesis`."""
     from ..synthesis import controlled  # the synthesiser is only loaded when something is rendered
 
     config = f"a{artists_per_genre}-s{songs_per_artist}-d{duration_s:g}-seed{seed}"
+    sizes = {"artists_per_genre": artists_per_genre, "songs_per_artist": songs_per_artist}
+    folder = Path(data).absolute() / "raw" / f"synthetic-{config}"
     table = controlled.write_corpus(
-        Path(data).absolute() / "raw" / f"synthetic-{config}",
-        artists_per_genre=artists_per_genre,
-        songs_per_artist=songs_per_artist,
-        duration_s=duration_s,
-        seed=seed,
-        n_jobs=n_jobs,
+        folder, **sizes, duration_s=duration_s, seed=seed, n_jobs=n_jobs
     )
     paths = {track: Path(path) for track, path in table["path"].items()}
     facts = measure(paths, n_jobs=n_jobs, label="verifying synthetic")
@@ -178,11 +170,8 @@ def load(
     """
     if name not in CORPORA:
         raise unknown("corpus", name, CORPORA)
-    allowed = {
-        parameter.name: parameter.default
-        for parameter in inspect.signature(CORPORA[name].loader).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "n_jobs"
-    }
+    taken = inspect.signature(CORPORA[name].loader).parameters.values()
+    allowed = {p.name: p.default for p in taken if p.kind is p.KEYWORD_ONLY and p.name != "n_jobs"}
     for option in options:
         if option not in allowed:
             raise unknown(f"option of the corpus {name!r}", option, allowed)
@@ -199,10 +188,7 @@ def load(
 
 
 def of_levels(paths: list[Path], known: pd.DataFrame) -> Corpus:
-    """Make a corpus of files of log-mel levels, see :func:`genrelib.corpora.packed.read_levels`.
-
-    `known` is a table of all tracks that they may hold, as :func:`.gtzan.annotations` returns it.
-    """
+    """Make a corpus of files of levels; for `known` see :func:`.packed.described_levels`."""
     tracks, pack = described_levels(paths, known)
     return _corpus("levels", _with_one_spelling(Loaded(checked(tracks), [], pack)), {})
 
@@ -245,10 +231,7 @@ def _corpus(name: str, loaded: Loaded, options: Mapping[str, object]) -> Corpus:
 
 
 def summary(corpus: Corpus) -> pd.DataFrame:
-    """Count a corpus by genre, with a last row named ``(all)``.
-
-    Columns `tracks`, `excluded`, `usable`; of the usable `artists`, `groups` and `minutes`.
-    """
+    """Count tracks, artists, groups and minutes of a corpus by genre, with a last row ``(all)``."""
     usable = corpus.usable
     by_genre = usable.groupby("genre")
     table = pd.DataFrame(

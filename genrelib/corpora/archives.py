@@ -18,9 +18,7 @@ from tqdm import tqdm
 from ..base.errors import GenrelibError
 from ..base.files import check_room, replacing, write_text
 
-MARKER = ".extracted.json"
-"""File in an extracted folder: which archive it came from and the size of each member."""
-
+MARKER = ".extracted.json"  # in an extracted folder: which archive, and the size of each member
 MOST_MEMBERS = 1_000_000
 MOST_NAME = 1_000  # characters of a member's path
 MOST_RATIO = 200  # bytes of members for each byte of an archive
@@ -44,10 +42,8 @@ def is_stray(name: str) -> bool:
     >>> is_stray("blues/._blues.00000.wav"), is_stray("a/b.wav")
     (True, False)
     """
-    parts = PurePosixPath(name).parts
-    return any(
-        part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in parts
-    )
+    left = ("__MACOSX", "Thumbs.db", "desktop.ini")
+    return any(part.startswith(".") or part in left for part in PurePosixPath(name).parts)
 
 
 def is_archive(path: Path) -> bool:
@@ -58,16 +54,14 @@ def is_archive(path: Path) -> bool:
 def is_extracted(folder: Path, identity: str) -> bool:
     """Whether `folder` holds every member, in its size, of the archive named by `identity`."""
     marker = _marker(folder)
-    return marker.get("identity") == identity and all(
-        _has(folder / name, size) for name, size in marker["sizes"].items()
-    )
+    is_same = marker.get("identity") == identity
+    return is_same and all(_has(folder / name, size) for name, size in marker["sizes"].items())
 
 
 def extracted_bytes(folder: Path, identity: str) -> int:
     """Return how many bytes of an archive's members `folder` holds already."""
     marker = _marker(folder)
-    same = marker.get("identity") == identity
-    sizes = marker["sizes"] if same else {}
+    sizes = marker["sizes"] if marker.get("identity") == identity else {}
     return sum(size for name, size in sizes.items() if _has(Path(folder) / name, size))
 
 
@@ -81,8 +75,7 @@ def extract(archive: Path, folder: Path, *, identity: str) -> Path:
     from another one is deleted first.
 
     Raises :class:`GenrelibError` when the archive is broken, too large for the disk, or holds a
-    member that is absolute, leads out of `folder`, or is neither a file nor a folder (link,
-    device).
+    member that is absolute, leads out of `folder`, or is neither a file nor a folder.
     """
     folder = Path(folder)
     with _opened(archive) as members:
@@ -128,7 +121,6 @@ def _marker(folder: Path) -> dict:
 
 
 def _write(member: _Member, path: Path) -> None:
-    """Write one member, whole or not at all."""
     with member.open() as source, replacing(path) as temporary:
         with open(temporary, "wb") as target:
             shutil.copyfileobj(source, target, 2**20)

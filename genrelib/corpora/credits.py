@@ -21,8 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from ..base.errors import GenrelibError
 from ..base.text import unguarded, visible
 
-UNKNOWN = "(unknown)"
-"""How the artist of a track begins when nobody knows who it is; the rest makes it its own."""
+UNKNOWN = "(unknown)"  # how an artist begins whom nobody knows; the rest makes it its own
 
 NOBODY = {
     *("unknown", "unknown artist", "no artist", "various", "various artists", "va", "untitled"),
@@ -159,7 +158,7 @@ def read_sheet(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Read a CSV in UTF-8: the header, and each line that is not empty with its number.
 
     Quotation marks within a cell stay. A line whose last one is not closed has no cells. The
-    character 0, which no store can hold, becomes the one that stands for what is no text.
+    character 0, which no store can hold, becomes the one for what is no text.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig").replace("\0", "\ufffd")
@@ -211,9 +210,8 @@ def _shortened(cells: list[str], n: int) -> list[str]:
 def read(path: Path) -> pd.DataFrame:
     """Read a manifest, a CSV in UTF-8: :data:`COLUMNS`, all text; the index is the file's line.
 
-    Raises :class:`GenrelibError` when there is no such file, it is no UTF-8 text or has other
-    columns, a line has not one cell for each, the action is unknown, the reason empty, or `with`
-    does not suit the action.
+    Raises :class:`GenrelibError` for what is no such CSV, and for a line with an unknown action, an
+    empty reason, or a `with` that does not suit the action.
     """
     path = Path(path)
     names, lines = read_sheet(path)

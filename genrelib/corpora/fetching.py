@@ -19,19 +19,11 @@ from ..base.errors import GenrelibError
 from ..base.files import digest, locked, write_text
 from . import archives
 
-MIRROR = "GENRELIB_MIRROR"
-"""Environment variable that names a folder or a URL laid out as ``host/path``."""
-
-RETRIES = 3
-"""How often it is tried again in a row without a byte gained, after 1 s, 2 s and 4 s."""
-
-TIMEOUT_S = 30
+MIRROR = "GENRELIB_MIRROR"  # environment variable: a folder or a URL laid out as ``host/path``
+RETRIES = 3  # how often it is tried again in a row without a byte gained, after 1 s, 2 s and 4 s
+TIMEOUT_S = 30  # seconds without an answer after which a try counts as failed
 PATIENCE_S, SLOWEST = 60.0, 1000  # seconds after which fewer bytes a second end a download
-"""Seconds without an answer after which a try counts as failed."""
-
-LONGEST_WAIT_S = 60.0
-"""Seconds to wait at most where a server says when to come back."""
-
+LONGEST_WAIT_S = 60.0  # seconds to wait at most where a server says when to come back
 _CHUNK = 2**14  # what of a chunk has come when the connection is cut is lost
 _AGENT = f"genrelib/{__version__} (python-requests/{requests.__version__})"
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be others a little later
@@ -140,9 +132,7 @@ def bring(url: str, path: Path, *, most_bytes: int | None = None) -> None:
     os.replace(_part(path), path)
 
 
-def _complete(
-    url: str, part: Path, most_bytes: int | None = None, shows_progress: bool = True
-) -> None:
+def _complete(url: str, part: Path, most_bytes: int | None = None, shows_progress=True) -> None:
     """Go on with a download until all of it is in `part`."""
     part.parent.mkdir(parents=True, exist_ok=True)
     failures, most = 0, _size(part)
@@ -213,7 +203,8 @@ def _go_on(url: str, part: Path, most_bytes: int | None, shows_progress: bool) -
             part.unlink(missing_ok=True)
             raise _TryError(f"the server's range does not fit (status {answer.status_code})")
         _refuse_status(url, answer)
-        if answer.status_code == 206 and not _begins_at(offset, answer):
+        ranged = answer.headers.get("Content-Range", "")
+        if answer.status_code == 206 and not ranged.startswith(f"bytes {offset}-"):
             part.unlink()
             raise _TryError("the server sent another range than was asked for")
         offset = offset if answer.status_code == 206 else 0
@@ -244,10 +235,6 @@ def _write(url, answer, part: Path, offset, total, most_bytes, shows_progress) -
                     f"{url}: {came} bytes came in {seconds:.0f} s, fewer than {SLOWEST} a second; "
                     "try again later: what has come is kept."
                 )
-
-
-def _begins_at(offset: int, answer: requests.Response) -> bool:
-    return answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
 
 
 def _total(answer: requests.Response) -> int | None:

@@ -16,23 +16,16 @@ from ..base.files import check_room, digest, replacing
 from ..store import DTYPE, packs
 from ..store.file import links
 from . import archives, credits, fetching
-from .tracks import SHORTEST_S, Loaded, verified
+from .tracks import SHORTEST_S, TOO_SHORT, Loaded, verified
 
 SITE = "https://os.unil.cloud.switch.ch/fma"
 METADATA = (f"{SITE}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
 """Address and checksum of the metadata."""
 
-METADATA_BYTES = (360_000_000, 1_500_000_000)
-"""About what the archive takes, and what is in it."""
-
-SUBSETS = ("small", "medium", "large")
-"""Each holds those before it."""
-
-SPLITS = {"training": "train", "validation": "valid", "test": "test"}
-"""FMA's names of the parts, and ours."""
-
-NO_GENRE = "(none)"
-"""Stands for the genre of a track that has none; such tracks are excluded."""
+METADATA_BYTES = (360_000_000, 1_500_000_000)  # about what the archive takes, and what is in it
+SUBSETS = ("small", "medium", "large")  # each holds those before it
+SPLITS = {"training": "train", "validation": "valid", "test": "test"}  # FMA's names, and ours
+NO_GENRE = "(none)"  # stands for the genre of a track that has none; such tracks are excluded
 
 COLUMNS = tuple(row for _, row in packs.ROWS_OF_PACKED["fma_features"])
 """Names of the columns of ``features.csv``: feature, statistic and number of each."""
@@ -158,7 +151,7 @@ def about(table: pd.DataFrame) -> list[str]:
     crossing = table.groupby("group")["official_split"].nunique()
     notes = [
         "FMA: metadata under CC BY 4.0, each track under the licence that its artist chose, which "
-        f"holds for what is made of it too. Licences: {shown}{more}.",
+        f"holds for what is made of it too. Licences: {shown}{more}."
     ]
     if (crossing > 1).any():
         notes.append(
@@ -283,9 +276,6 @@ def _damaged(path: Path, fault: object) -> GenrelibError:
     )
 
 
-_GIB = 2**30
-
-
 @dataclass(frozen=True)
 class Edition:
     """One published size of FMA."""
@@ -297,43 +287,24 @@ class Edition:
 
 
 EDITIONS = {
-    "fma_small": Edition(
-        "small",
-        f"{SITE}/fma_small.zip",
-        "sha1:ade154f733639d52e35e32f5593efe5be76c6d70",
-        round(7.2 * _GIB),
-    ),
-    "fma_medium": Edition(
-        "medium",
-        f"{SITE}/fma_medium.zip",
-        "sha1:c67b69ea232021025fca9231fc1c7c1a063ab50b",
-        22 * _GIB,
-    ),
-    "fma_large": Edition(
-        "large",
-        f"{SITE}/fma_large.zip",
-        "sha1:497109f4dd721066b5ce5e5f250ec604dc78939e",
-        93 * _GIB,
-    ),
+    f"fma_{subset}": Edition(subset, f"{SITE}/fma_{subset}.zip", f"sha1:{sha1}", round(gib * 2**30))
+    for subset, sha1, gib in (
+        ("small", "ade154f733639d52e35e32f5593efe5be76c6d70", 7.2),
+        ("medium", "c67b69ea232021025fca9231fc1c7c1a063ab50b", 22),
+        ("large", "497109f4dd721066b5ce5e5f250ec604dc78939e", 93),
+    )
 }
-"""Editions by corpus name."""
 
-_SHORT = "FMA cut it at the wrong place, so that it lasts {} (mdeff/fma#8)"
-_CUT = "FMA cut it at the wrong place, so that it is short or empty (mdeff/fma#8)"
+_LASTS = {"098565": 1.6, "098567": 0.5, "098569": 1.5, "099134": 0, "108925": 0, "133297": 0}
+_SHORT = (
+    *("001486", "005574", "065753", "080391", "098558", "098559", "098560", "098566", "098568"),
+    *("098571", "105247", "108924", "126981", "127336", "143992"),
+)
+_WHY = {track: f"lasts {seconds} s" for track, seconds in _LASTS.items()}
+_WHY |= dict.fromkeys(_SHORT, "is short or empty")
 KNOWN = {
-    "098565": _SHORT.format("1.6 s"),
-    "098567": _SHORT.format("0.5 s"),
-    "098569": _SHORT.format("1.5 s"),
-    "099134": _SHORT.format("0 s"),
-    "108925": _SHORT.format("0 s"),
-    "133297": _SHORT.format("0 s"),
-    **dict.fromkeys(
-        (
-            *("001486", "005574", "065753", "080391", "098558", "098559", "098560", "098566"),
-            *("098568", "098571", "105247", "108924", "126981", "127336", "143992"),
-        ),
-        _CUT,
-    ),
+    track: f"FMA cut it at the wrong place, so that it {why} (mdeff/fma#8)"
+    for track, why in _WHY.items()
 }
 """Clips that the publisher knows to be no music to judge a genre by, and why; others are found."""
 
@@ -346,8 +317,8 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     The archive is fetched (a download that ends early goes on), extracted, and each clip is held
     against its published sha1 and decoded, once. What fails is a row with the reason, and so are
     clips without a top genre: more than half of FMA-large. `source` is a folder that holds the
-    edition or its archive already, such as ``fma_small/`` or ``fma_small.zip``; the metadata beside
-    it are taken too.
+    edition or its archive, such as ``fma_small/`` or ``fma_small.zip``; the metadata beside it are
+    taken too.
 
     Raises :class:`GenrelibError` when there is no room, the download fails, or what comes is not in
     FMA's format.
@@ -355,12 +326,9 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     edition, raw = EDITIONS[name], Path(os.path.abspath(data)) / "raw"
     target = raw / name / _short(edition.checksum)
     where = _Where(name, edition.url, edition.checksum, target, raw, source)
-    where.check_room(
-        edition.n_bytes,
-        edition.n_bytes,
-        what=f"the clips of FMA-{edition.subset} and their archive",
-        remedy="take a smaller edition (fma_features needs no audio) or another data folder",
-    )
+    what = f"the clips of FMA-{edition.subset} and their archive"
+    remedy = "take a smaller edition (fma_features needs no audio) or another data folder"
+    where.check_room(edition.n_bytes, edition.n_bytes, what=what, remedy=remedy)
     table = annotations(folder(raw, source), edition.subset)
     clips = where.obtained()
     paths = {track: clips / track[:3] / f"{track}.mp3" for track in table.index}
@@ -372,10 +340,8 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     table["md5"] = facts["md5"].reindex(table.index, fill_value="")
     table["duration_s"] = facts["duration_s"].reindex(table.index, fill_value=0.0)
     published = _published(clips / "checksums")
-    table.loc[wanted, "exclude"] = [
-        _reason(row, published.get(f"{row.Index[:3]}/{row.Index}.mp3", ""))
-        for row in facts.itertuples()
-    ]
+    sha1s = [published.get(f"{track[:3]}/{track}.mp3", "") for track in facts.index]
+    table.loc[wanted, "exclude"] = list(map(_reason, facts.itertuples(), sha1s))
     table["path"] = [str(path) if path.is_file() else "" for path in paths.values()]
     labels = {track: {md5} if md5 else set() for track, md5 in table["md5"].items()}
     table["group"] = pd.Series(credits.joined(labels, table["group"].to_dict()), dtype=object)
@@ -408,13 +374,12 @@ def _published(path: Path) -> dict[str, str]:
 
 
 def _reason(row, published: str) -> str:
-    """Return why a verified clip is excluded, or nothing."""
     if row.fault:
         return row.fault
     if row.sha1 != published:
         return f"sha1 {row.sha1} differs from the published {published or '(none)'}"
     if row.duration_s < SHORTEST_S:
-        return f"lasts {row.duration_s:.2f} s, at least {SHORTEST_S:g} s are needed"
+        return TOO_SHORT.format(row.duration_s)
     return ""
 
 
@@ -430,8 +395,7 @@ def _about(table: pd.DataFrame, name: str, unknown_files: int) -> list[str]:
     return notes
 
 
-LARGEST = float(np.finfo(DTYPE).max)
-"""Values beyond, kurtosis now and then, are cut off at it: a store can't hold more."""
+LARGEST = float(np.finfo(DTYPE).max)  # values beyond are cut off: a store can't hold more
 
 
 def load_fma_features(
@@ -440,13 +404,11 @@ def load_fma_features(
     """Load the features of FMA's metadata (342 MiB to fetch), with artists and official split.
 
     Each track has 518 values: mean, deviation, skewness, kurtosis, median, least and greatest of
-    each of 74 rows of librosa features, over the whole track, not the clip of 30 s. `subset` is
-    "small", "medium" or "large"; `source`, a folder that holds ``fma_metadata/`` or its archive.
-    The pack has the feature ``fma_features``; `md5` is of a track's values, `duration_s` the whole
-    track's in seconds, at least 1.
+    each of 74 rows of librosa features, over the whole track, not the clip of 30 s. `subset` is one
+    of :data:`SUBSETS`; `source`, a folder that holds ``fma_metadata/`` or its archive. `md5` is of
+    a track's values, `duration_s` the whole track's in seconds, at least 1.
 
-    Raises :class:`GenrelibError` when there is no room, the download fails, or what comes is not in
-    FMA's format.
+    Raises :class:`GenrelibError` as :func:`load` does.
     """
     raw = Path(os.path.abspath(data)) / "raw"
     metadata = folder(raw, source)
@@ -486,7 +448,6 @@ def column(held: np.ndarray) -> np.ndarray:
 
 
 def _reason_of_values(values: np.ndarray | None, genre: str) -> str:
-    """Return why a track is excluded, or nothing."""
     if genre == NO_GENRE:
         return "no top genre in FMA's metadata"
     if values is None:

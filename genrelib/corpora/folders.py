@@ -13,10 +13,9 @@ from ..base.errors import GenrelibError
 from ..features.audio import SUFFIXES
 from . import credits
 from .archives import is_stray
-from .tracks import measure
+from .tracks import NO_FILE, measure
 
-LIST = "tracks.csv"
-"""Optional file in the root: columns `file` (below the root, with slashes), `artist`, `title`."""
+LIST = "tracks.csv"  # optional, in the root: `file` (with slashes), `artist`, `title`
 
 UNREAD = (
     *(".m4a", ".m4b", ".mp4", ".aac", ".ac3", ".mp2", ".mpga", ".wma", ".opus", ".oga", ".spx"),
@@ -28,8 +27,7 @@ UNREAD = (
 PARTS = {"train", "training", "test", "testing", "valid", "validation", "val", "dev", "eval"}
 """Names of folders that hold the parts of a split, not genres."""
 
-MANY_GENRES = 25
-"""More folders than these are asked about: they may be artists."""
+MANY_GENRES = 25  # more folders than these are asked about: they may be artists
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,8 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     found, notes = _search(root)
     listed = _listed(root / LIST, notes)
     ids = _ids(found)
-    facts = measure(
-        {track: f.path for track, f in ids.items()}, n_jobs=n_jobs, label=f"reading {root.name}"
-    )
+    paths = {track: f.path for track, f in ids.items()}
+    facts = measure(paths, n_jobs=n_jobs, label=f"reading {root.name}")
     rows = {track: _row(track, f, facts.loc[track], listed) for track, f in ids.items()}
     rows |= _missing(listed, {str(f.place) for f in found}, set(rows), notes)
     table = pd.DataFrame.from_dict(rows, orient="index")
@@ -254,11 +251,8 @@ def _missing(listed: pd.DataFrame, there: set[str], taken: set[str], notes: list
             "genre": place.parts[0],
             "artist": credits.known(artist) or credits.unknown(track),
             "title": title or place.stem,
-            "path": "",
-            "duration_s": 0.0,
             "exclude": f"missing: {LIST} lists {file}, the folder lacks it",
-            "official_split": "",
-            "md5": "",
+            **NO_FILE,
         }
     if strange:
         notes.append(f"{LIST} lists {_some(strange)}, no place below a genre's folder; not used.")

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import wave
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -42,18 +41,12 @@ ARTISTS = (
 """Address and checksum of the list of artists and titles."""
 
 FILTERED = {
-    "train": (
-        f"{_STURM}/train_filtered.txt",
-        "sha256:6252b4928f0a29185b894aed5babadae41104b4865f00aeff9b79de1c491f45c",
-    ),
-    "valid": (
-        f"{_STURM}/valid_filtered.txt",
-        "sha256:2e0a0e0b513ab61ab206ee4e6fb5f18a41d26e469b160a765196cb47841e3b7e",
-    ),
-    "test": (
-        f"{_STURM}/test_filtered.txt",
-        "sha256:ce78134675f23d02ca4b7f73876c5778b36d8c2fbcccbe54a0359d1a2d86bdef",
-    ),
+    part: (f"{_STURM}/{part}_filtered.txt", f"sha256:{sha256}")
+    for part, sha256 in (
+        ("train", "6252b4928f0a29185b894aed5babadae41104b4865f00aeff9b79de1c491f45c"),
+        ("valid", "2e0a0e0b513ab61ab206ee4e6fb5f18a41d26e469b160a765196cb47841e3b7e"),
+        ("test", "ce78134675f23d02ca4b7f73876c5778b36d8c2fbcccbe54a0359d1a2d86bdef"),
+    )
 }
 """Address and checksum of each part of the fault-filtered split (443, 197, 290 tracks)."""
 
@@ -76,13 +69,12 @@ def annotations(downloads: Path) -> pd.DataFrame:
     table = parse_artists(raw)
     grouped_with = _apply_changes(table, changes())
     table["genre"] = [track.partition(".")[0] for track in table.index]
-    split = {
-        track: part
-        for part, source in FILTERED.items()
-        for track in parse_list(_text(fetch(*source, downloads)))
-    }
+    split = {}
+    for part, source in FILTERED.items():
+        split |= dict.fromkeys(parse_list(_text(fetch(*source, downloads))), part)
     table["official_split"] = [split.get(track, "") for track in table.index]
-    _name_unknown(table)
+    nameless = table.index[table["artist"] == ""]
+    table.loc[nameless, "artist"] = list(map(credits.unknown, nameless))
     table["group"] = pd.Series(_groups(table, grouped_with, published_md5("gtzan", downloads)))
     return table
 
@@ -103,10 +95,10 @@ def about(known: pd.DataFrame) -> list[str]:
 
 
 def changes() -> pd.DataFrame:
-    """Return the changes made to Sturm's artists.
+    """Return the changes made to Sturm's artists, each with its `reason`.
 
-    Columns `track_id` (empty: every track of that artist), `raw`, `used`, `grouped_with` (artists,
-    with semicolons, whose group the track joins), `reason`.
+    An empty `track_id` means every track of that artist; `grouped_with` names artists, with
+    semicolons, whose group the track joins.
     """
     with resources.files(__package__).joinpath(CHANGES).open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
@@ -168,12 +160,6 @@ def _apply_changes(table: pd.DataFrame, table_of_changes: pd.DataFrame) -> dict[
     return grouped_with
 
 
-def _name_unknown(table: pd.DataFrame) -> None:
-    """Flag the artists that nobody knows, each as its track's own."""
-    for track in table.index[table["artist"] == ""]:
-        table.loc[track, "artist"] = credits.unknown(track)
-
-
 def _groups(table: pd.DataFrame, grouped_with: dict, md5: dict[str, str]) -> dict[str, str]:
     """Join artists, collaborations, equal files, and a genre's unknown artists."""
     labels, names = {}, {}
@@ -181,25 +167,14 @@ def _groups(table: pd.DataFrame, grouped_with: dict, md5: dict[str, str]) -> dic
         unknown = credits.is_unknown(row.artist)
         names[row.Index] = credits.unknown(row.genre) if unknown else row.artist
         artists = [] if unknown else credits.credited(row.artist)
-        labels[row.Index] = {
-            *artists,
-            *grouped_with.get(row.Index, []),
-            md5.get(row.Index, row.Index),
-        }
+        ties = [*grouped_with.get(row.Index, []), md5.get(row.Index, row.Index)]
+        labels[row.Index] = {*artists, *ties}
     return credits.joined(labels, names)
 
 
 GENRES = (
-    "blues",
-    "classical",
-    "country",
-    "disco",
-    "hiphop",
-    "jazz",
-    "metal",
-    "pop",
-    "reggae",
-    "rock",
+    *("blues", "classical", "country", "disco", "hiphop"),
+    *("jazz", "metal", "pop", "reggae", "rock"),
 )
 
 _ORIGINAL = (
@@ -223,34 +198,19 @@ ARCHIVES = {
 }
 """Addresses and checksums of the audio per edition, the best first."""
 
-DEAD = {"gtzan": (_ORIGINAL,), "gtzan_mini": ()}
-"""Addresses that no longer answer; only a mirror is asked for them."""
-
+DEAD = {"gtzan": (_ORIGINAL,), "gtzan_mini": ()}  # no longer answer; only a mirror is asked
 KAGGLE = "https://www.kaggle.com/datasets/andradaolteanu/gtzan-dataset-music-genre-classification"
 
 _NAME = re.compile(rf"((?:{'|'.join(GENRES)})\.\d{{5}})\.(wav|au)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class _Audio:
-    """The audio files that lie below a folder: tracks by id, and what is no track of GTZAN."""
-
-    place: str
-    tracks: dict[str, Path]
-    others: dict[str, Path]
 
 
 def load_gtzan(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
     """Load GTZAN: 10 genres of 100 excerpts of 30 s.
 
     Every track of the published index is a row, missing and differing files with the reason; so is
-    every audio file that the index does not know.
-
-    Parameters
-    ----------
-    source : str or Path, optional
-        A local archive or folder, in any layout whose files are named ``blues.00000.wav`` (or
-        ``.au``). By default the archived copies are downloaded.
+    every audio file that the index does not know. `source` is a local archive or folder, in any
+    layout whose files are named ``blues.00000.wav`` (or ``.au``); by default the archived copies
+    are downloaded.
     """
     return _load("gtzan", data, source, n_jobs)
 
@@ -266,13 +226,14 @@ def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
     known = annotations(downloads)
     published = published_md5(edition, downloads)
     folder = _downloaded(edition, raw) if source is None else _given(edition, raw, source)
-    audio = _search(folder, Path(source).name if source else folder.relative_to(raw.parent))
+    place = Path(source).name if source else folder.relative_to(raw.parent)
+    tracks, others = _search(folder)
     notes = about(known)
-    beyond = [track for track in audio.tracks if track in known.index and track not in published]
+    beyond = [track for track in tracks if track in known.index and track not in published]
     if beyond:
         notes.append(f"{len(beyond)} files belong to the whole GTZAN, not to {edition}; not used.")
-    extra = {t: p for t, p in audio.tracks.items() if t not in known.index} | audio.others
-    present = {track: audio.tracks[track] for track in published if track in audio.tracks}
+    extra = {t: p for t, p in tracks.items() if t not in known.index} | others
+    present = {track: tracks[track] for track in published if track in tracks}
     facts = measure(present | extra, n_jobs=n_jobs, label=f"verifying {edition}")
     unverified = _verify(facts, present, published)
     if unverified:
@@ -283,13 +244,13 @@ def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
     table = known.loc[list(published)].join(facts)
     table["path"] = pd.Series({t: str(p) for t, p in present.items()}, dtype=object)
     missing = ~table.index.isin(list(present))
-    table.loc[missing, "exclude"] = f"missing: the published index lists it, {audio.place} lacks it"
+    table.loc[missing, "exclude"] = f"missing: the published index lists it, {place} lacks it"
     table = table.fillna({"md5": "", "duration_s": 0.0, "path": ""})
     table = pd.concat([table, _extra_rows(extra, facts)]) if extra else table
     usable = int((table["exclude"] == "").sum())
     notes.append(
         f"{usable} of {len(published)} tracks hold what the published md5 index lists, "
-        f"{len(table) - usable} rows are excluded with their reason; audio from {audio.place}."
+        f"{len(table) - usable} rows are excluded with their reason; audio from {place}."
     )
     return table, notes
 
@@ -297,10 +258,8 @@ def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
 def _downloaded(edition: str, raw: Path) -> Path:
     """Return the folder of the edition's audio, extracted before or fetched now."""
     dead = DEAD[edition] if os.environ.get(fetching.MIRROR) else ()
-    sources = [
-        (url, checksum, raw / edition / checksum.partition(":")[2][:8])
-        for url, checksum in (*dead, *ARCHIVES[edition])
-    ]
+    known = (*dead, *ARCHIVES[edition])
+    sources = [(url, sha, raw / edition / sha.partition(":")[2][:8]) for url, sha in known]
     for _, checksum, folder in sources:
         if archives.is_extracted(folder, checksum):
             return folder
@@ -330,9 +289,8 @@ def _given(edition: str, raw: Path, source: str | Path) -> Path:
     if path.is_dir():
         return path
     if not archives.is_archive(path):
-        state = (
-            "is neither a folder nor a zip or tar archive" if path.exists() else "does not exist"
-        )
+        kind = "is neither a folder nor a zip or tar archive"
+        state = kind if path.exists() else "does not exist"
         raise GenrelibError(
             f"source={str(source)!r} {state} (looked at {path}); give the folder or the "
             "archive that holds files like blues/blues.00000.wav."
@@ -345,8 +303,8 @@ def _given(edition: str, raw: Path, source: str | Path) -> Path:
     return folder
 
 
-def _search(folder: Path, place: str | Path) -> _Audio:
-    """Find GTZAN's files by their names, whatever the folders between."""
+def _search(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Find GTZAN's files by their names, whatever the folders between; and other audio."""
     tracks: dict[str, Path] = {}
     others: dict[str, Path] = {}
     for path in files_below(folder):
@@ -360,7 +318,7 @@ def _search(folder: Path, place: str | Path) -> _Audio:
             f"{folder} holds no file named like blues.00000.wav; give the folder or archive of "
             "GTZAN, such as genres/ or Data/genres_original/."
         )
-    return _Audio(str(place), tracks, others)
+    return tracks, others
 
 
 def _verify(facts: pd.DataFrame, present: dict, published: dict) -> list[str]:

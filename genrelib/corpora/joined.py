@@ -16,10 +16,7 @@ from . import credits, fma, gtzan
 from .fma import NO_GENRE
 from .tracks import Loaded
 
-GENRE_MAP = "gtzan_fma_genres.csv"
-"""Which genres of GTZAN and FMA are taken as one, and why others have no counterpart; a table
-beside this module."""
-
+GENRE_MAP = "gtzan_fma_genres.csv"  # beside this module: which genres are one, or why not
 COLUMNS = ("collection", "genre", "joined", "reason")
 
 _GTZAN: dict[str, Callable] = {"gtzan": gtzan.load_gtzan, "gtzan_mini": gtzan.load_gtzan_mini}
@@ -42,11 +39,10 @@ def load_gtzan_fma(
     and `fma` name the editions; `whole`, "gtzan" or "fma", a collection all of whose genres are
     kept; `source` is GTZAN's, see :func:`.gtzan.load_gtzan`.
     """
-    collections = {"": "", "gtzan": "", "fma": ""}
     for kind, name, known in (
         ("edition of GTZAN", gtzan, _GTZAN),
         ("edition of FMA", fma, _FMA),
-        ("collection to keep whole", whole, collections),
+        ("collection to keep whole", whole, ("", "gtzan", "fma")),
     ):
         if name not in known:
             raise unknown(kind, name, known)
@@ -74,9 +70,7 @@ def join(parts: Mapping[str, Loaded], genres: pd.DataFrame, *, whole: str = "") 
     Raises :class:`GenrelibError` when a genre is not in the map, fewer than two are shared, or a
     name holds a colon.
     """
-    tables = {
-        name: _renamed(name, part, genres, is_whole=name == whole) for name, part in parts.items()
-    }
+    tables = {n: _renamed(n, part, genres, is_whole=n == whole) for n, part in parts.items()}
     shared = set.intersection(*(_usable_genres(table) for table in tables.values()))
     if len(shared) < 2:
         raise GenrelibError(
@@ -94,11 +88,11 @@ def join(parts: Mapping[str, Loaded], genres: pd.DataFrame, *, whole: str = "") 
     common = table[table["exclude"] == ""]
     sides = collections(common.index).groupby(common["group"].to_numpy()).agg(set)
     n_crossing = (common["group"].map(sides).map(len) > 1).sum()
+    counts = collections(common.index).value_counts(sort=False)
+    counted = ", ".join(f"{count} tracks of {name}" for name, count in counts.items())
     notes = [f"{name}: {note}" for name, part in parts.items() for note in part.notes]
     notes += [
-        f"joined over {', '.join(sorted(shared))}; "
-        + ", ".join(f"{count} tracks of {name}" for name, count in _counts(common).items())
-        + ".",
+        f"joined over {', '.join(sorted(shared))}; {counted}.",
         *left_out,
         f"{n_crossing} tracks are of artists or recordings in several collections; each such "
         "group stays on one side of a split.",
@@ -148,8 +142,7 @@ def _left_out(name: str, table: pd.DataFrame) -> list[str]:
     lost = table[~table["genre"].isin(_usable_genres(table))]
     lost = lost[lost["genre"] != NO_GENRE]
     counts = [
-        f"{genre} ({len(rows)}: {rows['exclude'].mode()[0]})"
-        for genre, rows in lost.groupby("genre")
+        f"{g} ({len(rows)}: {rows['exclude'].mode()[0]})" for g, rows in lost.groupby("genre")
     ]
     return [f"left out of {name}: {'; '.join(counts)}."] if counts else []
 
@@ -162,7 +155,3 @@ def _groups(table: pd.DataFrame) -> pd.Series:
         ties = {f"artist {credits.spelling_key(artist)}" for artist in artists}
         labels[row.Index] = ties | ({f"md5 {row.md5}"} if row.md5 else set())
     return pd.Series(credits.joined(labels, table["group"].to_dict()), dtype=object)
-
-
-def _counts(table: pd.DataFrame) -> pd.Series:
-    return collections(table.index).value_counts(sort=False)

@@ -19,11 +19,9 @@ from ..base.parallel import spread
 from ..features import SR, audio
 from ..features.audio import SUFFIXES
 from . import credits, fetching
-from .tracks import SHORTEST_S, found_at, quiet
+from .tracks import SHORTEST_S, TOO_SHORT, found_at, quiet
 
-SEGMENT_S = 30.0
-"""Seconds of a segment; what is left over at the end of a song is not used."""
-
+SEGMENT_S = 30.0  # seconds of a segment; what is left over at the end of a song is not used
 _MARKER = "segments.json"
 _BYTES_PER_S = 2 * SR  # of a segment: mono, 16 bit
 
@@ -35,8 +33,7 @@ def cut_songs(
     once = songs.drop_duplicates("md5").set_index("md5")["path"]
     done = {md5: segments for md5 in once.index if (segments := _cut_before(folder / md5))}
     todo = [(md5, path, folder / md5) for md5, path in once.items() if md5 not in done]
-    troubles = {}
-    needed = 0.0
+    troubles, needed = {}, 0.0
     for md5, path, _ in todo:
         try:
             with quiet():
@@ -77,8 +74,7 @@ def _cut(md5: str, path: Path, folder: Path) -> tuple[str, list[dict], str]:
                 if duration_s < SEGMENT_S - 0.01 and number:
                     break
                 if duration_s < SHORTEST_S:
-                    reason = f"lasts {duration_s:.2f} s, at least {SHORTEST_S:g} s are needed"
-                    return md5, [], reason
+                    return md5, [], TOO_SHORT.format(duration_s)
                 segments.append(_write(y, folder / f"{number:03d}.wav"))
     except (GenrelibError, OSError) as error:
         return md5, [], str(error).replace(f"{path} ", "")
@@ -93,8 +89,7 @@ def _write(y: np.ndarray, path: Path) -> dict:
     return {**facts, "md5": digest(path, "md5")}
 
 
-MOST_BYTES = 200_000_000
-"""What is larger is no song: a radio station never ends."""
+MOST_BYTES = 200_000_000  # what is larger is no song: a radio station never ends
 
 AGAIN_AFTER_S = {"failed": 24 * 3600.0, "passing": 3600.0}
 """Seconds for which a link is not asked for again: refused, or failed as any may for a while."""
@@ -186,7 +181,7 @@ def load_list(data: Path, *, source: str | Path | None = None, pause_s: float = 
     Links are fetched politely, `pause_s` seconds (0 to 3600) between two requests to one host;
     songs are cut into segments of 30 s, a shorter song is one segment. The segments of a song, of
     equal songs and of one artist are a group. A line that comes to nothing is an excluded row with
-    the line's number and the reason. The table has a row per segment, with `song` and `start_s`.
+    the reason. The table has a row per segment, with `song` and `start_s`.
 
     Who makes the list (a CSV with :data:`COLUMNS`, named by `source`) answers for the rights: that
     the music may be downloaded, kept, and worked with. Nothing of it is published by a study.
@@ -359,7 +354,8 @@ def _about(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         "licence allows that."
     ]
     if len(failed):
-        shown = "; ".join(f"line {line}: {trouble}" for line, trouble in _few(failed["trouble"]))
+        few = failed["trouble"].head(20).str.rstrip(".")
+        shown = "; ".join(f"line {line}: {trouble}" for line, trouble in few.items())
         notes.append(f"{len(failed)} lines came to nothing: {shown}.")
     for column, what in (("md5", "byte for byte the same"), ("song", "the same artist and title")):
         same = good[good[column].duplicated(keep=False)].groupby(column, sort=False)
@@ -373,8 +369,3 @@ def _about(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
             "both sides of a split is not proven."
         )
     return notes
-
-
-def _few(troubles: pd.Series, limit: int = 20) -> list[tuple[int, str]]:
-    """Return the first troubles, a full stop at their ends left out."""
-    return [(line, trouble.rstrip(".")) for line, trouble in troubles.head(limit).items()]

@@ -28,8 +28,7 @@ from ..store.file import seconds_per_frame
 from . import gtzan
 from .tracks import Loaded
 
-UNPACK = "python -m genrelib unpack"
-"""The command that verifies a pack and puts it where :func:`load_pack` finds it."""
+UNPACK = "python -m genrelib unpack"  # verifies a pack and puts it where :func:`load_pack` looks
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,8 @@ def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded
     """Load a shared pack from ``packs/`` in the data folder, where ``unpack`` puts it.
 
     What is not there is looked for in the folder that :data:`genrelib.store.packs.FOLDER` names.
-    The tracks table is the one that was packed, excluded tracks with their reasons among it; of the
-    notes, the licence note is the first. `md5` is of the audio that the features are from.
+    The tracks table is the one that was packed; of the notes, the licence note is the first. `md5`
+    is of the audio that the features are from.
 
     Raises :class:`GenrelibError` when the pack is not found, or :func:`genrelib.store.sharing.read`
     refuses it.
@@ -133,12 +132,8 @@ def _matrix(feature: str, held: Callable[[str], np.ndarray]) -> np.ndarray:
 
 
 NAME = "gtzan_mel_dev"
-REVISION = 1
-"""Raised when the same bytes come to mean other values."""
-
-SHAPE = (128, 387)
-"""Mel bands and frames of a track."""
-
+REVISION = 1  # raised when the same bytes come to mean other values
+SHAPE = (128, 387)  # mel bands and frames of a track
 DURATION_S = 30.0
 FLOOR_DB = -80.0
 MOST_BYTES = 1_000_000_000
@@ -148,8 +143,6 @@ _SHOWN = 5  # track ids that an error names
 
 def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
     """Load the pack from the folder that :data:`genrelib.store.packs.FOLDER` names.
-
-    `md5` is of a track's levels, `path` the pack's.
 
     Raises :class:`GenrelibError` when the pack is not found or not as described above, or holds
     tracks that are not GTZAN's or are in the fault-filtered test split: those are sealed.
@@ -166,9 +159,8 @@ def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
 def described_levels(paths: list[Path], known: pd.DataFrame) -> tuple[pd.DataFrame, packs.Pack]:
     """Return the tracks table and the pack of files of levels, whatever split their tracks are in.
 
-    `known` tells genre, artist, title, group and official split of every track they may hold.
-    Raises :class:`GenrelibError` for a file that is not as described above, a track of two files,
-    and one that is not known.
+    `known` tells genre, artist, title, group and official split of every track they may hold; a
+    track that it lacks, or that is in two files, is a :class:`GenrelibError`.
     """
     levels, place = {}, {}
     for path in paths:
@@ -229,8 +221,7 @@ def mfcc(levels: np.ndarray) -> np.ndarray:
     return librosa.feature.mfcc(S=log_mel(levels), n_mfcc=20)
 
 
-MAKERS = {"log_mel": log_mel, "mfcc": mfcc}
-"""How features are made of levels."""
+MAKERS = {"log_mel": log_mel, "mfcc": mfcc}  # how features are made of levels
 
 
 def read_levels(path: Path) -> dict[str, np.ndarray]:
@@ -258,7 +249,6 @@ def read_levels(path: Path) -> dict[str, np.ndarray]:
 
 
 def _refuse(path: Path, tracks: list[str] | pd.Index, trouble: str) -> None:
-    """Raise an error that names some of the tracks, if there are any."""
     if len(tracks):
         shown = ", ".join(tracks[:_SHOWN]) + (", …" if len(tracks) > _SHOWN else "")
         raise GenrelibError(

@@ -40,34 +40,21 @@ from ..features.audio import inspect
 from ..store import Pack
 
 COLUMNS = (
-    "genre",
-    "artist",
-    "title",
-    "path",
-    "duration_s",
-    "group",
-    "exclude",
-    "official_split",
-    "md5",
+    *("genre", "artist", "title", "path", "duration_s", "group", "exclude"),
+    *("official_split", "md5"),
 )
 PLANTED = (
-    "song",
-    "fault",
-    "fault_of",
-    "true_genre",
-    "take",
-    "start_s",
-    "tempo_bpm",
-    "metre",
-    "key",
+    *("song", "fault", "fault_of", "true_genre", "take", "start_s", "tempo_bpm", "metre", "key"),
 )
 """Further columns, of the controlled corpus only: there the true causes are known."""
 
 SPLITS = ("", "train", "valid", "test")
 
-SHORTEST_S = 1.0
-"""Audio below this duration, in seconds, is excluded: it is no music to judge a genre by."""
+NO_FILE = {"path": "", "duration_s": 0.0, "official_split": "", "md5": ""}
+"""What a row has of a track that is missing."""
 
+SHORTEST_S = 1.0  # audio below this duration is excluded: it is no music to judge a genre by
+TOO_SHORT = f"lasts {{:.2f}} s, at least {SHORTEST_S:g} s are needed"  # the reason, of seconds
 _BLOCK = 2**16  # frames decoded at once
 _CHUNK = 64  # files per task: a small corpus is measured without starting worker processes
 _BATCH = 4096  # files after which what was found is written down
@@ -139,15 +126,12 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     return tracks[[*COLUMNS, *extra]].astype({"duration_s": float})
 
 
-def _spread(
-    read: Callable[[Path], tuple], paths: Mapping[str, Path], *, n_jobs: int, label: str
-) -> dict:
+def _spread(read: Callable, paths: Mapping[str, Path], *, n_jobs: int, label: str) -> dict:
     """Return what `read` finds of each file, many of them to a task."""
     items = [(track, os.fspath(path)) for track, path in paths.items()]
     chunks = [(items[start : start + _CHUNK],) for start in range(0, len(items), _CHUNK)]
-    found = spread(
-        partial(_each, read), chunks, n_jobs=n_jobs if len(chunks) > 1 else 1, label=label
-    )
+    n_jobs = n_jobs if len(chunks) > 1 else 1
+    found = spread(partial(_each, read), chunks, n_jobs=n_jobs, label=label)
     return {track: facts for chunk in found for track, facts in chunk}
 
 
@@ -178,7 +162,7 @@ def _facts(path: Path) -> tuple[str, float, str]:
     except GenrelibError as error:
         return md5, 0.0, str(error).replace(str(path), path.name)
     if duration_s < SHORTEST_S:
-        return md5, duration_s, f"lasts {duration_s:.2f} s, at least {SHORTEST_S:g} s are needed"
+        return md5, duration_s, TOO_SHORT.format(duration_s)
     return md5, duration_s, ""
 
 
@@ -218,9 +202,8 @@ def verified(paths: Mapping[str, Path], record: Path, *, n_jobs: int, label: str
     What was found is written down in the CSV `record`: a file whose size and time have not changed
     is not read again, and an interruption loses little. A fault is in words, or empty.
     """
-    state = pd.DataFrame(
-        [(s.st_size, s.st_mtime_ns) for s in map(os.stat, paths.values())], list(paths), _STATE
-    )
+    states = [(s.st_size, s.st_mtime_ns) for s in map(os.stat, paths.values())]
+    state = pd.DataFrame(states, list(paths), _STATE)
     known = _seen_before(record)
     same = (known[_STATE].reindex(state.index) == state).all(axis="columns")
     found = known.loc[state.index[same]]

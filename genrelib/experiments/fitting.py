@@ -37,9 +37,8 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
     """Do the fits that are not done yet; return how many are ``fitted`` and ``kept``.
 
     Interrupting loses at most the fits in progress. Predictions in the same folders that belong to
-    none of `fits` (an earlier configuration) are removed. Only paths travel to the workers. Each
-    fit runs on one thread, so that its result does not depend on `n_jobs`, see
-    :func:`~genrelib.base.parallel.spread`. Networks on this machine's GPU are trained one after the
+    none of `fits` (an earlier configuration) are removed. Each fit runs on one thread, so that its
+    result does not depend on `n_jobs`. Networks on this machine's GPU are trained one after the
     other; a worker of a cluster uses the GPU that it sees.
     """
     predictions.remove_others(fit.path for fit in fits)
@@ -55,11 +54,8 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
 def _spread(fits: list[Fit], plan: tuple[Path, str], store_path: Path, n_jobs: int) -> None:
     on_gpu = device()[0] == "cuda" and not is_sent(n_jobs)
     for alone in (True, False):
-        tasks = [
-            (plan, number, store_path)
-            for number, fit in enumerate(fits)
-            if (on_gpu and fit.row.validates) == alone
-        ]
+        own = [n for n, fit in enumerate(fits) if (on_gpu and fit.row.validates) == alone]
+        tasks = [(plan, number, store_path) for number in own]
         for _ in spread(_fit, tasks, n_jobs=1 if alone else n_jobs, label="fits"):
             pass
 
@@ -203,10 +199,7 @@ def predicted(
 
 
 def tested(fit: Fit, corpus: Corpus, store: Store) -> pd.DataFrame:
-    """Return what a fit predicts for its test part: read where it is done, else fitted now.
-
-    Columns as from :func:`.predictions.read`, but for ``genre_trained``.
-    """
+    """Return what a fit predicts for its test part: read where it is done, else fitted now."""
     if fit.done:
         table = pd.read_csv(fit.path, dtype=predictions.TEXT, keep_default_na=False)
     else:

@@ -25,11 +25,8 @@ from ..store import Store
 from ..systems.row import Recipe, System
 from . import predictions, streaming
 
-KEPT = ("artist_grouped", 0)
-"""Protocol and repeat whose fitted estimators are kept, to be asked again by later notebooks."""
-
-SEEDED = ("size_matched", "artist_grouped")
-"""Protocols under which networks are fitted with several seeds: the pair that tells the leakage."""
+KEPT = ("artist_grouped", 0)  # protocol and repeat whose estimators later notebooks ask again
+SEEDED = ("size_matched", "artist_grouped")  # with several seeds: the pair that tells the leakage
 
 
 @dataclass(frozen=True)
@@ -175,19 +172,10 @@ def plan(
     """
     names, asked = list(names), list(protocol_names)
     met = {name: _protocols_of(name, asked, settings.decomposed) for name in names}
-    folds = splits(
-        names,
-        asked,
-        corpus,
-        decomposed=settings.decomposed,
-        n_folds=settings.n_folds,
-        n_repeats=settings.n_repeats,
-        seed=settings.seed,
-        clip_s=store.configuration["clip_s"],
-    )
-    data = {
-        feature: _data_fingerprint(corpus, store, feature) for feature in systems.features_of(names)
-    }
+    numbers = {name: getattr(settings, name) for name in ("n_folds", "n_repeats", "seed")}
+    numbers["clip_s"] = store.configuration["clip_s"]
+    folds = splits(names, asked, corpus, decomposed=settings.decomposed, **numbers)
+    data = {f: _data_fingerprint(corpus, store, f) for f in systems.features_of(names)}
     return [
         _fit_of(name, fold, number, corpus, store, workspace, settings, data)
         for name in names
@@ -205,10 +193,7 @@ def splits(
     decomposed: Collection[str] = (),
     **numbers,
 ) -> dict[str, list[Fold]]:
-    """Split the usable tracks by every protocol that the systems meet, see :func:`plan`.
-
-    `numbers` are those of :func:`genrelib.protocols.folds`, which refuses what can't be split.
-    """
+    """Split the usable tracks by every protocol met; for `numbers` see :func:`.protocols.folds`."""
     asked = list(protocol_names)
     met = [p for name in names for p in _protocols_of(name, asked, decomposed)]
     return {p: protocols.folds(p, corpus.usable, **numbers) for p in dict.fromkeys(met)}

@@ -24,20 +24,16 @@ RECORD = {"key": str, "system": str, "protocol": str, "repeat": int, "fold": int
 RECORD |= {"genres": list, "genres_trained": list, "fit_seconds": (int, float), "curve": list}
 """What a record that counts holds, among other things, and of which type."""
 
-VOTES = {"majority": "", "right_segments": math.nan}
-"""Columns of systems whose segments vote, with what stands for others."""
-
-FIT = ["system", "protocol", "repeat", "fold", "seed"]
-"""What tells fits apart."""
+VOTES = {"majority": "", "right_segments": math.nan}  # of segments that vote; else these
+FIT = ["system", "protocol", "repeat", "fold", "seed"]  # what tells fits apart
 
 
 def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: dict) -> None:
     """Write the predictions of one fit; `record`, what was fitted, holds ``key``.
 
-    The CSV at `path` is of the test part; that of the validation part, where there is one, is
-    ``<stem>.valid.csv`` beside it. Tables have ``genre, predicted, p_<genre>...``, probabilities in
-    ``[0, 1]``, each row with sum 1; and where segments vote ``majority`` and ``right_segments``,
-    the share of them that is right.
+    The CSV at `path` is of the test part; that of the validation part, if any, is at
+    :func:`valid_path`. Tables have ``genre, predicted, p_<genre>...``, probabilities in ``[0, 1]``,
+    each row with sum 1; and where segments vote ``majority`` and ``right_segments``.
     """
     path.with_suffix(".json").unlink(missing_ok=True)  # the old one must not vouch for the new
     for part, table in ((path, test), (valid_path(path), valid)):
@@ -95,11 +91,8 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
     training data; and where segments vote ``majority``, else empty, and ``right_segments``, the
     share of them that is right, else NaN.
 
-    Raises
-    ------
-    GenrelibError
-        When there is nothing to read, a file is damaged or alone, or systems were tested on
-        different folds of one protocol.
+    Raises :class:`GenrelibError` when there is nothing to read, a file is damaged or alone, or
+    systems were tested on different folds of one protocol.
     """
     rows, records = _read(workspace, names, is_valid=False)
     _check_same_folds(rows)
@@ -107,10 +100,7 @@ def read(workspace: Workspace, names: list[str]) -> tuple[pd.DataFrame, pd.DataF
 
 
 def read_valid(workspace: Workspace, names: list[str]) -> pd.DataFrame:
-    """Read what was predicted for the validation parts, by fits that did not train on them.
-
-    As from :func:`read`; without rows of fits that have no validation part.
-    """
+    """Read predictions of validation parts, as :func:`read`, by fits that did not train on them."""
     return _read(workspace, names, is_valid=True)[0]
 
 
@@ -156,10 +146,9 @@ def _table(path, record):
 
 
 def curves(records: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the learning curves of the networks, one row per fit and epoch.
+    """Lay out the learning curves of the networks, one row per fit and epoch, if there are any.
 
-    Columns ``system, protocol, repeat, fold, seed, epoch, train_loss, valid_loss`` (nats) and
-    ``valid_acc``, in ``[0, 1]``. Empty when no system trains by epochs.
+    ``train_loss`` and ``valid_loss`` are in nats, ``valid_acc`` in ``[0, 1]``.
     """
     long = records[[*FIT, "curve"]].explode("curve").dropna(subset="curve")
     names = ["epoch", "train_loss", "valid_loss", "valid_acc"]
@@ -171,10 +160,8 @@ def _check_same_folds(rows):
     """Refuse a mixture of configurations: one protocol's systems have the same folds."""
     columns = ["repeat", "fold", "track_id"]
     for protocol, part in rows.groupby("protocol"):
-        tested = {
-            name: frozenset(map(tuple, tests[columns].to_numpy()))
-            for name, tests in part.groupby("system")
-        }
+        systems_of = part.groupby("system")[columns]
+        tested = {name: frozenset(map(tuple, tests.to_numpy())) for name, tests in systems_of}
         if len(set(tested.values())) > 1:
             sizes = ", ".join(f"{name} {len(ids)}" for name, ids in tested.items())
             raise GenrelibError(

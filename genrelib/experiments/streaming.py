@@ -39,12 +39,8 @@ A constant and not the memory that is free, so that every machine decides alike.
 log-mel spectrograms of GTZAN stay below it.
 """
 
-MOST = 2**32
-"""Bytes that an estimator may hold that needs all rows at once."""
-
-BLOCK = 2**24
-"""Bytes of features that are read at a time where order does not matter."""
-
+MOST = 2**32  # bytes that an estimator may hold that needs all rows at once
+BLOCK = 2**24  # bytes of features that are read at a time where order does not matter
 _TOGETHER = 32  # a multiple of the systems' batch sizes: blocks do not change a network's batches
 _ITEMSIZE = np.dtype(np.float32).itemsize
 

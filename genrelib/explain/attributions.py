@@ -21,9 +21,7 @@ METHODS = {"integrated_gradients": "integrated gradients", "occlusion": "occlusi
 """Ways to attribute, with their titles."""
 
 N_STEPS = 32
-GRID = (8, 16)
-"""Into how many patches an input is divided, down and across."""
-
+GRID = (8, 16)  # into how many patches an input is divided, down and across
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
 _BATCH = 64  # inputs that go through the network at once
 _MOST_BACKGROUND = 256  # tracks that normalisations are measured on anew
@@ -55,9 +53,9 @@ class Explainer:
     timbre without any rhythm. Silence would be the other choice; but no track is silent, so that a
     network's answer to it means nothing. What is explained is the network's logit of one genre; of
     segments that vote, the mean of their log-probabilities. The network is copied, runs without
-    dropout and augmentation, and in 32-bit floats. `background`, of shape ``(n_tracks, n_bands,
-    n_frames)``, holds the features that it was trained on; where :func:`why_not` has a reason,
-    GenrelibError is raised.
+    dropout and augmentation, and in 32-bit floats. `background`, ``(n_tracks, n_bands, n_frames)``,
+    holds the features that it was trained on; where :func:`why_not` has a reason, GenrelibError is
+    raised.
     """
 
     def __init__(self, estimator: BaseEstimator, background: np.ndarray):
@@ -104,9 +102,9 @@ class Explainer:
         baseline's. ``"occlusion"`` (Zeiler & Fergus 2014) is the fall of the score when the cell's
         patch (:meth:`patches`) is replaced by the baseline.
 
-        `X` has shape ``(n_tracks, n_bands, n_frames)``, as the estimator takes it; so does the
-        result, float32 in units of the score, 0 in frames that no segment holds. `targets` are the
-        classes asked about, one per track; the predicted ones by default.
+        `X` is as the estimator takes it, ``(n_tracks, n_bands, n_frames)``; so is the result,
+        float32 in units of the score, 0 in frames that no segment holds. `targets` are the classes
+        asked about, one per track; the predicted ones by default.
         """
         if method not in METHODS:
             raise unknown("method of attribution", method, METHODS)
@@ -175,7 +173,7 @@ class Explainer:
         """Return the scores of each track with each of several sets of its cells deleted.
 
         `cells` of shape ``(n_tracks, n_sets, *patches().shape)`` is True where the baseline takes
-        the place of the track. The scores are float64 of shape ``(n_tracks, n_sets, n_classes)``.
+        the place of the track. The result has shape ``(n_tracks, n_sets, n_classes)``.
         """
         scores = []
         for x, sets in zip(self._inputs(X), cells, strict=True):
@@ -192,8 +190,8 @@ class Explainer:
         """Return an explainer of the same network with its last layers as before training.
 
         Their weights are drawn as the network's own initial weights are, from another seed; the
-        normalisations measure their statistics anew on the background, or a network would not
-        only be ignorant but out of range. `n_layers` counts :attr:`layers` from the last; all by
+        normalisations measure their statistics anew on the background, or a network would not only
+        be ignorant but out of range. `n_layers` counts from the last of :attr:`layers`, all by
         default.
         """
         other = copy.copy(self)
@@ -214,9 +212,8 @@ class Explainer:
             X = pieces.transpose(0, 2, 1, 3).reshape(len(X), segments.shape[1], -1)
         else:
             X = self._transformers.transform(X)
-        return torch.as_tensor(
-            np.ascontiguousarray(X), dtype=torch.float32, device=self._net.device
-        )
+        X = np.ascontiguousarray(X)
+        return torch.as_tensor(X, dtype=torch.float32, device=self._net.device)
 
     def _scored(self, inputs: torch.Tensor) -> np.ndarray:
         with torch.no_grad(), one_thread():
@@ -256,10 +253,7 @@ def _fresh(net: GenreNet, seed: int) -> nn.Module:
 
 
 def _measure_anew(module: nn.Module, run: Callable[[], object]) -> None:
-    """Let batch normalisations forget their running statistics and take those of `run`.
-
-    The module is in evaluation mode before and after; `run` sends batches of more than one.
-    """
+    """Let batch normalisations take the statistics of what `run` sends, in batches of several."""
     norms = [part for part in module.modules() if isinstance(part, _NORMS[0])]
     momenta = [part.momentum for part in norms]
     for part in norms:

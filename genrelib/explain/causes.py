@@ -25,18 +25,15 @@ CHANGES = {
 }
 """What is changed, with its title."""
 
-_PRODUCTION = tuple(
-    field.name
-    for field in fields(Artist)
-    if field.name not in ("name", "genre", "seed", "leaning", "openness", "keys", "tempo")
-)
+_MUSIC = ("name", "genre", "seed", "leaning", "openness", "keys", "tempo")
+_PRODUCTION = tuple(field.name for field in fields(Artist) if field.name not in _MUSIC)
 
 
 @dataclass(frozen=True, eq=False)
 class Renditions:
     """Tracks of the controlled corpus, as they are and changed.
 
-    `rows` has one row per rendition: ``track_id, genre, change`` (``"unchanged"`` or a key of
+    `rows` has one row per rendition: ``track_id, genre, change`` (``"unchanged"`` or of
     :data:`CHANGES`) and ``donor``, the genre of the artist whose production was taken, or empty.
     `X`, float16 of shape ``(n_rows, n_bands, n_frames)``, holds the log-mel of each.
     """
@@ -72,10 +69,8 @@ def neutral(artists: Sequence[Artist]) -> Artist:
         if name not in ("bumps", "kit", "balance_db")
     }
     kit = tuple(np.median([artist.kit for artist in artists], axis=0).tolist())
-    balance = {
-        part: float(np.median([artist.balance_db[part] for artist in artists]))
-        for part in artists[0].balance_db
-    }
+    levels = {part: [a.balance_db[part] for a in artists] for part in artists[0].balance_db}
+    balance = {part: float(np.median(own)) for part, own in levels.items()}
     return replace(artists[0], **middle, bumps=(), kit=kit, balance_db=balance)
 
 
@@ -88,13 +83,11 @@ def renditions(
 ) -> Renditions:
     """Record tracks of the controlled corpus again, each time with one cause changed.
 
-    What is left is brought to the artist's loudness, as every recording is. A part that a track
-    does not have can't be taken out of it: there is no row for it then.
-
-    Tracks are those whose ``fault`` is empty; others raise GenrelibError. The other production is
-    that of an artist of another genre, drawn from those of `trained_on`: tracks that a system has
-    seen, or it could not know the production. `options` are those with which the corpus
-    ``synthetic`` was loaded; the values do not depend on `n_jobs`.
+    What is left is brought to the artist's loudness, as every recording is. Of a part that a track
+    does not have there is no row. Tracks are those whose ``fault`` is empty; others raise
+    GenrelibError. The other production is that of an artist of another genre, drawn from those of
+    `trained_on`: tracks that a system has seen, or it could not know the production. `options` are
+    those with which the corpus ``synthetic`` was loaded; the values do not depend on `n_jobs`.
     """
     originals = controlled_variants(track_ids, kinds=[UNCHANGED], **options)
     known = controlled_variants(trained_on, kinds=[UNCHANGED], **options)
@@ -128,10 +121,8 @@ def _rendered(variant: Variant, changed: dict) -> tuple[str, tuple[list, np.ndar
         y = replace(variant, artist=artist, recording=recording).sound()
         if not np.array_equal(y, original):
             sounds[change] = y, donor
-    rows = [
-        {"track_id": variant.track_id, "genre": variant.genre, "change": change, "donor": donor}
-        for change, (_, donor) in sounds.items()
-    ]
+    here = {"track_id": variant.track_id, "genre": variant.genre}
+    rows = [here | {"change": name, "donor": donor} for name, (_, donor) in sounds.items()]
     matrices = [extract(y, SR, ["log_mel"])["log_mel"].astype(DTYPE) for y, _ in sounds.values()]
     return variant.track_id, (rows, np.stack(matrices))
 
@@ -144,10 +135,10 @@ def effects(
     The classes of the fitted `estimator` are positions in `genres`, which are in the corpus's
     order. `X` is ``segments.averaged(renditions.X, *fit.size)``, the system's size.
 
-    One row per changed rendition: ``track_id, change``; ``drop`` of the probability of the track's
-    own genre; ``accuracy_drop``, 1 where a right answer became wrong and -1 where a wrong one
-    became right; ``toward``, the rise of the probability of the donor's genre, NaN without a donor.
-    For :func:`genrelib.inference.means`.
+    One row per changed rendition: ``drop`` of the probability of the track's own genre;
+    ``accuracy_drop``, 1 where a right answer became wrong and -1 where a wrong one became right;
+    ``toward``, the rise of the probability of the donor's genre, NaN without a donor. For
+    :func:`genrelib.inference.means`.
     """
     rows = renditions.rows.reset_index(drop=True)
     probabilities = np.zeros((len(rows), len(genres)))

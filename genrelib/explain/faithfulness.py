@@ -39,18 +39,17 @@ def deletion(
 ) -> pd.DataFrame:
     """Delete patches, the highest ranked first, and watch the predicted genre's probability.
 
-    Where a ranking names what the network relies on, the probability falls faster than when
-    patches are deleted at random (Samek et al. 2017 call it region perturbation). What is deleted
-    is replaced by the baseline. So patches that are far from it matter more, whatever the network:
-    the order by :meth:`Explainer.distance` is the control that an explanation should beat.
+    Where a ranking names what the network relies on, the probability falls faster than when patches
+    are deleted at random (Samek et al. 2017 call it region perturbation). What is deleted is
+    replaced by the baseline. So patches that are far from it matter more, whatever the network: the
+    order by :meth:`Explainer.distance` is the control that an explanation should beat.
 
     `X` has shape ``(n_tracks, n_bands, n_frames)``. `rankings` hold, by title, a number for each of
-    its cells, such as from :meth:`Explainer.attribute`; they are added up over each patch, and high
-    ones go first. There are :data:`N_RANDOM` random deletions per track.
+    its cells, such as from :meth:`Explainer.attribute`; they are added up over each patch. There
+    are :data:`N_RANDOM` random deletions per track.
 
-    One row per track, ranking (those given, ``"distance from the baseline"``, ``"random"``) and
-    share: ``track_id, ranking, share`` of the patches deleted, in ``[0, 1]``, and the
-    ``probability`` of the genre that is predicted for the whole track.
+    One row per track, ranking (those given, :data:`CONTROL`, :data:`RANDOM`) and ``share`` of the
+    patches deleted: the ``probability`` of the genre that is predicted for the whole track.
     """
     patches = explainer.patches()
     numbers, n_frames, n_patches = patches.ravel(), patches.shape[1], patches.max() + 1
@@ -74,25 +73,20 @@ def deletion(
         found = softmax(scores, axis=1)[:, target].reshape(len(orders), -1)
         curves = dict(zip(orders, found, strict=True))
         curves[RANDOM] = np.mean([curves.pop((RANDOM, n)) for n in range(N_RANDOM)], axis=0)
-        tables += [
-            pd.DataFrame(
-                {"track_id": track_id, "ranking": title, "share": shares, "probability": curve}
-            )
-            for title, curve in curves.items()
-        ]
+        for title, curve in curves.items():
+            line = {"track_id": track_id, "ranking": title, "share": shares, "probability": curve}
+            tables.append(pd.DataFrame(line))
     return pd.concat(tables, ignore_index=True)
 
 
 def areas(curves: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Measure the areas between the curves of deletion.
 
-    `curves` are from :func:`deletion`; groups of tracks stay together when they are resampled.
-
-    One row per ranking and other: ``ranking, other`` (``"random"`` or the control), ``n_tracks``;
-    ``gain``, by how much the probability is lower than under the other order, the mean over all
-    shares and tracks, with its 95 % interval ``low, high``; and ``lower``, whether the interval
-    lies above zero. An explanation is faithful where it is lower than random, and tells more than
-    its input does where it is lower than the control.
+    `curves` are from :func:`deletion`; groups of tracks stay together when they are resampled. One
+    row per ranking and ``other`` (:data:`RANDOM` or :data:`CONTROL`): ``gain``, by how much the
+    probability is lower than under the other order, the mean over all shares and tracks, with its
+    95 % interval; and ``lower``, whether that lies above zero. An explanation is faithful where it
+    is lower than random, and tells more than its input does where it is lower than the control.
     """
     by_track = curves.pivot_table(
         index="track_id",
@@ -123,16 +117,14 @@ def cascade(
     """Randomise the network's weights from the last layer on, and compare the attributions.
 
     The check of Adebayo et al. (2018, "Sanity checks for saliency maps"): attributions that stay
-    what they were show the input, not what the network has learnt.
+    what they were show the input, not what the network has learnt. Parameters are those of
+    :func:`deletion` and :func:`areas`; `method` is a key of :data:`METHODS`.
 
-    Parameters are those of :func:`deletion` and :func:`areas`; `method` is a key of
-    :data:`METHODS`.
-
-    One row per stage, at most :data:`N_STAGES` after the first: ``method``; ``n_layers`` randomised
-    of ``n_all``, the earliest named ``first``; ``n_tracks``; ``correlation``, Spearman's, of the
-    amounts before and after, with its 95 % interval ``low, high``; ``signed``, that of the
-    attributions with their signs; and ``distance``, that of the amounts before with the distance
-    from the baseline, which needs no network.
+    One row per stage, at most :data:`N_STAGES` after the first: ``n_layers`` randomised of
+    ``n_all``, the earliest named ``first``; ``correlation``, Spearman's, of the amounts before and
+    after, with its 95 % interval; ``signed``, that of the attributions with their signs; and
+    ``distance``, that of the amounts before with the distance from the baseline, which needs no
+    network.
     """
     targets = explainer.predicted(X)
     before, distance = explainer.attribute(method, X, targets), explainer.distance(X)
@@ -172,19 +164,15 @@ def findings(
 ) -> list[str]:
     """Say what systems listen to and which explanations can be believed.
 
-    `areas` and `cascades` are from :func:`areas` and :func:`cascade`, of one method or several; the
-    others are means, of :func:`genrelib.explain.effects` and :func:`genrelib.explain.importance`.
+    `areas` and `cascades` are from the functions, of one method or several; the others are means,
+    of :func:`genrelib.explain.effects` and :func:`genrelib.explain.importance`.
     """
     said = []
-    for tell, table in (
-        (_areas, areas),
-        (_cascades, cascades),
-        (_causes, causes),
-        (_toward, toward),
-        (_importances, importances),
-    ):
+    tell = {_areas: areas, _cascades: cascades, _causes: causes}
+    tell |= {_toward: toward, _importances: importances}
+    for sentences_of, table in tell.items():
         if table is not None and len(table):
-            said += tell(table)
+            said += sentences_of(table)
     return said
 
 

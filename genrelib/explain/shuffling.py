@@ -30,17 +30,16 @@ def importance(
 ) -> pd.DataFrame:
     """Shuffle families of rows among test tracks, and count the answers that become wrong.
 
-    All rows of a family move together, from the same other track. Families that say the same
-    share the credit: each alone then seems to matter little. Breiman (2001), by scikit-learn.
+    All rows of a family move together, from the same other track. Families that say the same share
+    the credit: each alone then seems to matter little. Breiman (2001), by scikit-learn.
 
     The `estimator` is fitted to other tracks. A later part of a pipeline, ``pipeline[1:]``, does as
     well, with what ``pipeline[:1].transform`` gives. `X` has shape ``(n_tracks, n_rows, ...)``, of
-    two tracks at least; `y` holds their integer labels; `families` are rows by name, such as from
-    :func:`octaves`.
+    two tracks at least; `y` holds their integer labels; `families` are rows by name.
 
-    One row per track and family: ``track_id, family, n_rows``, and ``drop``: 1 where a right answer
-    always becomes wrong, -1 where a wrong one always becomes right, the mean of :data:`N_REPEATS`
-    shufflings. For :func:`genrelib.inference.means`.
+    One row per track and family: ``drop`` is 1 where a right answer always becomes wrong, -1 where
+    a wrong one always becomes right, the mean of :data:`N_REPEATS` shufflings. For
+    :func:`genrelib.inference.means`.
     """
     rows = [np.asarray(members) for members in families.values()]
     if not len(X) == len(y) == len(track_ids) or len(X) < 2:
@@ -54,14 +53,8 @@ def importance(
             f"{X.shape[1] - 1}."
         )
     sources = np.repeat(np.arange(len(X))[:, None], len(rows), axis=1)
-    found = permutation_importance(
-        _Assembled(estimator, X, rows),
-        sources,
-        y,
-        scoring=_right_by_track,
-        n_repeats=N_REPEATS,
-        random_state=seed,
-    )
+    how = {"scoring": _right_by_track, "n_repeats": N_REPEATS, "random_state": seed}
+    found = permutation_importance(_Assembled(estimator, X, rows), sources, y, **how)
     drops = np.array([found[row]["importances_mean"] for row in range(len(X))])
     table = pd.DataFrame(drops, columns=list(families), index=pd.Index(track_ids, name="track_id"))
     long = table.melt(var_name="family", value_name="drop", ignore_index=False).reset_index()
@@ -71,10 +64,7 @@ def importance(
 
 
 class _Assembled(ClassifierMixin, BaseEstimator):
-    """A fitted system whose inputs are put together from several tracks, one per family.
-
-    scikit-learn shuffles single columns; here a column says whose rows a family has.
-    """
+    """A fitted system whose inputs are put together from several tracks, a column per family."""
 
     def __init__(self, estimator, X, rows):
         self.estimator = estimator
@@ -110,11 +100,9 @@ def octaves(n_bands: int = FEATURES["log_mel"].n_bands) -> dict[str, np.ndarray]
     n_all = FEATURES["log_mel"].n_bands
     centres = librosa.mel_frequencies(n_mels=n_all + 2, fmax=SR / 2)[1:-1]
     places = np.searchsorted(_OCTAVES, averaged(centres[:, None], n_bands, None)[:, 0]) - 1
-    return {
-        f"{low} to {high} Hz": np.flatnonzero(places == number)
-        for number, (low, high) in enumerate(pairwise(_OCTAVES))
-        if (places == number).any()
-    }
+    named = [f"{low} to {high} Hz" for low, high in pairwise(_OCTAVES)]
+    found = {name: np.flatnonzero(places == number) for number, name in enumerate(named)}
+    return {name: bands for name, bands in found.items() if len(bands)}
 
 
 def stack_families() -> dict[str, np.ndarray]:

@@ -13,23 +13,14 @@ import soxr
 from ..base.errors import GenrelibError
 from .compiled import librosa
 
-SR = 22050
-"""The sample rate, in Hz, that everything in the study works at."""
+SR = 22050  # the sample rate, in Hz, that everything in the study works at
 
-SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".au")
-"""File endings that count as audio when a folder is searched."""
-
-RATES = (4_000, 768_000)
-"""Lowest and highest sample rate, in Hz, of a file that is read."""
-
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".au")  # audio, where a folder is searched
+RATES = (4_000, 768_000)  # lowest and highest sample rate, in Hz, of a file that is read
 MOST_CHANNELS = 32
 
-LONG_S = 600.0
-"""Seconds from which on a file is not decoded whole for the sake of its middle."""
-
-MOST_SAMPLES = 2**31
-"""Samples of all channels that one call decodes: 3 h of stereo at 96 kHz."""
-
+LONG_S = 600.0  # seconds from which on a file is not decoded whole for the sake of its middle
+MOST_SAMPLES = 2**31  # samples of all channels that one call decodes: 3 h of stereo at 96 kHz
 _BLOCK = 2**14  # frames that are decoded at a time
 
 

@@ -19,8 +19,7 @@ from .stack import STACK_ROWS, stack
 
 TEMPOGRAM_LAGS = 384
 
-REVISION = 1
-"""Raised when a definition below changes, so that old and new values are never mixed."""
+REVISION = 1  # raised when a definition below changes, so that old and new values are never mixed
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,6 @@ FEATURES: dict[str, Feature] = {
         ),
     )
 }
-"""Every feature by name."""
 
 
 def configuration(clip_s: float) -> dict[str, object]:
@@ -145,13 +143,9 @@ def extract(y: np.ndarray, sr: int, names: Iterable[str]) -> dict[str, np.ndarra
     samples. Silence is not an error: dB values are then all equal, chroma, beats and tempogram
     zero. A matrix has the shape ``(n_bands, 1 + n_samples // 512)``, float32; values are finite.
 
-    Raises
-    ------
-    GenrelibError
-        For other input, or audio so far beyond full scale that a feature overflows.
+    Raises :class:`GenrelibError` for other input, or audio so far beyond full scale that a feature
+    overflows.
 
-    Examples
-    --------
     >>> y = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
     >>> {name: X.shape for name, X in extract(y, sr=22050, names=["log_mel", "chroma"]).items()}
     {'log_mel': (128, 44), 'chroma': (12, 44)}

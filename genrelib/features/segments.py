@@ -6,8 +6,7 @@ import numpy as np
 
 from ..base.errors import GenrelibError
 
-SEGMENT_S = 3.0
-"""Seconds of a segment, after Dong (2018) and source 001."""
+SEGMENT_S = 3.0  # seconds of a segment, after Dong (2018) and source 001
 
 
 def count(clip_s: float) -> int:

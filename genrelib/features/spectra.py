@@ -81,10 +81,7 @@ def filter_bank(tuning: float) -> FilterBank:
 
 
 def _without_faint(rows: np.ndarray, share: float) -> np.ndarray:
-    """Return rows with zeros for their smallest values, which sum to less than a share of all.
-
-    As :func:`librosa.util.sparsify_rows`, all rows at once.
-    """
+    """Zero the smallest values of rows, as :func:`librosa.util.sparsify_rows`, all at once."""
     sizes = np.abs(rows)
     ordered = np.sort(sizes, axis=1)
     sums = np.cumsum(ordered / np.sum(sizes, axis=1, keepdims=True), axis=1)
@@ -92,11 +89,8 @@ def _without_faint(rows: np.ndarray, share: float) -> np.ndarray:
     return np.where(sizes >= least, rows, 0)
 
 
-LOWEST_HZ, HIGHEST_HZ = 150.0, 4000.0
-"""Where peaks count as pitches, as in :func:`librosa.piptrack`."""
-
-LOUD = 0.1
-"""Least height of a peak, as a share of its frame's maximum."""
+LOWEST_HZ, HIGHEST_HZ = 150.0, 4000.0  # where peaks are pitches, as in :func:`librosa.piptrack`
+LOUD = 0.1  # least height of a peak, as a share of its frame's maximum
 
 
 def estimate_tuning(spectrogram: np.ndarray, *, bins_per_octave: int) -> float:
@@ -132,8 +126,7 @@ def _peaks(spectrogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return pitch, peak + 0.5 * slope * shift
 
 
-BLOCK = 128
-"""Windows that are transformed at a time."""
+BLOCK = 128  # windows that are transformed at a time
 
 
 def spectra_of_windows(
@@ -255,8 +248,7 @@ class Spectra:
         return librosa.onset.onset_strength(S=self.mel_db, sr=SR, aggregate=aggregate)
 
 
-TEMPO_WINDOW_S = 8.0
-"""What the beat tracker looks at to find the tempo, as in :func:`librosa.feature.tempo`."""
+TEMPO_WINDOW_S = 8.0  # in which the tempo is looked for, as in :func:`librosa.feature.tempo`
 
 
 def tempogram(envelope: np.ndarray, *, n_lags: int) -> np.ndarray:

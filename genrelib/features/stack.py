@@ -30,9 +30,7 @@ from .audio import SR
 from .compiled import librosa
 from .spectra import HOP_LENGTH, N_FFT, Spectra, beats, mel_spectrogram
 
-MEL_FMAX = 1400.0
-"""Upper end, in Hz, of the stack's mel bands."""
-
+MEL_FMAX = 1400.0  # upper end, in Hz, of the stack's mel bands
 _MEL_CENTRES = librosa.mel_frequencies(n_mels=22, fmin=0.0, fmax=MEL_FMAX)[1:-1]
 _CONTRAST_BANDS = ("0-200", "200-400", "400-800", "800-1600", "1600-3200", "3200-6400", "6400-")
 _NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")

@@ -10,13 +10,18 @@ other tables take it from there.
 """
 
 from .calibration import abstention, calibrated, calibration, conformal, reliability, risk_coverage
-from .claims import claims
-from .comparisons import comparisons, primary, ranking
-from .confirmation import confirmation
-from .faults import faulty, without_faults
-from .fidelity import convergence, withheld
+from .claims import claims, convergence, statements, withheld
+from .comparisons import comparisons, confirmation, primary, ranking
 from .findings import findings
 from .intervals import DIFFERENCE, LOSS, SHARE, ClusterBootstrap, cluster_interval, means
-from .leakage import controls, cross_collection, genre_losses, influence, ladder, leakage
+from .leakage import (
+    controls,
+    cross_collection,
+    faulty,
+    genre_losses,
+    influence,
+    ladder,
+    leakage,
+    without_faults,
+)
 from .scores import confusion, costs, hardest, overlap, recalls, scores, variation
-from .statements import statements

@@ -40,8 +40,8 @@ CONFORMAL += ["groups_below"]
 def reliability(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Compare confidence and accuracy of one system and protocol, over the answerable tests.
 
-    One row per bin of a tenth that holds a test: ``bin``, ``n_tests``, mean ``confidence``,
-    ``accuracy`` and its 95 % interval over groups, ``low`` and ``high``.
+    One row per bin of a tenth that holds a test: mean ``confidence``, and ``accuracy`` with its 95
+    % interval over groups.
     """
     kept = checked(rows)[answerable(rows)]
     confidence, right = probabilities(kept).max(axis=1), is_right(kept)
@@ -81,8 +81,7 @@ def calibrated(rows: pd.DataFrame, valid: pd.DataFrame) -> pd.DataFrame:
     """Rescale the probabilities of each fit by the temperature of its validation part.
 
     Returns `rows` with new probabilities and the columns ``temperature`` and ``n_valid``: 1 and 0
-    where a fit has no validation part, whose probabilities stay as they were. The predicted genre
-    is the same.
+    where a fit has no validation part, whose probabilities stay. The predicted genre is the same.
     """
     if rows.empty:  # no fit has a validation part
         return rows.assign(temperature=1.0, n_valid=0)
@@ -102,10 +101,9 @@ def calibration(
 ) -> pd.DataFrame:
     """Measure log loss, Brier score and ECE before and after temperature scaling.
 
-    One row per system, protocol and metric, over the answerable tests: ``n_tests``; ``before`` and
-    ``after``; the paired ``difference``, after less before, with its 95 % interval over groups,
-    ``low`` and ``high``; the median ``temperature`` of its fits; ``n_fits``, and of these
-    ``n_scaled``, which have a validation part.
+    One row per system, protocol and metric, over the answerable tests: ``before`` and ``after``;
+    their paired ``difference``, after less before, with its 95 % interval over groups; the median
+    ``temperature`` of the ``n_fits``, of which ``n_scaled`` have a validation part.
     """
     scaled = calibrated(rows, valid)
     lines = []
@@ -135,9 +133,8 @@ def calibration(
 def risk_coverage(rows: pd.DataFrame) -> pd.DataFrame:
     """Answer the surest tests of one system and protocol first, and count the errors among them.
 
-    One row per confidence that occurs, the highest first: ``threshold``, the confidence down to
-    which the system answers; ``coverage``, the share of tests that it answers; ``risk``, the share
-    of errors among them. Empty when no test is answerable.
+    One row per confidence that occurs, the highest first: that ``threshold``; ``coverage``, the
+    share of tests that reach it; ``risk``, the share of errors among these.
     """
     kept = checked(rows)[answerable(rows)]
     confidence = probabilities(kept).max(axis=1)
@@ -181,27 +178,20 @@ def abstention(
     measurement, not a promise. With calibrated `rows` and `valid`, thresholds of different fits
     mean the same.
 
-    One row per system and protocol, over answerable tests of fits that have a validation part:
-    ``risk`` aimed at; ``n_tests``; ``n_left_out``, tests of fits without validation;
-    ``n_answered``; ``coverage``, their share, with ``coverage_low`` and ``coverage_high``;
-    ``reached``, the share of errors among them (NaN if none), with ``reached_low`` and
-    ``reached_high``, 95 % intervals over groups; ``error_rate`` without abstention; ``aurc``.
+    One row per system and protocol, over answerable tests of fits that have a validation part (the
+    others are ``n_left_out``): ``coverage``, the share answered; ``reached``, the share of errors
+    among these, NaN if none; both with 95 % intervals over groups; ``error_rate`` without
+    abstention, and ``aurc``.
     """
     if not 0 < risk < 1:
         raise GenrelibError(f"risk={risk}; a share of errors between 0 and 1 is needed, like 0.1.")
-    parts = dict(tuple(checked(valid).groupby(FIT))) if len(valid) else {}
-    safe = {fit: threshold_for(part, risk) for fit, part in parts.items()}
     lines = []
-    for system, protocol, part in by_system(checked(rows)):
-        part = part[answerable(part)]
-        limits = np.array([safe.get(fit, np.nan) for fit in part[FIT].itertuples(index=False)])
-        kept = part[~np.isnan(limits)]
-        line = {"system": system, "protocol": protocol, "risk": risk, "n_tests": len(kept)}
-        line["n_left_out"] = len(part) - len(kept)
+    for line, kept, limits in _limited(rows, valid, lambda part: threshold_for(part, risk)):
+        line["risk"] = risk
         if len(kept):
-            answered = probabilities(kept).max(axis=1) >= limits[~np.isnan(limits)]
-            bootstrap = bootstrap_of(kept, groups, "abstention", system, protocol, seed=seed)
-            wrong = 1 - is_right(kept)
+            answered, wrong = probabilities(kept).max(axis=1) >= limits, 1 - is_right(kept)
+            names = "abstention", line["system"], line["protocol"]
+            bootstrap = bootstrap_of(kept, groups, *names, seed=seed)
             line["n_answered"] = int(answered.sum())
             for name, share in (
                 ("coverage", bootstrap.mean(answered)),
@@ -210,7 +200,19 @@ def abstention(
                 line |= share.named(name, f"{name}_low", f"{name}_high")
             line |= {"error_rate": 1 - is_right(kept).mean(), "aurc": aurc(kept)}
         lines.append(line)
-    return pd.DataFrame(lines).reindex(columns=ABSTENTION)
+    return pd.DataFrame(lines, columns=ABSTENTION)
+
+
+def _limited(rows, valid, limit_of):
+    """Yield the answerable tests of fits with a validation part, their limits, a line begun."""
+    parts = checked(valid).groupby(FIT) if len(valid) else ()
+    limits = {fit: limit_of(part) for fit, part in parts}
+    for system, protocol, part in by_system(checked(rows)):
+        part = part[answerable(part)]
+        own = np.array([limits.get(fit, np.nan) for fit in part[FIT].itertuples(index=False)])
+        kept = part[~np.isnan(own)]
+        line = {"system": system, "protocol": protocol, "n_tests": len(kept)}
+        yield line | {"n_left_out": len(part) - len(kept)}, kept, own[~np.isnan(own)]
 
 
 def conformal(
@@ -223,26 +225,21 @@ def conformal(
     promise needs tests like the validation tests, one by one; tracks of one artist are not drawn
     one by one, so that it may fail artist by artist. Exploratory.
 
-    One row per system and protocol, over answerable tests of fits that have a validation part:
-    ``n_tests``, ``n_left_out``; ``coverage`` with its 95 % interval; mean ``size`` of a set, and
-    the share of ``empty`` ones; ``coverage_by_artist``, each group counting once, with its
-    interval; ``groups_below``, the share of groups whose own coverage is below the aim.
+    One row per system and protocol, over tests as in :func:`abstention`: ``coverage`` with its 95 %
+    interval; mean ``size`` of a set, and the share of ``empty`` ones; ``coverage_by_artist``, each
+    group counting once, with its interval; ``groups_below``, the share of groups whose own coverage
+    is below the aim.
     """
     if not 0 < aimed < 1:
         raise GenrelibError(f"aimed={aimed}; a share between 0 and 1 is needed, like 0.9.")
-    parts = checked(valid).groupby(FIT) if len(valid) else ()
-    limits = {fit: _conformal_limit(part[answerable(part)], aimed) for fit, part in parts}
     lines = []
-    for system, protocol, part in by_system(checked(rows)):
-        part = part[answerable(part)]
-        least = np.array([limits.get(fit, np.nan) for fit in part[FIT].itertuples(index=False)])
-        kept = part[~np.isnan(least)]
-        line = {"system": system, "protocol": protocol, "aimed": aimed, "n_tests": len(kept)}
-        line["n_left_out"] = len(part) - len(kept)
+    for line, kept, least in _limited(rows, valid, lambda part: _conformal_limit(part, aimed)):
+        line["aimed"] = aimed
         if len(kept):
-            sets = probabilities(kept) >= least[~np.isnan(least), None]
+            sets = probabilities(kept) >= least[:, None]
             held = sets[np.arange(len(kept)), codes_of(kept["genre"], genres_of(kept))]
-            bootstrap = bootstrap_of(kept, groups, "conformal", system, protocol, seed=seed)
+            names = "conformal", line["system"], line["protocol"]
+            bootstrap = bootstrap_of(kept, groups, *names, seed=seed)
             by_group = pd.Series(held).groupby(groups_of(kept, groups))
             weight = 1 / by_group.transform("size")
             by_artist = bootstrap.estimate(np.column_stack([held * weight, weight]))
@@ -256,6 +253,7 @@ def conformal(
 
 def _conformal_limit(valid, aimed):
     """Return the least probability of a genre in a set; 0, all genres, with too few tests."""
+    valid = valid[answerable(valid)]
     own = codes_of(valid["genre"], genres_of(valid))
     right = np.sort(probabilities(valid)[np.arange(len(valid)), own])
     below = int(np.floor((len(right) + 1) * (1 - aimed)))

@@ -4,7 +4,11 @@ Three tests answer three questions. McNemar's takes every track for a draw of it
 test takes groups of artists for the draws, as they are; the corrected *t* asks whether the
 difference outlasts other training parts. In simulations with artists as unequal as GTZAN's,
 McNemar's finds a difference where there is none more than three times as often as it should, so
-that the cluster test decides (``tests/test_inference_simulations.py``).
+that the cluster test decides (``tests/inference/test_inference_simulations.py``).
+
+:func:`confirmation` tests three hypotheses in a fixed order, each at 0.05, but only when all before
+it were significant (Maurer, Hothorn & Lehmacher 1995): the family keeps 0.05 without a correction,
+and the last hypothesis, which has the least power, costs the others nothing.
 """
 
 import math
@@ -18,7 +22,15 @@ from scipy import stats
 from ..base.errors import GenrelibError
 from ..base.seeds import rng
 from ..systems import SYSTEMS
-from .intervals import ALPHA, MATTERS, ClusterBootstrap, minimum_detectable_difference
+from .intervals import (
+    ALPHA,
+    MATTERS,
+    ClusterBootstrap,
+    Estimate,
+    holm,
+    minimum_detectable_difference,
+)
+from .leakage import STRICT, Paired
 from .scores import (
     TEST,
     checked,
@@ -31,9 +43,9 @@ from .scores import (
     tracks_of,
 )
 
-YARDSTICK = "mel_svm_train"
-"""The classical system that learns from as many tracks as the networks do."""
-
+CLASSICAL = "mel_svm"  # the classical system of the study protocol
+YARDSTICK = "mel_svm_train"  # the classical system that learns from as many tracks as networks do
+SEALED_GROUPS = 38  # equal groups that say as much as those of the sealed tracks, see STUDY.md
 EQUIVALENT, DIFFERS, NOT_KNOWN = "equivalent", "differs", "not known"
 PRIMARY = ["system", "yardstick", "n", "n_seeds", "difference", "low", "high", "mdd", "mdd_holm"]
 PRIMARY += ["p", "p_holm", "outcome"]
@@ -41,6 +53,9 @@ PRIMARY += ["p", "p_holm", "outcome"]
 PAIR = ["a", "b", "n", "difference", "low", "high", "mdd", "mdd_holm", "p_cluster"]
 PAIR += ["p_cluster_holm", "n_only_a", "n_only_b", "p_mcnemar", "p_mcnemar_mid", "p_mcnemar_holm"]
 PAIR += ["p_corrected_t", "p_corrected_t_holm", "distinguishable"]
+
+CONFIRMED = ["hypothesis", "difference", "low", "high", "p", "is_confirmed", "power"]
+CONFIRMED += ["power_in_order"]
 
 
 def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
@@ -73,16 +88,15 @@ def comparisons(
 ) -> pd.DataFrame:
     """Compare all pairs of systems under one protocol.
 
-    One row per pair, in registry order: systems ``a`` and ``b``; ``n`` tracks; ``difference`` of
-    their accuracies over all tests with its 95 % interval over groups and seeds, ``low``, ``high``;
-    ``mdd``, the difference that a test of this pair alone would find 4 times in 5, and
-    ``mdd_holm``, that Holm's first step over all pairs would; ``p_cluster`` of no difference, from
-    the same resamples; ``n_only_a`` and ``n_only_b``, tracks that only one got right, with one
-    decision per track, from its probabilities averaged over repeats and segments of the first
-    seed, and from them
-    ``p_mcnemar`` (exact) and ``p_mcnemar_mid``; ``p_corrected_t`` over folds and repeats, NaN where
-    there is a single fit. Columns ``..._holm`` are adjusted over all pairs of the table (McNemar's
-    from the mid-p). ``distinguishable`` tells whether ``p_cluster_holm`` is below 0.05.
+    One row per pair, in registry order: ``difference`` of the accuracies of ``a`` and ``b`` over
+    all tests with its 95 % interval over groups and seeds; ``mdd``, the difference that a test of
+    this pair alone would find 4 times in 5, and ``mdd_holm``, that Holm's first step over all pairs
+    would; ``p_cluster`` of no difference, from the same resamples. ``n_only_a`` and ``n_only_b``
+    count tracks that only one got right, by one decision per track, from its probabilities averaged
+    over repeats and segments of the first seed; from them come ``p_mcnemar`` (exact) and
+    ``p_mcnemar_mid``. ``p_corrected_t`` is over folds and repeats, NaN where there is a single fit.
+    Columns ``..._holm`` are adjusted over all pairs of the table (McNemar's from the mid-p);
+    ``distinguishable`` tells whether ``p_cluster_holm`` is below 0.05.
 
     Raises :class:`GenrelibError` when there is nothing of the protocol, a record is missing, or
     systems met different tests.
@@ -91,10 +105,8 @@ def comparisons(
     names = list(parts)
     decided = {name: _decisions(part) for name, part in parts.items()}
     shares = _test_to_train(records, protocol, names)
-    by_fold = {
-        name: part.assign(right=is_right(part)).groupby(["repeat", "fold"])["right"].mean()
-        for name, part in parts.items()
-    }
+    rights = {name: part.assign(right=is_right(part)) for name, part in parts.items()}
+    by_fold = {n: part.groupby(["repeat", "fold"])["right"].mean() for n, part in rights.items()}
     lines, n_pairs = [], math.comb(len(names), 2)
     for a, b in combinations(names, 2):
         difference = found[a] - found[b]
@@ -132,11 +144,10 @@ def primary(
 ) -> pd.DataFrame:
     """Compare each network with the yardstick that learns from as many tracks.
 
-    One row per network, in registry order: ``system`` and ``yardstick``; ``n`` tracks; ``n_seeds``
-    of the network; ``difference``, network less yardstick, with its 95 % interval over groups and
-    seeds, ``low`` and ``high``; ``mdd`` and ``mdd_holm`` as in :func:`comparisons`; ``p`` of no
-    difference, and ``p_holm``, corrected for the number of networks; ``outcome``, see
-    :func:`judged`. Empty where the yardstick or every network was not run.
+    One row per network, in registry order: ``n_seeds`` of the network; ``difference``, network less
+    yardstick, with its 95 % interval over groups and seeds; ``mdd`` and ``mdd_holm`` as in
+    :func:`comparisons`; ``p`` of no difference, ``p_holm``, corrected for the number of networks,
+    and the ``outcome``, see :func:`judged`. Empty where the yardstick or every network was not run.
     """
     lines = []
     met = predictions.loc[predictions["protocol"] == protocol, "system"]
@@ -191,10 +202,8 @@ def paired_accuracies(predictions, groups, protocol, seed):
 
 def _check_same_tests(parts, protocol):
     """Refuse systems that were tested on different folds: a pair shares every test."""
-    tests = {
-        name: part[[*TEST, "genre"]].drop_duplicates(ignore_index=True)
-        for name, part in parts.items()
-    }
+    columns = [*TEST, "genre"]
+    tests = {n: part[columns].drop_duplicates(ignore_index=True) for n, part in parts.items()}
     first = next(iter(tests))
     for name, table in tests.items():
         if not table.equals(tests[first]):
@@ -205,10 +214,8 @@ def _check_same_tests(parts, protocol):
 
 
 def _decisions(part):
-    """Tell of each track whether the genre of its highest mean probability is its own.
-
-    Of the first seed alone: the mean over seeds would be another system, an ensemble.
-    """
+    """Tell of each track whether its own genre has the highest mean probability."""
+    # of the first seed alone: the mean over seeds would be another system, an ensemble
     part = part[part["seed"] == part.groupby(["repeat", "fold"])["seed"].transform("min")]
     columns = [f"p_{genre}" for genre in genres_of(part)]
     by_track = part.groupby(tracks_of(part))
@@ -230,10 +237,9 @@ def _test_to_train(records, protocol, names):
 def ranking(comparisons: pd.DataFrame, scores: pd.DataFrame, *, protocol: str) -> pd.DataFrame:
     """Sort the `scores` of one protocol, and mark by letters which do not differ significantly.
 
-    Best first: ``system, accuracy, low, high``; ``letters``: two systems that share one do not
-    differ significantly in the table of :func:`comparisons`; ``first`` and ``last``, the ranks
-    between which the system lies: one more than the systems found better, and those not found
-    worse.
+    Best first. Two systems that share one of the ``letters`` do not differ significantly in the
+    table of :func:`comparisons`; ``first`` and ``last`` are the ranks between which the system
+    lies: one more than the systems found better, and those not found worse.
     """
     table = scores.loc[scores["protocol"] == protocol, ["system", "accuracy", "low", "high"]]
     table = table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
@@ -268,9 +274,55 @@ def _letter(number):
     return chr(ord("a") + place) + (str(round_ + 1) if round_ else "")
 
 
-def holm(p_values: pd.Series) -> pd.Series:
-    """Adjust p-values for their number (Holm 1979); those that are NaN don't count."""
-    tested = p_values.dropna().sort_values(kind="stable")
-    # statsmodels' own collects garbage at each call, which takes a third of a second
-    adjusted = (tested * np.arange(len(tested), 0, -1)).cummax().clip(upper=1)
-    return adjusted.reindex(p_values.index).astype(float)
+def confirmation(
+    predictions: pd.DataFrame,
+    groups: pd.Series,
+    networks: Iterable[str],
+    scores: pd.DataFrame,
+    *,
+    seed: int,
+    n_groups: float = SEALED_GROUPS,
+) -> pd.DataFrame:
+    """Test the study's hypotheses in their order: H1, H2, H3.
+
+    The network is the one of `networks` with the highest accuracy under ``artist_grouped`` in
+    `scores`. One row per hypothesis: the ``difference`` with its interval and ``p``;
+    ``is_confirmed``, whether this p and all before are below 0.05; ``power``, the probability to
+    find this difference again on other tracks that are worth `n_groups` equal groups, and
+    ``power_in_order``, with all before it, as if independent. Empty where the classical system or
+    every network lacks one of the protocols.
+    """
+    strict = scores[scores["protocol"] == STRICT].set_index("system")["accuracy"]
+    strict = strict[strict.index.isin(list(networks))]
+    names = [CLASSICAL, *strict.sort_values(ascending=False, kind="stable").index[:1]]
+    losses = [Paired.of(predictions, groups, name, seed=seed) for name in names]
+    if len(names) < 2 or None in losses:
+        return pd.DataFrame(columns=CONFIRMED)
+    found = {}
+    for name, paired in zip(names, losses, strict=True):
+        before, after = paired.accuracies()
+        found[f"{name} loses from {paired.before} to {STRICT}"] = before - after
+    pair = predictions[predictions["system"].isin(names)]
+    _, accuracies = paired_accuracies(pair, groups, STRICT, seed)
+    differ = f"{names[1]} and {CLASSICAL} differ under {STRICT}"
+    found[differ] = accuracies[names[1]] - accuracies[CLASSICAL]
+    lines = []
+    for i, (words, estimate) in enumerate(found.items(), 1):
+        line = {"hypothesis": f"H{i}: {words}", **estimate.named("difference")}
+        lines.append(line | {"p": estimate.p_value, "power": power(estimate, n_groups)})
+    table = pd.DataFrame(lines, columns=CONFIRMED)
+    table["is_confirmed"] = (table["p"] < ALPHA).cummin()
+    return table.assign(power_in_order=table["power"].cumprod())
+
+
+def power(estimate: Estimate, n_groups: float, *, alpha: float = ALPHA) -> float:
+    """Return the probability that a test over `n_groups` equal groups finds this difference.
+
+    Its standard error and degrees of freedom are those of the estimate, scaled to so many groups.
+    """
+    if estimate.df <= 0 or estimate.se == 0:
+        return float("nan")
+    share = n_groups / estimate.effective
+    se, df = estimate.se / np.sqrt(share), estimate.df_all * share
+    limit, shift = stats.t.ppf(1 - alpha / 2, df), abs(estimate.value) / se
+    return float(stats.nct.sf(limit, df, shift) + stats.nct.cdf(-limit, df, shift))

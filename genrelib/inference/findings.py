@@ -7,13 +7,10 @@ import pandas as pd
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .claims import WITHHELD
-from .comparisons import DIFFERS, EQUIVALENT, NOT_KNOWN
+from .comparisons import CLASSICAL, DIFFERS, EQUIVALENT, NOT_KNOWN
 from .intervals import ALPHA
 from .leakage import ALONE, EXCESS, MATCHED
 from .wording import change, estimate, percent, points, title
-
-CLASSICAL = "mel_svm"
-"""The classical system of the study protocol."""
 
 
 def findings(
@@ -180,9 +177,8 @@ def _claims(table):
     judged = rerun[rerun["outcome"] != ""]
     if len(judged):
         n = judged["outcome"].value_counts()
-        more = int(
-            ((judged["outcome"] == DIFFERS) & judged["verdict"].str.contains("exceed")).sum()
-        )
+        exceeded = judged["verdict"].str.contains("exceed")
+        more = int(((judged["outcome"] == DIFFERS) & exceeded).sum())
         yield (
             f"Of {len(judged)} claims about this music that were rerun under their own split, "
             f"{n.get(EQUIVALENT, 0)} are equivalent within the margin, "

@@ -1,20 +1,19 @@
 """Intervals: how sure an estimate is when tests come in clusters (artists, or tracks).
 
-The standard error and the bias come from the cluster bootstrap (Field & Welsh 2007): whole
-clusters are drawn with replacement. Percentiles of the draws would be too narrow, since clusters
-are few and unequal: one artist of 35 tracks weighs as much as 35 of one. So the interval is made
-from the standard error with a *t* quantile whose degrees of freedom count clusters by their size,
-on a scale that cannot leave the range of the estimate. In simulations with 60 and 100 artists,
-as unequal as GTZAN's, it holds the truth 93 to 97 times in 100, where percentiles fall below 93;
-with 20 artists it is rather too wide (``tests/inference/test_inference_simulations.py``).
+The standard error and the bias come from the cluster bootstrap (Field & Welsh 2007): whole clusters
+are drawn with replacement. Percentiles of the draws would be too narrow, since clusters are few and
+unequal: one artist of 35 tracks weighs as much as 35 of one. So the interval is made from the
+standard error with a *t* quantile whose degrees of freedom count clusters by their size, on a scale
+that cannot leave the range of the estimate. In simulations with 60 and 100 artists, as unequal as
+GTZAN's, it holds the truth 93 to 97 times in 100, where percentiles fall below 93; with 20 artists
+it is rather too wide (``tests/inference/test_inference_simulations.py``).
 
-Where a fold was fitted with several seeds, the second source of chance is the fit. Artists and
-fits are crossed: every fit of a fold says something of each of its tests. Owen's pigeonhole
-bootstrap (2007; Owen & Eckles 2012) draws both, but multiplies the draws, which counts their
-interaction three times. Here each is drawn with the other as it is, and their variances are added,
-so that the interaction counts twice; the degrees of freedom are Satterthwaite's. A fold's own luck,
-as of its training part, can't be told from that of its artists, who are tested in no other fold of
-an artist-disjoint split: it is not in the interval.
+Where a fold was fitted with several seeds, the second source of chance is the fit. Artists and fits
+are crossed: every fit of a fold says something of each of its tests. Owen's pigeonhole bootstrap
+(2007; Owen & Eckles 2012) draws both, but multiplies the draws, which counts their interaction
+three times. Here each is drawn with the other as it is, and their variances are added, so that the
+interaction counts twice; the degrees of freedom are Satterthwaite's. A fold's own luck, as of its
+training part, can't be told from that of its artists: it is not in the interval.
 """
 
 from collections.abc import Callable
@@ -32,12 +31,10 @@ N_RESAMPLES = 2000
 LEVEL = 0.95
 ALPHA = 0.05
 POWER = 0.8
-MATTERS = 0.05
-"""Difference of accuracies from which on one matters, by the study protocol."""
+MATTERS = 0.05  # difference of accuracies from which on one matters, by the study protocol
 SHARE = (0.0, 1.0)
 DIFFERENCE = (-1.0, 1.0)
-FLOOR = 1e-15
-"""A probability of zero counts as this, so that its log loss is finite."""
+FLOOR = 1e-15  # a probability of zero counts as this, so that its log loss is finite
 LOSS = (0.0, float(-np.log(FLOOR)))
 
 
@@ -54,10 +51,9 @@ class Estimate:
     `draws` are what `value` would be in each resample of the `n_clusters` that hold a test; for
     `effective` and `df` see :func:`effective_clusters`, `df` is 0 when all tests are one cluster.
     `luck` is by how much the value moves in each resample of seeds, which have `df_luck` degrees of
-    freedom; zero, and 0, where each fold has one.
-    The value cannot leave `span`: :data:`SHARE`, :data:`DIFFERENCE` or :data:`LOSS`. Where it is
-    too large with few tests, as a mean of absolute gaps is (`is_biased`), its interval is centred
-    on the value less the bias, which also widens it.
+    freedom; zero, and 0, where each fold has one. The value cannot leave `span`: :data:`SHARE`,
+    :data:`DIFFERENCE` or :data:`LOSS`. Where it is too large with few tests, as a mean of absolute
+    gaps is (`is_biased`), its interval is centred on the value less the bias, which also widens it.
     """
 
     value: float
@@ -212,10 +208,7 @@ class ClusterBootstrap:
     """
 
     def __init__(
-        self,
-        clusters: np.ndarray,
-        generator: np.random.Generator,
-        seeds: SeedDraws | None = None,
+        self, clusters: np.ndarray, generator: np.random.Generator, seeds: SeedDraws | None = None
     ):
         self.seeds = seeds
         if len(clusters) == 0:
@@ -285,9 +278,8 @@ def cluster_interval(
 ) -> tuple[float, float]:
     """Return the 95 % interval of a mean whose values come in clusters.
 
-    `values`, within `span`, and `clusters` have the shape ``(n,)``; `span` is :data:`SHARE` for
-    accuracies, :data:`DIFFERENCE` for their differences, or :data:`LOSS`. It is the interval of a
-    single cluster, which tells nothing of the spread.
+    `values`, within `span` (:data:`SHARE`, :data:`DIFFERENCE` or :data:`LOSS`), and `clusters` have
+    the shape ``(n,)``. A single cluster tells nothing of the spread: its interval is all of `span`.
 
     >>> cluster_interval(np.r_[1.0, 1, 0, 0], np.zeros(4), np.random.default_rng(0))
     (0.0, 1.0)
@@ -315,8 +307,7 @@ def means(
 ) -> pd.DataFrame:
     """Average the column `value`, in ``[-1, 1]``, over tracks for each combination of columns `by`.
 
-    Rows without a value (NaN) don't count. Returns the columns of `by`; ``n_tracks``, `value`, and
-    the 95 % interval ``low, high``.
+    Rows without a value (NaN) don't count; the interval ``low, high`` is the 95 % one over groups.
 
     >>> rows = pd.DataFrame({"track_id": ["a", "b"], "part": "bass", "drop": [0.1, 0.3]})
     >>> groups = pd.Series({"a": "x", "b": "y"})
@@ -331,3 +322,11 @@ def means(
         low, high = cluster_interval(of_tracks.to_numpy(), clusters, generator, span=DIFFERENCE)
         found.append((*key, len(of_tracks), of_tracks.mean(), low, high))
     return pd.DataFrame(found, columns=[*by, "n_tracks", value, "low", "high"])
+
+
+def holm(p_values: pd.Series) -> pd.Series:
+    """Adjust p-values for their number (Holm 1979); those that are NaN don't count."""
+    tested = p_values.dropna().sort_values(kind="stable")
+    # statsmodels' own collects garbage at each call, which takes a third of a second
+    adjusted = (tested * np.arange(len(tested), 0, -1)).cummax().clip(upper=1)
+    return adjusted.reindex(p_values.index).astype(float)

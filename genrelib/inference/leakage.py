@@ -2,8 +2,9 @@
 
 The loss from one protocol to another is one quantity with one definition (:class:`Paired`): each
 track counts once, with its mean over repeats, seeds and segments, on the tracks that both protocols
-make answerable. Its random draws are named after the system and the two protocols, so that every
-table that shows the loss shows the same interval.
+make answerable: where a genre's only artist is tested, nothing can be learnt of the genre, and that
+is not what knowing the artist is worth. Random draws are named after the system and the two
+protocols, so that every table that shows the loss shows the same interval.
 
 The pair that counts is ``size_matched`` to ``artist_grouped``: from ``track_random`` a system also
 loses tracks to learn from. Even then a loss need not be the artist's: tracks that are alone in
@@ -16,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from ..base.seeds import rng
+from ..corpora import CORPORA
 from ..corpora.joined import collections
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
-from .comparisons import holm
-from .intervals import DIFFERENCE, ClusterBootstrap
+from .intervals import DIFFERENCE, ClusterBootstrap, holm
 from .scores import (
     accuracy_by_track,
     answerable,
@@ -28,18 +29,15 @@ from .scores import (
     groups_at,
     is_right,
     ordered,
+    scores,
     seed_draws,
     tracks_of,
 )
 from .wording import title
 
 LADDER = (
-    "segment_random",
-    "segment_track",
-    "track_random",
-    "size_matched",
-    "artist_only",
-    "artist_grouped",
+    *("segment_random", "segment_track", "track_random"),
+    *("size_matched", "artist_only", "artist_grouped"),
 )
 """Protocols from the most lenient to the strictest; a study may lack some."""
 
@@ -72,6 +70,9 @@ UNMATCHED = "no fits with matched sizes: the loss also holds that of fewer track
 NOT_MET = "not run for this system"
 NO_ONE_MET = "not run in this study"
 
+WITHOUT = ["system", "quantity", "protocol", "n_tracks", "value", "low", "high"]
+WITHOUT += ["n_tracks_without", "value_without", "low_without", "high_without"]
+
 SIDES = {"within": STRICT, "cross": "cross_collection"}
 """With the tested collection among the training data, and without; both are artist-disjoint."""
 
@@ -84,8 +85,8 @@ CROSSED += ["difference", "low", "high"]
 class Paired:
     """One system under two protocols, track by track.
 
-    `rows` are its tests; ``tracks`` those of `tracks` (default: all) that are answerable under
-    both, ``groups`` their groups, and ``lost`` of each its accuracy before less that after.
+    ``tracks`` are those of `tracks` (default: all) that are answerable under both, ``groups`` their
+    groups, and ``lost`` of each its accuracy before less that after.
     """
 
     def __init__(self, rows, groups, before, after, *, seed, tracks=None):
@@ -146,13 +147,11 @@ def _each(predictions, groups, seed):
 def leakage(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Measure what each system loses by a new artist, from matched sizes to the strict split.
 
-    Only tracks that both protocols make answerable count: where a genre's only artist is tested,
-    nothing can be learnt of the genre, and that is not what knowing the artist is worth. One row
-    per system: the protocol ``before``, ``size_matched`` where it was run, else ``track_random``
-    (the ``note`` then says so); ``n_tracks`` compared; ``accuracy_before`` and ``accuracy_after``;
-    their ``difference`` with its 95 % interval over groups and seeds ``low``, ``high``; the
-    two-sided ``p`` of no loss, and ``p_holm``, corrected for the number of systems. ``by_artist``,
-    with its interval, is the loss where each group counts once, whatever its number of tracks.
+    One row per system: the protocol ``before``, ``size_matched`` where it was run, else
+    ``track_random`` (the ``note`` then says so); ``n_tracks`` compared; both accuracies and their
+    ``difference`` with its 95 % interval over groups and seeds; the two-sided ``p`` of no loss, and
+    ``p_holm``, corrected for the number of systems. ``by_artist``, with its interval, is the loss
+    where each group counts once, whatever its number of tracks.
     """
     lines = []
     for name, paired in _each(predictions, groups, seed):
@@ -169,10 +168,9 @@ def controls(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.D
     """Take the loss of each system apart by whether a track has company in its group.
 
     Nothing can leak to a track that is alone in its group (artist, copies and excerpts) among all
-    that are predicted. What it loses is no leakage: the control. Rows per system: ``tracks``,
-    those alone, those with others, and the latter's loss less the former's (accuracies NaN), what
-    only company explains; the columns of :func:`leakage`, and ``p_holm``, corrected for the number
-    of systems.
+    that are predicted: what it loses is the control. Rows per system, as of :func:`leakage`: the
+    ``tracks`` that are alone, those with others, and the latter's loss less the former's
+    (accuracies NaN), what only company explains.
     """
     known = pd.Index(tracks_of(predictions)).unique()
     sizes = pd.Series(groups_at(known, groups), known).groupby(groups_at(known, groups))
@@ -198,10 +196,10 @@ def controls(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.D
 def genre_losses(
     predictions: pd.DataFrame, groups: pd.Series, genre: pd.Series, *, seed: int
 ) -> pd.DataFrame:
-    """Measure the loss of each system in each genre, see :func:`leakage`.
+    """Measure the loss of each system in each genre, as :func:`leakage` does.
 
-    `genre` is that of every track. One row per system and genre: the columns of the loss;
-    ``n_groups``, the artists that it rests on; ``p_holm``, corrected over the genres of a system.
+    `genre` is that of every track; ``n_groups`` are the artists that a row rests on, ``p_holm`` is
+    corrected over the genres of a system.
     """
     lines = []
     for name, paired in _each(predictions, groups, seed):
@@ -219,9 +217,9 @@ def influence(
 ) -> pd.DataFrame:
     """Leave out one artist at a time: on whom the loss of each system rests.
 
-    The `n` groups that move it most, per system: ``group`` and its ``genre`` (of most tracks);
-    ``n_tracks``; ``n_lost``, tracks right before less right after, a mean over seeds; ``share`` of
-    all net lost tracks (can be negative, or above 1); ``loss``, and ``loss_without`` the group.
+    The `n` groups that move it most, per system, with the ``genre`` of most of their tracks:
+    ``n_lost``, tracks right before less right after, a mean over seeds; its ``share`` of all net
+    lost tracks (can be negative, or above 1); ``loss``, and ``loss_without`` the group.
     """
     lines = []
     for name, paired in _each(predictions, groups, seed):
@@ -249,10 +247,10 @@ def ladder(
 
     One row per system and protocol of :data:`LADDER`: the ``accuracy`` of `scores` with its
     interval; the rung ``before``, the last one that the system met, and what was ``taken_away``
-    since, in words; the loss since, ``difference``, with its interval and ``p``, on the ``n_both``
-    tracks that every rung of the system makes answerable; ``p_holm``, corrected for the number of
-    systems that take the same step. A step that `lost` has too is its row there. A rung that was
-    not run is empty, with its ``reason``.
+    since, in words; the loss since, ``difference``, on the ``n_both`` tracks that every rung of the
+    system makes answerable; ``p_holm``, corrected for the number of systems that take the same
+    step. A step that `lost` has too is its row there. A rung that was not run is empty, with its
+    ``reason``.
     """
     known = {(row["system"], row["before"]): row for row in lost.to_dict("records")}
     names = ["system", "protocol"]
@@ -266,13 +264,8 @@ def ladder(
         tracks = pd.concat(rates, axis="columns", join="inner").index if rates else pd.Index([])
         steps = dict(pairwise(reversed(present)))
         for protocol in LADDER:
-            line = {
-                "system": name,
-                "protocol": protocol,
-                "before": "",
-                "taken_away": "",
-                "reason": "",
-            }
+            line = dict.fromkeys(["before", "taken_away", "reason"], "")
+            line |= {"system": name, "protocol": protocol}
             line |= accuracies.get((name, protocol), {})
             if protocol not in present:
                 line["reason"] = NOT_MET if protocol in met else NO_ONE_MET
@@ -290,6 +283,50 @@ def ladder(
     return table.assign(p_holm=table.groupby(["before", "protocol"])["p"].transform(holm))
 
 
+def faulty(tracks: pd.DataFrame, corpus: str) -> pd.Series:
+    """Tell of each track whether it is known to be faulty.
+
+    In the controlled corpus, the planted faults; in GTZAN, what the published fault-filtered split
+    (Kereliuk, Sturm & Larsen 2015, after Sturm's catalogue) leaves out; elsewhere nothing.
+    """
+    if "fault" in tracks:
+        return tracks["fault"].fillna("") != ""
+    is_unlisted = tracks["official_split"].fillna("") == ""
+    return is_unlisted & bool(CORPORA[corpus].of_gtzan)
+
+
+def without_faults(
+    predictions: pd.DataFrame,
+    scored: pd.DataFrame,
+    lost: pd.DataFrame,
+    groups: pd.Series,
+    is_faulty: pd.Series,
+    *,
+    seed: int,
+) -> pd.DataFrame:
+    """Leave faulty tracks out of the tests, beside the main analysis; they stay in training.
+
+    `scored` and `lost` are the tables of all tracks. One row per system and ``quantity``, its
+    accuracy under a ``protocol`` or its loss from one, with its interval; and the same
+    ``..._without`` the faulty tracks. Empty where no fault is known.
+    """
+    kept = ~is_faulty[tracks_of(predictions)].to_numpy()
+    if kept.all() or not kept.any():
+        return pd.DataFrame(columns=WITHOUT)
+    rows, parts = predictions[kept], []
+    left = scores(rows, groups, seed=seed), leakage(rows, groups, seed=seed)
+    for quantity, by, whole, rest in (
+        ("accuracy", "protocol", scored, left[0]),
+        ("difference", "before", lost, left[1]),
+    ):
+        columns = ["system", by, "n_tracks", quantity, "low", "high"]
+        both = whole[columns].merge(rest[columns], on=columns[:2], suffixes=("", "_without"))
+        names = {by: "protocol", quantity: "value", f"{quantity}_without": "value_without"}
+        kind = "loss" if by == "before" else quantity
+        parts.append(both.rename(columns=names).assign(quantity=kind))
+    return pd.concat(parts, ignore_index=True)[WITHOUT]
+
+
 def cross_collection(
     predictions: pd.DataFrame, records: pd.DataFrame, groups: pd.Series, *, seed: int
 ) -> pd.DataFrame:
@@ -299,11 +336,10 @@ def cross_collection(
     once with its mean over repeats. They differ in what is trained on, and in how much. Empty when
     one of the protocols was not run, as with a corpus of one collection.
 
-    One row per system and direction: collections ``trained_on`` and ``tested_on``; ``n_tracks``
-    compared; ``n_left_out``, tracks that are neither trained on nor tested, since the tested
-    collection has their artist or recording; ``n_trained_within`` and ``n_trained_cross``, tracks
-    of the training and validation part, the mean over folds; ``accuracy_within``,
-    ``accuracy_cross`` and their ``difference``, the loss, each with its interval.
+    One row per system and direction: ``n_left_out``, tracks neither trained on nor tested, since
+    the tested collection has their artist or recording; ``n_trained_within`` and
+    ``n_trained_cross``, tracks trained and validated on, the mean over folds; both accuracies and
+    their ``difference``, the loss, each with its interval.
     """
     lines = []
     for name in ordered(predictions["system"], SYSTEMS):

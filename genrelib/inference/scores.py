@@ -27,10 +27,7 @@ NEEDED = (*FIT[:-1], "track_id", "genre", "predicted")
 
 
 def checked(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `rows` if they are predictions, with probabilities in ``[0, 1]``.
-
-    Where they do not say of which `seed` a fit was, there was one per fold.
-    """
+    """Return `rows`, with a `seed`, if they are predictions, with probabilities in ``[0, 1]``."""
     missing = [name for name in NEEDED if name not in rows]
     if missing:
         raise GenrelibError(
@@ -225,29 +222,23 @@ def estimate(name: str, rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> Esti
 
 
 def scores(predictions: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
-    """Score each system under each protocol, one row each.
+    """Score each system under each protocol, one row each, in registry order.
 
-    In registry order: ``n_tracks``; ``n_tests`` (tracks x repeats, or segments); ``n_seeds``, fits
-    of each fold; ``accuracy`` over all tests with its 95 % interval over groups of artists and over
-    seeds, ``low`` and ``high``, over tracks in the place of groups, ``track_low`` and
-    ``track_high``, and the parts of its standard error, ``se_artists`` and ``se_seeds`` (NaN where
-    one seed tells nothing); ``accuracy_by_artist``, each group counting once, with its interval;
-    ``mdd``, the difference from the best other system of this
-    table with the same tests that would be found 4 times in 5, as in
-    :func:`genrelib.inference.comparisons`, NaN without one; ``accuracy_majority``, where segments
-    vote by heads (column ``majority``), and ``accuracy_segments``, of single ones (the mean of
-    ``right_segments``), else NaN; ``macro_f1``; ``n_answerable``, the tests whose
-    genre was in the training data, without which no system can be right, and over these
-    ``accuracy_answerable``, ``log_loss`` (nats), ``brier``, ``ece`` and ``ece_calibrated``, the ECE
-    that a perfectly calibrated system would show with as many tests: ECE is never zero, and only
-    what lies above that tells. What is taken over no test is NaN. The four metrics have intervals
-    over groups, ``<metric>_low`` and ``<metric>_high``.
+    ``n_tests`` are tracks x repeats, or segments; ``n_seeds`` fits of each fold. ``accuracy``, over
+    all tests, has its 95 % interval over groups of artists and over seeds; ``track_low`` and
+    ``track_high`` are over tracks in the place of groups, ``se_artists`` and ``se_seeds`` the parts
+    of its standard error (NaN where one seed tells nothing), and in ``accuracy_by_artist`` each
+    group counts once. ``mdd`` is the difference from the best other system of this table with the
+    same tests that would be found 4 times in 5, NaN without one. ``accuracy_majority``, where
+    segments vote by heads (column ``majority``), and ``accuracy_segments``, of single ones (the
+    mean of ``right_segments``), are else NaN. ``n_answerable`` are tests whose genre was in the
+    training data, without which no system can be right; over these are ``accuracy_answerable``,
+    ``log_loss`` (nats), ``brier``, ``ece`` and ``ece_calibrated``, the ECE that a perfectly
+    calibrated system would show with as many tests: only what lies above that tells. Metrics have
+    intervals over groups; what is taken over no test is NaN.
     """
-    lines = [
-        line
-        for _, part in checked(predictions).groupby("protocol", sort=False)
-        for line in _of_protocol(part, groups, seed)
-    ]
+    parts = checked(predictions).groupby("protocol", sort=False)
+    lines = [line for _, part in parts for line in _of_protocol(part, groups, seed)]
     table = pd.DataFrame(lines).set_index(["system", "protocol"])
     order = [(system, protocol) for system, protocol, _ in by_system(predictions)]
     return table.loc[order].reset_index()
@@ -309,16 +300,15 @@ def _of_protocol(rows, groups, seed):
 def variation(predictions: pd.DataFrame, scores: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     """Show how far accuracies differ between seeds, folds and artists, by system and protocol.
 
-    Beside ``n_seeds, accuracy, se_artists, se_seeds`` of `scores`: ``n_folds`` and ``n_groups``;
-    standard deviations of the accuracy, ``sd_seeds`` between the fits of a fold (NaN with one
-    each), ``sd_folds`` between folds, their seeds averaged, ``sd_artists`` between groups, each
-    counting once. Folds differ in artists and in training parts; what is whose can't be told.
+    Beside columns of `scores`, standard deviations of the accuracy: ``sd_seeds`` between the fits
+    of a fold (NaN with one each), ``sd_folds`` between folds, their seeds averaged, ``sd_artists``
+    between groups, each counting once. Folds differ in artists and in training parts; what is whose
+    can't be told.
     """
     rows = checked(predictions)
     rows = rows.assign(right=is_right(rows), group=groups_of(rows, groups))
-    by_fit, by_group = (
-        rows.groupby([*FIT[:2], *names])["right"].mean() for names in (FIT[2:], ["group"])
-    )
+    by_fit = rows.groupby(FIT)["right"].mean()
+    by_group = rows.groupby([*FIT[:2], "group"])["right"].mean()
     within = by_fit.groupby(FIT[:4]).var().groupby(FIT[:2]).mean() ** 0.5
     by_fold = by_fit.groupby(FIT[:4]).mean().groupby(FIT[:2])
     by_group = by_group.groupby(FIT[:2])
@@ -354,8 +344,7 @@ def expected_ece(
 def overlap(records: pd.DataFrame) -> pd.DataFrame:
     """Measure what of the tests was known from training, over all folds of each protocol.
 
-    The records' columns ``known_artist``, ``known_group``, ``known_genre`` and, where they have it,
-    ``known_track``: shares of all tests, in ``[0, 1]``; index ``protocol``.
+    The records' columns ``known_...`` as shares of all tests, in ``[0, 1]``; index ``protocol``.
     """
     if records.empty:
         raise GenrelibError("no records of fits; at least one is needed. Run a system.")
@@ -376,9 +365,9 @@ def confusion(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFram
 def hardest(predictions: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     """Rank the tracks that all systems of one protocol together get wrong, the surest first.
 
-    Columns ``genre``, ``artist``, ``title``; ``predicted``, the genre of the highest probability,
-    averaged over systems, repeats and segments, where it is wrong; that ``probability`` and the one
-    of the track's own genre, ``own``; and the planted ``fault`` where the corpus lists faults.
+    ``predicted`` is the genre of the highest probability, averaged over systems, repeats and
+    segments, where it is wrong; ``own`` is the probability of the track's own genre; ``fault`` the
+    planted one, where the corpus lists faults.
     """
     columns = [c for c in predictions.columns if c.startswith("p_")]
     mean = predictions[columns].groupby(pd.Index(tracks_of(predictions), name="track_id")).mean()
@@ -393,10 +382,7 @@ def hardest(predictions: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
 
 
 def recalls(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFrame:
-    """Return each system's recall of each genre under one protocol, in ``[0, 1]``, by columns.
-
-    NaN where a genre was not tested.
-    """
+    """Return each system's recall of each genre, in ``[0, 1]``, NaN where none was tested."""
     right = predictions.assign(right=predictions["genre"] == predictions["predicted"])
     table = right.pivot_table("right", "system", "genre", aggfunc="mean", sort=False)
     return table.reindex(columns=list(genres)).rename_axis(columns=None)
@@ -405,15 +391,11 @@ def recalls(predictions: pd.DataFrame, genres: tuple[str, ...]) -> pd.DataFrame:
 def costs(scores: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     """Join the scores of one protocol with what an example costs each system.
 
-    Columns ``system, accuracy, low, high``; ``n_parameters`` and ``multiply_adds`` of one example,
-    NaN for systems that are no network; and ``is_best``, whether no network with as few
-    multiply-adds is more accurate.
+    ``n_parameters`` and ``multiply_adds`` of one example are NaN for systems that are no network;
+    ``is_best`` tells whether no network with as few multiply-adds is more accurate.
     """
     known = records.groupby("system")[["n_parameters", "multiply_adds"]].median().astype(float)
     table = scores[["system", "accuracy", "low", "high"]].join(known, on="system")
-    table["is_best"] = [
-        not (table["accuracy"][table["multiply_adds"] <= row.multiply_adds] > row.accuracy).any()
-        and row.multiply_adds > 0
-        for row in table.itertuples()
-    ]
-    return table
+    accuracy, cost = table["accuracy"].to_numpy(), table["multiply_adds"].to_numpy()
+    is_beaten = (cost <= cost[:, None]) & (accuracy > accuracy[:, None])
+    return table.assign(is_best=~is_beaten.any(axis=1) & (cost > 0))

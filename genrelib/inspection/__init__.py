@@ -18,12 +18,6 @@ from .probes import (
     probe,
     probe_scores,
 )
-from .rows import (
-    STATISTICS,
-    contrasting,
-    feature_table,
-    genre_means,
-    summaries,
-)
+from .rows import STATISTICS, contrasting, feature_table, genre_means, summaries
 from .search import copies, features_of, pairs, recordings
 from .tracks import facts, mislabels, signals, silences

@@ -15,14 +15,9 @@ COLUMNS = ("track", "other", "fault", "score", "evidence")
 """Of a table of findings: track ids (`other` is empty for a fault of one track), kind, strength,
 and what was measured, in words."""
 
-PAIRED = ("duplicate", "excerpt", "version")
-"""Faults that tie two tracks, the closest tie first."""
-
-SIGNAL = ("truncated", "silent", "distorted", "format", "bandwidth")
-"""Faults of one track that its sound shows."""
-
-FAULTS = (*PAIRED, *SIGNAL, "mislabel")
-"""Every kind of fault that a detector reports."""
+PAIRED = ("duplicate", "excerpt", "version")  # faults that tie two tracks, the closest tie first
+SIGNAL = ("truncated", "silent", "distorted", "format", "bandwidth")  # of one track, as it sounds
+FAULTS = (*PAIRED, *SIGNAL, "mislabel")  # every kind of fault that a detector reports
 
 ACTIONS = {
     "duplicate": "exclude",
@@ -39,9 +34,8 @@ bandwidth can still be good music, and of the suspected mislabels many are right
 def table(rows: Iterable[tuple]) -> pd.DataFrame:
     """Return findings in the columns and the order that all detectors share.
 
-    Rows are ``(track, other, fault, score, evidence)``; they are sorted by kind of fault, as in
-    :data:`FAULTS`, then by falling score. Of a pair, the alphabetically later track is `track`, the
-    copy.
+    Rows are as :data:`COLUMNS`; they are sorted by kind of fault, as in :data:`FAULTS`, then by
+    falling score. Of a pair, the alphabetically later track is `track`, the copy.
 
     >>> table([("a", "b", "duplicate", 1.0, "equal md5")])[["track", "other"]].values.tolist()
     [['b', 'a']]
@@ -84,9 +78,8 @@ def evaluate(
 
     A finding is right when exactly this track, or this pair, has exactly this fault: a version that
     is reported as an excerpt is a miss and a false alarm. One row per fault that is planted or
-    found: ``planted``, ``found``, ``hits``; ``recall`` and ``precision`` in ``[0, 1]``, each with
-    its exact 95 % interval (Clopper & Pearson 1934). Empty when the corpus has no list of its
-    faults.
+    found: ``recall`` and ``precision``, each with its exact 95 % interval (Clopper & Pearson 1934).
+    Empty when the corpus has no list of its faults.
     """
     rows = {}
     for fault in faults if "fault" in tracks else ():
@@ -104,7 +97,6 @@ def evaluate(
 
 
 def _share(name: str, hits: int, n: int) -> dict[str, float]:
-    """Return a share with its exact 95 % interval."""
     if not n:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
     interval = binomtest(hits, n).proportion_ci(0.95, method="exact")

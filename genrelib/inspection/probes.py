@@ -22,6 +22,7 @@ from ..base.errors import GenrelibError
 from ..base.seeds import rng
 from ..features.stack import STACK_ROWS
 from ..inference.intervals import DIFFERENCE, SHARE, cluster_interval
+from ..inference.wording import change, estimate
 from .rows import checked
 
 PROTOCOLS = ("track_random", "artist_grouped")
@@ -49,13 +50,11 @@ class Folds:
 
 
 def fitted_folds(tracks: pd.DataFrame, *, n_folds: int, seed: int) -> Folds:
-    """Split a corpus at random and by artist, into as many folds as it can fill.
+    """Split a corpus at random and by artist, into as many of `n_folds` folds as it can fill.
 
-    They are the first repeat of the folds that the systems meet, with training and validation
-    parts together, where the number of folds is the same.
-
-    `tracks` holds the usable rows of a tracks table; a genre of a single track raises
-    GenrelibError. `n_folds` is the number wanted.
+    They are the first repeat of the folds that the systems meet, with training and validation parts
+    together, where the number of folds is the same. `tracks` holds the usable rows of a tracks
+    table; a genre of a single track raises GenrelibError.
     """
     smallest = tracks["genre"].value_counts().min()
     n_groups = tracks["group"].nunique()
@@ -69,9 +68,8 @@ def fitted_folds(tracks: pd.DataFrame, *, n_folds: int, seed: int) -> Folds:
     by_protocol = {}
     for name in PROTOCOLS:
         try:
-            by_protocol[name] = protocols.folds(
-                name, tracks, n_folds=possible, n_repeats=1, seed=seed
-            )
+            numbers = {"n_folds": possible, "n_repeats": 1, "seed": seed}
+            by_protocol[name] = protocols.folds(name, tracks, **numbers)
         except GenrelibError as error:
             if name == "track_random":
                 raise
@@ -83,8 +81,7 @@ def _fitted(X: np.ndarray, genres: np.ndarray) -> Pipeline:
     """Fit the probe: standardise, then linear discriminant analysis.
 
     Its covariance is shrunk by the amount of Ledoit and Wolf (2004), which the data gives: nothing
-    is tuned, and more columns than tracks are no obstacle. Genres of one or two tracks are too few
-    to measure a covariance: all columns then count alike, and the nearest mean of a genre decides.
+    is tuned. Of genres with one or two tracks no covariance is measured: the nearest mean decides.
     """
     probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     if np.unique(genres, return_counts=True)[1].min() < _FEWEST:
@@ -108,17 +105,14 @@ def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:
     """Fit the probe to each fold's training tracks and predict its test tracks.
 
     `X` is from :func:`~genrelib.inspection.summaries`, or some of its columns, all values finite.
-
-    One row per protocol and track: ``protocol``, ``fold``, ``track_id``, ``genre``, ``predicted``,
-    ``genre_trained`` (whether the genre was in the training data), and ``log_p_<genre>``, minus
-    infinity for a genre that was not.
+    One row per protocol and track: ``genre_trained`` tells whether the genre was in the training
+    data; ``log_p_<genre>`` is minus infinity for a genre that was not.
     """
     checked(X, tracks)
     genres = tracks.loc[X.index, "genre"]
+    every = [fold for folded in folds.by_protocol.values() for fold in folded]
     with config_context(assume_finite=True, skip_parameter_validation=True):
-        parts = [
-            _predicted(X, genres, fold) for folded in folds.by_protocol.values() for fold in folded
-        ]
+        parts = [_predicted(X, genres, fold) for fold in every]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -148,15 +142,12 @@ def _predicted(X: pd.DataFrame, genres: pd.Series, fold: protocols.Fold) -> pd.D
 def probe_scores(
     probes: Mapping[str, pd.DataFrame], tracks: pd.DataFrame, *, seed: int
 ) -> pd.DataFrame:
-    """Score probes on the same tracks under each protocol.
+    """Score probes, results of :func:`probe` by name, on the same tracks under each protocol.
 
     Only tracks count whose genre every protocol leaves in the training data: a genre whose only
-    artist is tested can't be learnt, and that says nothing about a feature.
-
-    `probes` holds results of :func:`probe` by name, of the same folds.
-
-    One row per name and protocol: ``feature``, ``protocol``, ``n_tracks``, ``accuracy`` and its 95
-    % interval ``low``, ``high`` over groups of artists, as fractions; NaN where no track counts.
+    artist is tested can't be learnt, and that says nothing about a feature. One row per ``feature``
+    and protocol: ``accuracy`` and its 95 % interval over groups of artists; NaN where no track
+    counts.
     """
     rows = []
     for name, rows_of in probes.items():
@@ -171,9 +162,8 @@ def probe_scores(
 def leak(probes: Mapping[str, pd.DataFrame], tracks: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """Measure what each probe gains when artists may be on both sides.
 
-    One row per name: ``feature``, ``n_tracks``, ``difference`` of the accuracies at random and
-    artist-disjoint, and its 95 % interval ``low``, ``high`` over groups of artists. Empty when no
-    artist-disjoint split can be made.
+    One row per ``feature``: ``difference`` of the accuracies at random and artist-disjoint, and its
+    95 % interval over groups of artists. Empty when no artist-disjoint split can be made.
     """
     rows = []
     for name, rows_of in probes.items():
@@ -190,9 +180,7 @@ def _correct(probed: pd.DataFrame) -> pd.DataFrame:
     answerable = probed.groupby("track_id")["genre_trained"].transform("all")
     counted = probed[answerable]
     values = (counted["genre"] == counted["predicted"]).astype(float)
-    table = counted.assign(right=values).pivot_table(
-        index="track_id", columns="protocol", values="right"
-    )
+    table = counted.assign(right=values).pivot_table("right", "track_id", "protocol")
     return table.reindex(columns=[name for name in PROTOCOLS if name in set(probed["protocol"])])
 
 
@@ -214,11 +202,10 @@ def _estimated(
 def genre_pairs(probes: Mapping[str, pd.DataFrame], protocol: str) -> pd.DataFrame:
     """Measure how well each probe tells two genres apart, on tracks that it has not seen.
 
-    One row per feature and pair, under one protocol: ``feature``, ``first``, ``second``,
-    ``n_tests``, and ``auc``: the probability that, of a track of each genre, the probe finds the
-    one of the first genre more like the first genre. 0.5 is chance, 1 is perfect; NaN when no fold
-    tested both genres while it knew both. Compared are tracks of one fold, which met the same
-    probe.
+    One row per feature and pair, under one protocol: ``auc`` is the probability that, of a track of
+    each genre, the probe finds the one of the first genre more like the first genre. 0.5 is chance,
+    1 is perfect; NaN when no fold tested both genres while it knew both. Compared are tracks of one
+    fold, which met the same probe.
     """
     rows = []
     for name, probed in probes.items():
@@ -248,14 +235,10 @@ def _auc(margin: np.ndarray, is_first: np.ndarray, folds: np.ndarray) -> float:
 def alone_and_without(
     X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds, *, seed: int
 ) -> pd.DataFrame:
-    """Probe each family of rows alone, and the feature without it.
+    """Probe each family of rows alone, and the feature, of two families at least, without it.
 
-    `X` has at least two families.
-
-    One row per protocol and family: ``protocol``, ``family``, ``n_rows``, ``n_tracks``; the
-    accuracy ``alone``, with its 95 % interval ``alone_low``, ``alone_high``; ``lost``, the accuracy
-    of the whole feature less the one without the family, with ``lost_low``, ``lost_high``. As
-    fractions; intervals resample groups of artists.
+    One row per protocol and family: the accuracy ``alone``, and ``lost``, the accuracy of the whole
+    feature less the one without the family, with their 95 % intervals over groups of artists.
     """
     whole = _correct(probe(X, tracks, folds))
     families = X.columns.get_level_values("family")
@@ -272,24 +255,15 @@ def alone_and_without(
                 found = _estimated(values[protocol], tracks, generator, span=span)
                 row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
             rows.append(row)
-    order = list(folds.by_protocol)
-    return pd.DataFrame(rows).sort_values(
-        "protocol", key=lambda column: column.map(order.index), kind="stable"
-    )
+    place = {name: number for number, name in enumerate(folds.by_protocol)}
+    return pd.DataFrame(rows).sort_values("protocol", key=lambda c: c.map(place), kind="stable")
 
 
 def findings(
-    scores: pd.DataFrame,
-    lost: pd.DataFrame,
-    pairs: pd.DataFrame,
-    families: pd.DataFrame,
+    scores: pd.DataFrame, lost: pd.DataFrame, pairs: pd.DataFrame, families: pd.DataFrame
 ) -> list[str]:
     """Say what features tell about genres, and what could not be measured."""
-    return [
-        *_of_probes(scores, lost),
-        *_of_pairs(pairs),
-        *_of_families(families),
-    ]
+    return [*_of_probes(scores, lost), *_of_pairs(pairs), *_of_families(families)]
 
 
 def _of_probes(scores, lost):
@@ -298,7 +272,7 @@ def _of_probes(scores, lost):
         yield "No probe can be scored: no genre is left in training when its artists are tested."
         return
     best = strict.loc[strict["accuracy"].idxmax()]
-    accuracy = _estimate(best, "accuracy")
+    accuracy = estimate(*best[["accuracy", "low", "high"]])
     if lost.empty:
         yield (
             f"With tracks at random, {best['feature']} gives most to a linear probe: {accuracy}; "
@@ -313,9 +287,8 @@ def _of_probes(scores, lost):
     )
     yield (
         f"Knowing the artist is worth most to {worst['feature']}: "
-        f"{100 * worst['difference']:+.1f} points [{100 * worst['low']:+.1f}, "
-        f"{100 * worst['high']:+.1f}]; the interval excludes zero for {clear} of {len(lost)} "
-        "features."
+        f"{change(*worst[['difference', 'low', 'high']])}; the interval excludes zero for {clear} "
+        f"of {len(lost)} features."
     )
 
 
@@ -335,14 +308,10 @@ def _of_families(families):
     if strict.empty:
         return
     best = strict.loc[strict["alone"].idxmax()]
+    accuracy = estimate(*best[["alone", "alone_low", "alone_high"]])
     needed = list(strict.loc[strict["lost_low"] > 0, "family"])
     yield (
-        f"The best family alone is {best['family']} ({best['n_rows']} rows): "
-        f"{_estimate(best, 'alone', prefix='alone_')}. Left out, {', '.join(needed) or 'none'} of "
-        f"{len(strict)} families would be missed for certain (the interval of the loss excludes "
-        "zero)."
+        f"The best family alone is {best['family']} ({best['n_rows']} rows): {accuracy}. Left out, "
+        f"{', '.join(needed) or 'none'} of {len(strict)} families would be missed for certain (the "
+        "interval of the loss excludes zero)."
     )
-
-
-def _estimate(row, name, prefix=""):
-    return f"{row[name]:.1%} [{row[prefix + 'low']:.1%}, {row[prefix + 'high']:.1%}]"

@@ -17,17 +17,12 @@ from ..features.stack import STACK_ROWS
 from ..store import PACKED, Store
 from ..store.packs import ROWS_OF_PACKED
 
-STATISTICS = ("mean", "deviation")
-"""What is kept of each row, both over time and in the row's unit."""
-
-VALUE = "value"
-"""What is kept of each row of a feature that has a single frame, which has no course in time."""
+STATISTICS = ("mean", "deviation")  # what is kept of each row, both over time and in the row's unit
+VALUE = "value"  # what is kept of each row of a feature that has a single frame
 
 MOST_ROWS = {"spectrogram": 128, "tempogram": 128}
 """Features whose neighbouring rows are averaged first, to so many: a linear probe on all 1025 bins
 or 384 lags would have more columns than most corpora have tracks."""
-
-"""Share of the rows called separating that may be false, on average."""
 
 LEVELS = ["family", "row", "statistic"]
 
@@ -36,14 +31,13 @@ _N_FAMILIES = 8
 
 
 def summaries(store: Store, feature: str, track_ids: Sequence[str]) -> pd.DataFrame:
-    """Summarise a feature of many tracks; only a few tracks are in memory at a time.
+    """Summarise a feature of many tracks, at least one; only a few are in memory at a time.
 
-    Rows of some features are averaged first, see :data:`MOST_ROWS`. At least one track is needed.
-
-    Index `track_id`. Columns have three levels: ``family``, ``row``, a label such as ``"440 Hz"``,
-    and ``statistic``, one of :data:`STATISTICS`. The families of the stack, and of a feature of
-    packs only, are its own; those of another feature are blocks of neighbouring rows. A feature of
-    a single frame has ``n_rows`` columns, of the statistic :data:`VALUE`.
+    Rows of some features are averaged first, see :data:`MOST_ROWS`. Index `track_id`. Columns have
+    three levels: ``family``, ``row``, a label such as ``"440 Hz"``, and ``statistic``, one of
+    :data:`STATISTICS`. The families of the stack, and of a feature of packs only, are its own;
+    those of another feature are blocks of neighbouring rows. A feature of a single frame has
+    ``n_rows`` columns, of the statistic :data:`VALUE`.
     """
     track_ids = list(track_ids)
     if not track_ids:
@@ -61,9 +55,8 @@ def summaries(store: Store, feature: str, track_ids: Sequence[str]) -> pd.DataFr
     values = np.concatenate(parts).astype(np.float32)
     kept = (VALUE,) if X.shape[2] == 1 else STATISTICS
     labels = row_labels(feature, values.shape[1] // len(kept), frame_s=store.frame_s)
-    columns = pd.MultiIndex.from_tuples(
-        [(*label, statistic) for label in labels for statistic in kept], names=LEVELS
-    )
+    names = [(*label, statistic) for label in labels for statistic in kept]
+    columns = pd.MultiIndex.from_tuples(names, names=LEVELS)
     return pd.DataFrame(values, index=pd.Index(track_ids, name="track_id"), columns=columns)
 
 
@@ -114,9 +107,8 @@ def _span(first: str, last: str) -> str:
 
 
 def feature_table(corpus: Corpus, asked: Iterable[str]) -> pd.DataFrame:
-    """List the features, and why some are not looked at; index feature.
+    """List the features, and why some are not looked at (``here``); index feature.
 
-    Columns are ``bands``, ``unit``, ``description``, and ``here``: ``"yes"`` or the reason why not.
     Features that packs only bring are listed where the corpus has them or a system asks for them;
     `asked` names the features that the study's systems ask for.
     """
@@ -143,10 +135,9 @@ def feature_table(corpus: Corpus, asked: Iterable[str]) -> pd.DataFrame:
 def contrasting(X: pd.DataFrame, tracks: pd.DataFrame, *, n_genres: int = 3) -> dict[str, str]:
     """Choose genres that differ most in the mean of a feature, and a typical track of each.
 
-    The first two are the pair whose means are farthest apart, each further one is the farthest
-    from those chosen. Its track is the one nearest to the mean of its genre. `X` is best of a
-    feature whose rows have one unit; the result holds a track id by genre, for fewer than
-    `n_genres` where the corpus has fewer.
+    The first two are the pair whose means are farthest apart, each further one is the farthest from
+    those chosen; a genre's track is the one nearest to its mean. `X` is best of a feature whose
+    rows have one unit; the result holds a track id by genre.
     """
     checked(X)
     means = X.xs("mean", axis="columns", level="statistic")
@@ -169,9 +160,8 @@ def contrasting(X: pd.DataFrame, tracks: pd.DataFrame, *, n_genres: int = 3) -> 
 
 def _distances(one: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """Return root mean square differences between all rows of two tables, shape (n, m)."""
-    return np.stack(
-        [np.sqrt(((one.to_numpy() - row) ** 2).mean(axis=1)) for row in other.to_numpy()], axis=1
-    ).astype(float)
+    distances = [np.sqrt(((one.to_numpy() - row) ** 2).mean(axis=1)) for row in other.to_numpy()]
+    return np.stack(distances, axis=1).astype(float)
 
 
 def checked(X: pd.DataFrame, tracks: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -195,10 +185,6 @@ def checked(X: pd.DataFrame, tracks: pd.DataFrame | None = None) -> pd.DataFrame
 
 def genre_means(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
     """Average each summary over the tracks of an artist, then over the artists of a genre."""
-    return _artists(X, tracks).groupby("genre").mean().T
-
-
-def _artists(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
-    """Average the tracks of each artist in each genre, index (genre, group), float64."""
     keys = [tracks.loc[X.index, name] for name in ("genre", "group")]
-    return X.astype(np.float64).groupby(keys).mean()
+    by_artist = X.astype(np.float64).groupby(keys).mean()
+    return by_artist.groupby("genre").mean().T

@@ -20,8 +20,7 @@ from ..store import Store
 from .audit import check_matrices, gathered, table
 from .tracks import silences, sounding
 
-MIN_OVERLAP_S = 1.8
-"""Shorter overlaps are not looked at."""
+MIN_OVERLAP_S = 1.8  # shorter overlaps are not looked at
 
 LEAST, CHANCE = 0.44, 0.35
 """A pair is found when its correlation reaches ``LEAST + CHANCE / sqrt(overlap in seconds)``: what
@@ -33,9 +32,7 @@ is: another transfer of the recording, or another take that is played alike. The
 frames are, the worse those of equal sound meet: so it falls by :data:`SAME_PER_S` for each second
 by which steps exceed 46 ms."""
 
-SAME_DB = 0.05
-"""Mean difference, in dB, below which two spectrograms are one: that of rounding on disk."""
-
+SAME_DB = 0.05  # mean difference, in dB, below which two spectrograms are one: rounding on disk
 _BANDS = 64
 _STEP_S = 0.046
 _FINE = 2  # offsets per step: between steps, equal sound would correlate far less
@@ -139,14 +136,12 @@ def _fingerprints(log_mel: np.ndarray, frame_s: float) -> tuple[np.ndarray, np.n
 
 
 def _flattened(y: np.ndarray) -> np.ndarray:
-    """Bring the modulation frequencies of a track, bands taken together, nearer to one power.
-
-    To its root: if made wholly flat, what two short excerpts share drowns in what they don't.
-    """
+    """Bring the modulation frequencies of a track, bands taken together, nearer to one power."""
     n_fft = scipy.fft.next_fast_len(2 * y.shape[2], real=True)
     spectrum = scipy.fft.rfft(y, n_fft, axis=2)
     power = uniform_filter1d(np.mean(np.abs(spectrum) ** 2, axis=1, keepdims=True), 3, axis=2)
     power += 0.01 * power.mean(axis=2, keepdims=True) + 1e-12
+    # to its root: if wholly flat, what two short excerpts share drowns in what they don't
     return scipy.fft.irfft(spectrum / power**0.25, n_fft, axis=2)[:, :, : y.shape[2]]
 
 

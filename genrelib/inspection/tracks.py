@@ -20,18 +20,10 @@ from ..corpora import Corpus
 from ..features import audio
 from .audit import check_matrices, table
 
-SHORT = 0.9
-"""A clip below this share of the usual duration is truncated."""
-
-SILENCE_S = 1.0
-"""Digital silence at an end is a fault from this length on, seconds; or from half the track."""
-
-CLIPPED = 0.001
-"""A track is distorted when this share of its samples lies on flat tops."""
-
-NARROW = 0.8
-"""A bandwidth below this share of the usual one is a fault: the sound was resampled, or coded."""
-
+SHORT = 0.9  # a clip below this share of the usual duration is truncated
+SILENCE_S = 1.0  # digital silence at an end is a fault from this on, or from half the track
+CLIPPED = 0.001  # a track is distorted when this share of its samples lies on flat tops
+NARROW = 0.8  # a bandwidth below this share of the usual one is a fault: resampled, or coded
 _SILENT = 1e-4  # -80 dB re full scale: dither of 16 bits stays below
 _SAME_VALUE = 2.0**-17  # half a step of 16 bits
 _NOTHING_DB = -75.0  # re the strongest band
@@ -43,11 +35,10 @@ _SILENCE_DB = 0.5  # above a track's least value
 def facts(corpus: Corpus, *, n_jobs: int) -> pd.DataFrame:
     """Measure every track's sound, also of those that are excluded; of a feature pack, nothing.
 
-    ``duration_s``; ``sr`` (Hz) and ``channels`` as stored; ``head_s`` and ``tail_s``, digital
-    silence at the ends, seconds; ``clipped``, the share of samples on flat tops: three or more
-    equal ones in a row, at half the track's peak or above; ``bandwidth_hz``, up to where the
-    spectrum is within 75 dB of its maximum; ``nyquist_hz``, up to where it could be. Channels are
-    averaged first.
+    ``sr`` (Hz) and ``channels`` are as stored; ``head_s`` and ``tail_s`` digital silence at the
+    ends; ``clipped`` is the share of samples on flat tops: three or more equal ones in a row, at
+    half the track's peak or above; ``bandwidth_hz``, up to where the spectrum is within 75 dB of
+    its maximum; ``nyquist_hz``, up to where it could be. Channels are averaged first.
     """
     readable = corpus.tracks["path"].map(os.path.isfile) & (corpus.tracks["duration_s"] > 0)
     items = list(corpus.tracks.loc[readable, "path"].items()) if corpus.pack is None else []
@@ -81,10 +72,7 @@ def signals(facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def silences(log_mel: np.ndarray, track_ids: list[str], *, frame_s: float) -> pd.DataFrame:
-    """Find silent ends in log-mel spectrograms, for corpora without audio.
-
-    Parameters are those of :func:`~genrelib.inspection.recordings`.
-    """
+    """Find silent ends, parameters as in :func:`~genrelib.inspection.recordings`."""
     check_matrices(log_mel, track_ids, frame_s)
     rows = []
     for track, on in zip(track_ids, sounding(log_mel), strict=True):
@@ -122,11 +110,9 @@ def _heard(path: Path, info: audio.AudioInfo) -> np.ndarray:
     if info.duration_s <= audio.LONG_S:
         return audio.read(path, sr=info.sr)
     half = audio.LONG_S / 2
-    ends = (
-        audio.read(path, sr=info.sr, offset_s=s, duration_s=half)
-        for s in (0, info.duration_s - half)
-    )
-    return np.concatenate(list(ends))
+    starts = 0, info.duration_s - half
+    ends = [audio.read(path, sr=info.sr, offset_s=s, duration_s=half) for s in starts]
+    return np.concatenate(ends)
 
 
 def _facts_of(y: np.ndarray, sr: int, channels: int) -> dict:
@@ -202,9 +188,8 @@ def mislabels(rows: pd.DataFrame) -> pd.DataFrame:
     tracks that bear its label; and when its own is less probable than by chance.
 
     `rows` are the predictions of the systems that are trusted, under one artist-disjoint protocol:
-    where artists are shared, systems have learnt the labels. Findings are of the fault `mislabel`;
-    `score` is how much more probable the other genre is. They are suspicions, to be listened to:
-    most are odd music under a right label.
+    where artists are shared, systems have learnt the labels. `score` is how much more probable the
+    other genre is. Findings are suspicions, to be listened to: most are odd music rightly labelled.
     """
     protocols = sorted(rows["protocol"].unique())
     if len(protocols) != 1:
@@ -227,10 +212,8 @@ def mislabels(rows: pd.DataFrame) -> pd.DataFrame:
     other = away.argmax(axis=1)
     likely = away.max(axis=1)
     suspected = (likely >= usual[other]) & (at_home < 1 / len(genres))
-    return table(
-        (
-            *(mean.index[k], "", "mislabel", likely[k] - at_home[k]),
-            f"{genres[other[k]]} at {likely[k]:.2f}, {genres[own[k]]} at {at_home[k]:.2f}",
-        )
-        for k in np.flatnonzero(suspected)
-    )
+    rows = []
+    for k in np.flatnonzero(suspected):
+        text = f"{genres[other[k]]} at {likely[k]:.2f}, {genres[own[k]]} at {at_home[k]:.2f}"
+        rows.append((mean.index[k], "", "mislabel", likely[k] - at_home[k], text))
+    return table(rows)

@@ -17,14 +17,9 @@ from ..corpora import packed
 from ..features import audio
 from ..store.file import stored
 
-SUFFIXES = (*audio.SUFFIXES, ".aif", ".aiff", ".oga", ".opus")
-"""File endings that are looked for in a folder, beside :data:`CONVERTED`."""
-
-CONVERTED = (".aac", ".m4a", ".mp4", ".wma")
-"""Kinds of audio that libsndfile does not decode."""
-
-PACK_SPARE_S = 1.0
-"""GTZAN's tracks last 30 s to within this; the pack holds each whole."""
+SUFFIXES = (*audio.SUFFIXES, ".aif", ".aiff", ".oga", ".opus")  # looked for in folders
+CONVERTED = (".aac", ".m4a", ".mp4", ".wma")  # kinds of audio that libsndfile does not decode
+PACK_SPARE_S = 1.0  # GTZAN's tracks last 30 s to within this; the pack holds each whole
 
 
 def files(paths: Iterable[str | Path]) -> list[Path]:

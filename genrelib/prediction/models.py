@@ -42,13 +42,9 @@ from .novelty import REVISION, Known
 
 MAGIC = b"genrelib model 1 "
 SUFFIX = ".genremodel"
-MOST_BYTES = 2**32
-"""The most that a file may hold, unpacked."""
+MOST_BYTES = 2**32  # the most that a file may hold, unpacked
 
-MADE_BY = ("scikit-learn", "skorch", "torch")
-"""Libraries whose fitted objects are read by the version that wrote them alone."""
-
-_ARRAYS = ("mean", "scale", "points", "baseline")
+MADE_BY = ("scikit-learn", "skorch", "torch")  # read by the version that wrote them alone
 _AGAIN = "train it again: python -m genrelib train"
 
 
@@ -102,9 +98,8 @@ def write(path: Path, model: Model) -> None:
             state = {k: v.contiguous().cpu() for k, v in net.module_.state_dict().items()}
             members[f"weights-{number}.safetensors"] = safetensors.torch.save(state)
     known = model.known
-    arrays = dict(
-        zip(_ARRAYS, (known.mean, known.scale, known.points, model.baseline), strict=True)
-    )
+    arrays = {"mean": known.mean, "scale": known.scale, "points": known.points}
+    arrays |= {"baseline": model.baseline}
     arrays = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in arrays.items()}
     members["known.safetensors"] = safetensors.numpy.save(arrays)
     members["tracks.json"] = _json(known.tracks.to_dict("list"))
@@ -125,7 +120,12 @@ def read(path: Path) -> Model:
     members = _members(path)
     try:
         header = json.loads(members["header.json"])
-        _check_versions(path, header["versions"])
+        for name, here in versions(MADE_BY).items():
+            if header["versions"][name] != here:
+                raise GenrelibError(
+                    f"it was made with {name} {header['versions'][name]}, here is {here}; install "
+                    f"that version, or {_AGAIN}."
+                )
         listening.check(header["made_with"])
         if header["novelty"]["revision"] != REVISION:
             raise GenrelibError(f"novelty is measured otherwise here; {_AGAIN}.")
@@ -167,15 +167,6 @@ def _members(path: Path) -> Mapping[str, bytes]:
         if sum(info.file_size for info in file.infolist()) > MOST_BYTES:
             raise GenrelibError(f"{path} holds more than {MOST_BYTES} bytes; {_AGAIN}.")
         return {info.filename: file.read(info) for info in file.infolist()}
-
-
-def _check_versions(path: Path, made_by: dict[str, str]) -> None:
-    for name, here in versions(MADE_BY).items():
-        if made_by[name] != here:
-            raise GenrelibError(
-                f"it was made with {name} {made_by[name]}, here is {here}; install that version, "
-                f"or {_AGAIN}."
-            )
 
 
 def _estimator(header: dict, members: Mapping[str, bytes]) -> BaseEstimator:

@@ -5,8 +5,7 @@ band and each MFCC, and by how strongly groups of bands pulse at slow and fast r
 the mean distance, in standard deviations of the training tracks, to the :data:`NEIGHBOURS` nearest
 of them (after Ramaswamy, Rastogi & Shim 2000). What exceeds the threshold is unlike the training
 music: a classifier's answer to it means nothing, however sure it looks. The threshold is a quantile
-of music alone, by artists that were not among the tracks it was compared with: no speech, noise or
-silence chose it.
+of music by artists that it was not compared with: no speech, noise or silence chose it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,19 +20,11 @@ from sklearn.neighbors import NearestNeighbors
 from ..base.seeds import rng
 from ..features.segments import averaged
 
-FEATURE = "log_mel"
-"""What recordings are compared by, whatever the system listens to."""
-
-REVISION = 1
-"""Raised when a recording comes to be summed up otherwise."""
-
+FEATURE = "log_mel"  # what recordings are compared by, whatever the system listens to
+REVISION = 1  # raised when a recording comes to be summed up otherwise
 NEIGHBOURS = 5
-QUANTILE = 0.95
-"""Share of music by unknown artists that counts as like the training music."""
-
-MOST = 5000
-"""Training tracks that are kept for comparison, drawn at random from more."""
-
+QUANTILE = 0.95  # share of music by unknown artists that counts as like the training music
+MOST = 5000  # training tracks that are kept for comparison, drawn at random from more
 _BLOCK = 64  # tracks that are read at a time
 
 

@@ -20,9 +20,7 @@ from ..features import SR
 from .models import Model
 
 FOLDER = "songs"
-TOP = 3
-"""Genres that a page names."""
-
+TOP = 3  # genres that a page names
 _MAGMA = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))
 
 
@@ -43,18 +41,14 @@ def write_song(page: Path, song, model: Model) -> None:
     top = song.probabilities.head(TOP)
     columns = [song.genres.index(genre) for genre in top.index]
     shares = song.chances[:, columns]
-    length = len(song.starts) * song.clip_s
+    length, width = len(song.starts) * song.clip_s, 1000 / len(song.starts)
     bars = []
     for number, (start, chances) in enumerate(zip(song.starts, shares, strict=True)):
-        left, width = 1000 * number / len(song.starts), 1000 / len(song.starts)
-        below = 0.0
-        for rank, share in enumerate(chances):
-            height = 100 * share
-            below += height
-            bars.append(
-                {"x": left, "width": width, "y": 100 - below, "height": height, "rank": rank}
-                | {"says": f"{_clock(start)}: {top.index[rank]} {100 * share:.0f} %"}
-            )
+        for rank, (share, below) in enumerate(zip(chances, np.cumsum(chances), strict=True)):
+            place = {"x": 1000 * number / len(song.starts), "width": width, "rank": rank}
+            place |= {"y": 100 - 100 * below, "height": 100 * share}
+            says = f"{_clock(start)}: {top.index[rank]} {100 * share:.0f} %"
+            bars.append(place | {"says": says})
     kinds = dict(tuple(song.reasons.groupby("kind"))) if len(song.reasons) else {}
     context = {
         "song": song,
@@ -77,9 +71,8 @@ def write_overview(page: Path, table: pd.DataFrame, links: list[str], model: Mod
     """Write the page of all songs; `links` are theirs, in the order of the table."""
     chances = table.filter(regex="^p_").rename(columns=lambda name: name.removeprefix("p_"))
     lines = []
-    for row, link, (_, own) in zip(
-        table.to_dict("records"), links, chances.iterrows(), strict=True
-    ):
+    rows = table.to_dict("records")
+    for row, link, (_, own) in zip(rows, links, chances.iterrows(), strict=True):
         top = own.dropna().sort_values(ascending=False, kind="stable").head(TOP)
         lines.append({**row, "link": quote(link), "top": list(top.items())})
     write_text(page, _template("overview.html").render(lines=lines, **_card(model)))
@@ -89,16 +82,11 @@ def write_overview(page: Path, table: pd.DataFrame, links: list[str], model: Mod
 def _template(name: str) -> jinja2.Template:
     loader = jinja2.PackageLoader("genrelib.prediction")
     templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
-    templates.filters["percent"] = _percent
+    templates.filters["percent"] = lambda share: f"{100 * share:.0f} %"
     return templates.get_template(name)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
 def _card(model: Model) -> dict[str, object]:
-    """Say what a page must about the model."""
     return {"model": model.header, "chance": 1 / len(model.genres)}
 
 
@@ -119,12 +107,8 @@ def _picture(decibels: np.ndarray) -> str:
     low, high = decibels.min(), decibels.max()
     share = (decibels[::-1] - low) / max(high - low, 1e-9)
     places = np.linspace(0, 1, len(_MAGMA))
-    palette = np.stack(
-        [
-            np.interp(np.linspace(0, 1, 256), places, channel)
-            for channel in zip(*_MAGMA, strict=True)
-        ]
-    )
+    levels, channels = np.linspace(0, 1, 256), zip(*_MAGMA, strict=True)
+    palette = np.stack([np.interp(levels, places, channel) for channel in channels])
     image = Image.fromarray(np.round(255 * share).astype(np.uint8), mode="L").convert("P")
     image.putpalette(palette.T.round().astype(np.uint8).tobytes())
     file = io.BytesIO()

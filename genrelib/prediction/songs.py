@@ -2,6 +2,9 @@
 
 A song's probabilities are the mean over its clips. It is unlike the training music, and the answer
 "I don't know", when at least half of its clips lie beyond the threshold of novelty.
+
+Its reasons are the moments and bands of a clip on which its answer rests, for any system: each is
+taken away, and the system is asked again (after occlusion, Zeiler & Fergus 2014).
 """
 
 from collections.abc import Iterable
@@ -17,19 +20,17 @@ from ..base.errors import GenrelibError
 from ..base.files import replacing
 from ..base.parallel import spread
 from ..base.text import guarded
+from ..features import FEATURES, SR
+from ..features.compiled import librosa
 from ..features.segments import averaged
-from . import listening, models, novelty, pages, reasons
+from . import listening, models, novelty, pages
 from .models import Model
 
-ANSWERED, UNKNOWN, NOT_READ = "answered", "I don't know", "not read"
-"""What a verdict begins with."""
-
-MOST_EXPLAINED = 20
-"""Songs up to which each is asked for its reasons: that takes longer than all else."""
-
+ANSWERED, UNKNOWN, NOT_READ = "answered", "I don't know", "not read"  # what a verdict begins with
+MOST_EXPLAINED = 20  # songs up to which each is asked for its reasons: that takes longest
 TABLE, OVERVIEW = "predictions.csv", "index.html"
-PICTURE = (64, 1200)
-"""Most bands and frames of the spectrogram on a page."""
+PICTURE = (64, 1200)  # most bands and frames of the spectrogram on a page
+N_BANDS, N_MOMENTS = 8, 12  # into how many pieces a clip is cut, across its bands and in time
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def hear(
     if is_explained:
         answer = int(chances.mean(axis=0).argmax())
         _, X, at = surest.get(answer) or max(surest.values(), key=itemgetter(0))
-        why = reasons.occluded(model, X, answer)
+        why = occluded(model, X, answer)
     return Song(
         path,
         genres=tuple(model.genres),
@@ -143,6 +144,51 @@ def hear(
         reasons=why,
         reasons_at=at,
     )
+
+
+def occluded(model: Model, X: np.ndarray, genre: int) -> pd.DataFrame:
+    """Return what the probability of a genre, by its position, loses with each piece of a clip.
+
+    A moment becomes the training tracks' mean of each band; a band is brought to their mean level,
+    not replaced, since no music has one that never moves. `X` has the shape ``(n_bands,
+    n_frames)``. Columns ``kind`` ("band" or "moment"), ``start`` and ``end`` (shares of the clip's
+    height, lowest first, or length), ``piece`` in words, ``loss``.
+    """
+    length = {"band": X.shape[0], "moment": X.shape[1]}
+    counts = {"band": N_BANDS, "moment": N_MOMENTS}
+    pieces = [(kind, a, b) for kind in length for a, b in _pieces(length[kind], counts[kind])]
+    changed = np.repeat(X[np.newaxis], len(pieces), axis=0)
+    for copy, (kind, first, end) in zip(changed, pieces, strict=True):
+        if kind == "band":
+            copy[first:end] += model.baseline[first:end] - X[first:end].mean(axis=1, keepdims=True)
+        else:
+            copy[:, first:end] = model.baseline
+    before = model.probabilities(X[np.newaxis])[0, genre]
+    after = model.probabilities(changed)[:, genre]
+    rows = []
+    for kind, first, end in pieces:
+        said = _named(model, kind, first, end, X.shape)
+        rows.append((kind, first / length[kind], end / length[kind], said))
+    table = pd.DataFrame(rows, columns=["kind", "start", "end", "piece"])
+    return table.assign(loss=before - after)
+
+
+def _pieces(length: int, count: int) -> list[tuple[int, int]]:
+    edges = np.arange(min(count, length) + 1) * length // min(count, length)
+    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+
+def _named(model: Model, kind: str, first: int, end: int, shape: tuple[int, int]) -> str:
+    if kind == "moment":
+        clip_s = model.header["recipe"]["clip_s"]
+        return f"{clip_s * first / shape[1]:.1f} to {clip_s * end / shape[1]:.1f} s"
+    feature = FEATURES[model.header["feature"]]
+    if feature.kind not in ("mel", "linear"):
+        return f"rows {first + 1} to {end} of {shape[0]}"
+    edges = np.linspace(0, SR / 2, shape[0] + 1)
+    if feature.kind == "mel":
+        edges = librosa.mel_frequencies(n_mels=shape[0] + 1, fmin=0, fmax=SR / 2)
+    return f"{edges[first]:.0f} to {edges[end]:.0f} Hz"
 
 
 def predict(

@@ -43,4 +43,3 @@ SOUNDS = {
     "pink noise": lambda n_samples, generator: 0.03 * pink(n_samples, generator),
     "babble": speech,
 }
-"""Every sound by name."""

@@ -5,7 +5,7 @@ artist-disjoint split: each track is judged by a fit that has not met its artist
 """
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,7 @@ from .models import Model
 
 STATED = ("accuracy", "low", "high", "n_tests", "log_loss", "ece")
 
-MOST_BESIDE = 10_000
-"""Tracks up to which :func:`beside_a_fold` trains a model."""
+MOST_BESIDE = 10_000  # tracks up to which :func:`beside_a_fold` trains a model
 
 
 def train(study: Study, system: str, *, leave_out: Collection[str] = ()) -> Model:
@@ -88,15 +87,11 @@ def _trained(fits: list[Fit], corpus: Corpus, store: Store, study: str, seed: in
     values = novelty.summaries(store, list(tracks.index))
     read = novelty.blocks(store, row.feature, list(tracks.index), size=fits[0].size)
     baseline = np.mean([band for X in read for band in X.mean(axis=2)], axis=0)[:, np.newaxis]
-    recipe = fits[0].recipe
     header = {
         "study": study,
         "system": row.name,
         "title": row.title,
-        "recipe": {
-            name: getattr(recipe, name)
-            for name in ("n_classes", "seed", "epoch_share", "image_size", "clip_s")
-        },
+        "recipe": asdict(fits[0].recipe),
         "feature": row.feature,
         "size": fits[0].size,
         "genres": list(corpus.genres),
@@ -129,9 +124,7 @@ def _on_all(fit: Fit) -> Fit:
 def _judged(rows: pd.DataFrame, groups: pd.Series, seed: int) -> dict:
     """Score the predictions of the folds, as they are and with the other folds' temperature."""
     together = rows.assign(fold=0)  # one temperature for all
-    others = [
-        rows[rows["fold"] != fold].assign(fold=fold) for fold in sorted(rows["fold"].unique())
-    ]
+    others = [rows[rows["fold"] != n].assign(fold=n) for n in sorted(rows["fold"].unique())]
     scaled = inference.calibrated(rows, pd.concat(others))
     before, after = (inference.scores(part, groups, seed=seed).iloc[0] for part in (rows, scaled))
     return {
@@ -145,10 +138,7 @@ def _judged(rows: pd.DataFrame, groups: pd.Series, seed: int) -> dict:
 
 
 def _threshold(fits: list[Fit], values: np.ndarray, tracks: pd.DataFrame, seed: int) -> float:
-    """Find the novelty that music by unknown artists stays below, :data:`.novelty.QUANTILE` of it.
-
-    No other sound is asked.
-    """
+    """Find what the novelty of most music by unknown artists stays below, see :mod:`.novelty`."""
     place = pd.Series(np.arange(len(tracks)), index=tracks.index)
     found = []
     for fit in fits:

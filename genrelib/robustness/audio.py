@@ -17,14 +17,12 @@ from ..base.errors import GenrelibError
 from ..features import SR
 from ..features.compiled import librosa
 
-WET = 0.5
-"""Share of the reverberation in the energy of a reverberant sound."""
+WET = 0.5  # share of the reverberation in the energy of a reverberant sound
 
 MP3_KBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 """Bit rates of MPEG-2 layer III, the kind of MP3 that 22050 Hz is, in kbit/s."""
 
-OPUS_KBITS = (6, 256)
-"""Lowest and highest rate of libsndfile's Opus for one channel, in kbit/s."""
+OPUS_KBITS = (6, 256)  # lowest and highest rate of libsndfile's Opus for one channel, in kbit/s
 
 # of the encoder (576) and the decoder (529); where a frame has room for LAME's tag, that says so,
 # and decoding starts after it
@@ -154,19 +152,16 @@ def mp3(y, kbits, generator):
     lowest, highest = MP3_KBITS[0], MP3_KBITS[-1]
     # level 1 is refused, therefore a little less; libsndfile takes the nearest rate
     level = 0.999 * (highest - kbits) / (highest - lowest)
-    decoded = decoded_again(
-        y, SR, format="MP3", subtype="MPEG_LAYER_III", compression_level=level,
-        bitrate_mode="CONSTANT",
-    )  # fmt: skip
+    how = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "CONSTANT"}
+    decoded = decoded_again(y, SR, compression_level=level, **how)
     start = _MP3_DELAY if len(decoded) > len(y) else 0
     return librosa.util.fix_length(data=decoded[start:], size=len(y))
 
 
 def vorbis(y, quality, generator):
     """Encode as Ogg Vorbis of a `quality` from 0 to 10; its bit rate follows the music."""
-    decoded = decoded_again(
-        y, SR, format="OGG", subtype="VORBIS", compression_level=1 - quality / 10
-    )
+    how = {"format": "OGG", "subtype": "VORBIS", "compression_level": 1 - quality / 10}
+    decoded = decoded_again(y, SR, **how)
     return librosa.util.fix_length(data=decoded, size=len(y))
 
 
@@ -175,9 +170,8 @@ def opus(y, kbits, generator):
     lowest, highest = OPUS_KBITS
     level = (highest - kbits) / (highest - lowest)
     upsampled = _resampled(y, SR, _OPUS_SR)
-    decoded = decoded_again(
-        upsampled, _OPUS_SR, format="OGG", subtype="OPUS", compression_level=level
-    )
+    how = {"format": "OGG", "subtype": "OPUS", "compression_level": level}
+    decoded = decoded_again(upsampled, _OPUS_SR, **how)
     return librosa.util.fix_length(data=_resampled(decoded, _OPUS_SR, SR), size=len(y))
 
 

@@ -1,9 +1,9 @@
 """Interventions: recordings changed in ways that leave their genre alone, by name and strength.
 
 A system that has learnt the genre keeps its answer where a listener would. All changes are those of
-everyday handling: filters, rooms, noise, codecs, another tempo or key. Idea and first use on genre
-recognition: Sturm, "A simple method to determine if a music information retrieval system is a
-'horse'", IEEE Transactions on Multimedia 16(6), 2014.
+everyday handling: filters, rooms, noise, codecs, another tempo or key (Sturm, "A simple method to
+determine if a music information retrieval system is a 'horse'", IEEE Transactions on Multimedia
+16(6), 2014).
 
 >>> from genrelib.base.seeds import rng
 >>> y = rng(0, "music").standard_normal(22050)
@@ -33,11 +33,11 @@ N_MELS = FEATURES["log_mel"].n_bands
 class Intervention:
     """One way to change a recording without changing its genre.
 
-    `name` is its key in the registry, `title` the name in words, `unit` that of the strength;
-    `description` says what is done. `strengths` are those studied: from the neutral or mildest one
-    up, or from one side of it to the other; `neutral` changes nothing (codecs have none), `bounds`
-    are the lowest and highest possible beside it. `on_audio` and `on_mel` are as in :mod:`.audio`
-    and :mod:`.mel`, unchecked; `no_mel` says why there is no `on_mel`.
+    `name` is its key in the registry, `title` the name in words, `unit` that of the strength.
+    `strengths` are those studied: from the neutral or mildest one up, or from one side of it to the
+    other; `neutral` changes nothing (codecs have none), `bounds` are the lowest and highest
+    possible beside it. `on_audio` and `on_mel` are as in :mod:`.audio` and :mod:`.mel`, unchecked;
+    `no_mel` says why there is no `on_mel`.
     """
 
     name: str
@@ -80,8 +80,8 @@ class Intervention:
 
         ``mel(log_mel, strength, generator, *, frame_s)`` takes and returns float32 matrices of
         shape ``(128, n_frames)``, in dB re the track's maximum, within [-80, 0]; `frame_s` is
-        seconds per frame. The matrix keeps its own maximum. What is below the floor is unknown and
-        taken to lie on it.
+        seconds per frame. The matrix keeps its maximum. What is below the floor is taken to lie on
+        it.
         """
         return None if self.on_mel is None else self._apply_to_mel
 
@@ -299,4 +299,3 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
     )
 }
-"""Every intervention by name."""

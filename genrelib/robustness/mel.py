@@ -16,9 +16,7 @@ from ..features import FEATURES, HOP_LENGTH, N_FFT, SR
 from ..features.compiled import librosa
 from . import audio
 
-FLOOR_DB = -80.0
-"""Lowest value of a log-mel, in dB re the track's maximum."""
-
+FLOOR_DB = -80.0  # lowest value of a log-mel, in dB re the track's maximum
 _N_BANDS = FEATURES["log_mel"].n_bands
 _N_IMPULSE = 2**15
 _FAINTEST = 1e-20  # power that stands for none, far below any floor

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..base.seeds import rng
 from ..inference.intervals import DIFFERENCE, SHARE, ClusterBootstrap
+from ..inference.wording import estimate
 from ..systems import SYSTEMS
 from .interventions import INTERVENTIONS
 from .trials import UNCHANGED
@@ -31,13 +32,10 @@ def by_strength(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
     """Measure the answers under each intervention and strength.
 
     `rows` are from :func:`genrelib.robustness.answers`; groups of tracks stay together when they
-    are resampled.
-
-    One row per system, intervention and strength, the neutral one included: ``system, intervention,
-    strength, n, n_groups``; ``accuracy, low, high``; ``difference`` from the accuracy without a
-    change; ``flip_rate``, the share of answers that differ from those without a change;
-    ``p_own_change``, the mean rise of the probability of the track's own genre. Each with the ends
-    of its 95 % interval.
+    are resampled. One row per system, intervention and strength, the neutral one included:
+    ``accuracy``; its ``difference`` from that without a change; ``flip_rate``, the share of answers
+    that differ from those without a change; ``p_own_change``, the mean rise of the probability of
+    the track's own genre. Each with the ends of its 95 % interval.
     """
     found = []
     for name, part in rows.groupby("system", sort=False):
@@ -57,9 +55,9 @@ def by_strength(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataF
 def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Measure the answers for other recordings of the songs, from :func:`rerecorded`.
 
-    As :func:`by_strength`, with one row per ``system, kind``. In a genre swap the genre of the
+    As :func:`by_strength`, with one row per system and kind. In a genre swap the genre of the
     manner counts as right, since that is what is played, and there is no ``difference``; see
-    :func:`swaps` for how often the answer is the song's own genre.
+    :func:`swaps`.
     """
     found = []
     for name, part in rows.groupby("system", sort=False):
@@ -68,8 +66,8 @@ def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame
             now = answered.parts[kind]
             measured = answered.measured(now, now["manner"])
             if kind == SWAP:
-                ends = ("difference_low", "difference_high")
-                measured |= dict.fromkeys(("difference", *ends), np.nan)
+                no_loss = ("difference", "difference_low", "difference_high")
+                measured |= dict.fromkeys(no_loss, np.nan)
             found.append({"system": name, "kind": kind} | measured)
     return pd.DataFrame(found, columns=["system", "kind", *MEASURES])
 
@@ -77,10 +75,10 @@ def by_kind(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame
 def swaps(rows: pd.DataFrame, groups: pd.Series, *, seed: int) -> pd.DataFrame:
     """Measure which of the two a system follows in a genre swap: the manner, or what has stayed.
 
-    One row per system: ``system, n, n_groups``; the shares of answers that name the genre of the
-    ``manner``, the song's ``own``, and ``neither``; ``difference``, of the first less the second;
-    ``p_manner_change``, the mean rise of the probability of the manner's genre. Each but
-    ``neither`` with the ends of its 95 % interval.
+    One row per system: the shares of answers that name the genre of the ``manner``, the song's
+    ``own``, and ``neither``; ``difference``, of the first less the second; ``p_manner_change``, the
+    mean rise of the probability of the manner's genre. All but ``neither`` with their 95 %
+    interval.
     """
     found = []
     for name, part in rows.groupby("system", sort=False):
@@ -126,10 +124,8 @@ class _Answered:
         return found
 
     def mean(self, name, values, span, *, ends=()) -> dict[str, float]:
-        """Average over tracks, with the 95 % interval."""
-        estimate = self.bootstrap.mean(values, span)
-        names = (name, *(ends or (f"{name}_low", f"{name}_high")))
-        return dict(zip(names, (estimate.value, *estimate.interval), strict=True))
+        names = name, *(ends or (f"{name}_low", f"{name}_high"))
+        return self.bootstrap.mean(values, span).named(*names)
 
 
 def _probability(rows: pd.DataFrame, genre: pd.Series) -> np.ndarray:
@@ -139,11 +135,7 @@ def _probability(rows: pd.DataFrame, genre: pd.Series) -> np.ndarray:
 
 
 def findings(table: pd.DataFrame, kinds: pd.DataFrame, swaps: pd.DataFrame) -> list[str]:
-    """Sentences, in Markdown, on what changes of a recording do to the systems' answers.
-
-    `table`, `kinds` and `swaps` are from :func:`by_strength`, :func:`by_kind` and :func:`swaps`;
-    those without rows are passed over.
-    """
+    """Say, in Markdown, what changes of a recording do to the systems' answers, from the tables."""
     said = []
     for tell, part in ((_interventions, table), (_kinds, kinds), (_swaps, swaps)):
         if len(part):
@@ -158,10 +150,8 @@ def _interventions(table):
         unchanged = part.iloc[0]["accuracy"] - part.iloc[0]["difference"]
         lost = part[part["difference_high"] < 0].sort_values("difference", kind="stable")
         worst = lost.drop_duplicates("intervention").head(_NAMED)
-        named = "; ".join(
-            f"{_named(row)}, {_points(row, 'difference')} points"
-            for row in worst.to_dict("records")
-        )
+        rows = worst.to_dict("records")
+        named = "; ".join(f"{_named(row)}, {_points(row, 'difference')} points" for row in rows)
         yield (
             f"{_title(name)}: {unchanged:.1%} of {part.iloc[0]['n']} tracks are right as they are. "
             f"Of {len(part)} changes, {len(lost)} make fewer right beyond chance (by chance alone "
@@ -187,10 +177,8 @@ def _flips(done):
     if steady:
         named = ", ".join(INTERVENTIONS[name].title.lower() for name in steady)
         why = " (Gain changes no feature that is relative to its track's maximum.)"
-        yield (
-            f"No answer of any system changes under {named}, at any strength asked."
-            f"{why * ('gain' in steady)}"
-        )
+        said = f"No answer of any system changes under {named}, at any strength asked."
+        yield said + why * ("gain" in steady)
 
 
 def _steps(intervention, strength) -> int:
@@ -203,11 +191,9 @@ def _steps(intervention, strength) -> int:
 def _kinds(table):
     for name, part in table.groupby("system", sort=False):
         part = part.set_index("kind")
-        told = [
-            f"{KINDS[kind].lower()} {_points(part.loc[kind], 'difference')} points"
-            for kind in KINDS
-            if kind in part.index and kind not in (UNCHANGED, SWAP)
-        ]
+        kinds = [kind for kind in KINDS if kind in part.index and kind not in (UNCHANGED, SWAP)]
+        losses = [(kind, _points(part.loc[kind], "difference")) for kind in kinds]
+        told = [f"{KINDS[kind].lower()} {loss} points" for kind, loss in losses]
         yield (
             f"{_title(name)}: {part.loc[UNCHANGED, 'accuracy']:.1%} of the songs are right as "
             f"recorded; against that, {', '.join(told)}."
@@ -234,8 +220,7 @@ def _named(row) -> str:
 
 
 def _share(row, name, stem="") -> str:
-    low, high = (row[f"{stem or name}_{end}"] for end in ("low", "high"))
-    return f"{row[name]:.1%} [{low:.1%}, {high:.1%}]"
+    return estimate(row[name], *(row[f"{stem or name}_{end}"] for end in ("low", "high")))
 
 
 def _points(row, name) -> str:

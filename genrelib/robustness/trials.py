@@ -23,8 +23,7 @@ from ..systems import system
 from .interventions import INTERVENTIONS
 from .variants import KINDS, Variant, controlled_variants
 
-UNCHANGED = "unchanged"
-"""The change that is none."""
+UNCHANGED = "unchanged"  # the change that is none
 
 FROM_MEL = {
     "log_mel": lambda log_mel: log_mel,
@@ -37,9 +36,8 @@ FROM_MEL = {
 class Change:
     """What is done to a track: nothing, an intervention of some strength, or another recording.
 
-    `name` is :data:`UNCHANGED`, a key of :data:`INTERVENTIONS`, or one of
-    :data:`~genrelib.robustness.variants.KINDS`; `manner` the genre in whose manner another
-    recording is played.
+    `name` is :data:`UNCHANGED`, an intervention's, or one of :data:`~.variants.KINDS`; `manner` the
+    genre in whose manner another recording is played.
     """
 
     name: str
@@ -47,8 +45,7 @@ class Change:
     manner: str = ""
 
 
-Asked = tuple[str, tuple[int | None, int | None]]
-"""A feature, and the bands and frames to which it is averaged."""
+Asked = tuple[str, tuple[int | None, int | None]]  # a feature; bands and frames it is averaged to
 
 Made = tuple[str, list[Change], list[np.ndarray]]
 """A track's id, its changes, and for each thing asked the pictures of all changes."""
@@ -145,7 +142,7 @@ def chosen_tracks(fits: Iterable[Fit], corpus: Corpus, n_tracks: int, *, seed: i
     """Draw tested tracks: as many of each genre, and of as many groups, as there can be.
 
     Of the `fits`, those whose estimators are kept count. Tracks with a planted fault are left out.
-    There are `n_tracks` ids, sorted; all where there are no more.
+    The ids are sorted; all where there are no more than `n_tracks`.
     """
     if n_tracks < 1:
         raise GenrelibError(f"{n_tracks} tracks; ask for at least 1.")
@@ -184,18 +181,16 @@ def answers(
 ) -> pd.DataFrame:
     """Ask systems about tracks as they are and under every intervention that is possible.
 
-    Each track is asked of the fit that was tested on it, which has not met its group in training.
-    What an intervention draws depends on its name and the track, not on the strength: a random
-    curve or a noise only grows.
+    Each track is asked of the fit that was tested on it, which has not met its group in training;
+    of the `fits`, those whose estimators are kept count. What an intervention draws depends on its
+    name and the track, not on the strength: a random curve or a noise only grows. Where a pack
+    stands in for the audio, its whole log-mel is changed, and other features are made from the
+    changed one. `track_ids` are as from :func:`chosen_tracks`, `n_strengths` as in
+    :func:`strengths`; the answers do not depend on `n_jobs`.
 
-    Of the `fits`, those whose estimators are kept count. Where a pack stands in for the audio, its
-    whole log-mel is changed, and other features are made from the changed one. `track_ids` are as
-    from :func:`chosen_tracks`, `n_strengths` as in :func:`strengths`; the answers do not depend on
-    `n_jobs`.
-
-    The table has one row per system, track and change: ``system, track_id, genre, change, strength,
-    manner`` (empty), ``predicted, p_<genre>...``. GenrelibError is raised when no fit is kept, a
-    track was not tested, or a feature can't be had after a change.
+    One row per system, track and change: ``system, track_id, genre, change, strength, manner``
+    (empty), ``predicted, p_<genre>...``. GenrelibError is raised when no fit is kept, a track was
+    not tested, or a feature can't be had after a change.
     """
     fits = _kept(fits)
     asked, clip_s = _asked(fits), store.configuration["clip_s"]
@@ -231,19 +226,17 @@ def rerecorded(
     """Ask systems about other recordings of songs of the controlled corpus.
 
     Parameters are those of :func:`answers`, and the `options` with which the corpus ``synthetic``
-    was loaded. The table is as from :func:`answers`: ``change`` is one of
-    :data:`~genrelib.robustness.variants.KINDS`, ``strength`` NaN, and ``manner`` the genre in whose
-    manner it is played. It has no rows for another corpus, whose songs can't be recorded again.
+    was loaded. So is the table: ``change`` is one of :data:`~genrelib.robustness.variants.KINDS`,
+    ``strength`` NaN, ``manner`` the genre in whose manner it is played. Songs of another corpus
+    can't be recorded again: it has no rows.
     """
     fits = _kept(fits)
     if not corpus.is_rendered:
         return _answered(fits, corpus, store, [], iter(()))
     asked, clip_s = _asked(fits), store.configuration["clip_s"]
     variants = controlled_variants(track_ids, **options)
-    tasks = [
-        (variants[start : start + len(KINDS)], clip_s, asked)
-        for start in range(0, len(variants), len(KINDS))
-    ]
+    starts = range(0, len(variants), len(KINDS))
+    tasks = [(variants[start : start + len(KINDS)], clip_s, asked) for start in starts]
     made = spread(of_variants, tasks, n_jobs=n_jobs, label="recordings")
     return _answered(fits, corpus, store, track_ids, made)
 
@@ -286,13 +279,9 @@ def _answered(fits, corpus, store, track_ids, made: Iterator[Made]) -> pd.DataFr
             X = pictures[asked.index(_input(fit))].astype(np.float32)
             truth = pd.Series(genre[track_id], index=range(len(X)))
             table = experiments.predicted(estimators[fit.path], X, truth, fit.genres)
-            tables[fit.system, track_id] = table.assign(
-                system=fit.system,
-                track_id=track_id,
-                change=[change.name for change in changes],
-                strength=[change.strength for change in changes],
-                manner=[change.manner for change in changes],
-            )
+            done = pd.DataFrame(changes).rename(columns={"name": "change"})
+            where = {"system": fit.system, "track_id": track_id}
+            tables[fit.system, track_id] = table.assign(**where, **done)
     order = [(name, i) for name in dict.fromkeys(fit.system for fit in fits) for i in track_ids]
     columns = ["system", "track_id", "genre", "change", "strength", "manner", "predicted"]
     columns += [f"p_{name}" for name in corpus.genres]

@@ -23,16 +23,15 @@ KINDS = {
     "live": "Live version",
     "genre_swap": "Manner of another genre",
 }
-"""Every kind of variant, with its title."""
 
 
 @dataclass(frozen=True)
 class Variant:
     """One track of the corpus, recorded differently; rendered when :meth:`sound` is called.
 
-    `kind` is one of :data:`KINDS`. `genre` is the track's label, `manner` the genre in whose manner
-    it is played: another one for a genre swap only. `artist` is another than the track's for a
-    cover only; `recording` is the track in the corpus.
+    `genre` is the track's label, `manner` the genre in whose manner it is played: another one for a
+    genre swap only. `artist` is another than the track's for a cover only; `recording` is the track
+    in the corpus.
     """
 
     track_id: str
@@ -80,12 +79,8 @@ def controlled_variants(
     >>> swap.genre, swap.manner, swap.sound().shape
     ('jazz', 'reggae', (88200,))
     """
-    recordings = plan(
-        artists_per_genre=artists_per_genre,
-        songs_per_artist=songs_per_artist,
-        duration_s=duration_s,
-        seed=seed,
-    )
+    sizes = {"artists_per_genre": artists_per_genre, "songs_per_artist": songs_per_artist}
+    recordings = plan(**sizes, duration_s=duration_s, seed=seed)
     kinds = tuple(kinds)
     for kind in kinds:
         if kind not in KINDS:

@@ -5,5 +5,5 @@ its tracks table, its licence and digests.
 """
 
 from .building import build
-from .file import DTYPE, Store, open_store, size_bytes, stored
+from .file import DTYPE, Store, open_store, stored
 from .packs import FOLDER, PACKED, Pack, described

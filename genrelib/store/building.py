@@ -22,16 +22,12 @@ from ..features.audio import read_middle
 from .file import STATE, opened, size_of, stored, write
 from .packs import Pack, lacking_in_audio
 
-UNREADABLE = "unreadable"
-"""Stands for the md5 of a file that can't be read."""
+UNREADABLE = "unreadable"  # stands for the md5 of a file that can't be read
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be extracted from one track: features of its middle `clip_s` seconds.
-
-    `md5` is that of the audio file's bytes.
-    """
+    """Features of the middle `clip_s` seconds of a track; `md5` is of the audio file's bytes."""
 
     track_id: str
     md5: str
@@ -109,8 +105,8 @@ def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: in
     up with zeros.
 
     Raises :class:`GenrelibError` when a name is unknown, the corpus lacks a feature or the clip's
-    length, no track is usable, what is at `path` is no store or damaged, or the disk has no room. A
-    track that fails is not an error but a row of :attr:`genrelib.store.Store.failures`.
+    length, no track is usable, what is at `path` is damaged, or the disk has no room. A track that
+    fails is not an error but a row of :attr:`genrelib.store.Store.failures`.
     """
     names, path = tuple(dict.fromkeys(names)), Path(path).absolute()
     usable = corpus.tracks[corpus.tracks["exclude"] == ""].sort_index()
@@ -174,7 +170,6 @@ class _Audio:
         return load_part(request.part(self.folder))
 
     def clean(self) -> None:
-        """Delete the parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -194,30 +189,23 @@ class _Packed:
         return self.pack.read(self.pack.path)
 
     def md5s(self) -> dict[str, str]:
-        """Return what identifies what is held of each track."""
         return self.known
 
     def room(self, requests: Iterable[Request]) -> int:
-        """Return 0: nothing is kept beside the store."""
         return 0
 
     def make(self, requests: Iterable[Request]) -> Iterator[tuple[str, str]]:
-        """Yield each track's id, and no reason of failure."""
         return ((request.track_id, "") for request in requests)
 
     def matrices(self, request: Request) -> dict[str, np.ndarray]:
-        """Return what a request asks for, as it is stored."""
-        held = self.held[request.track_id]
-        return {
-            name: stored(name, self.pack.matrix(held, name, self.clip_s)) for name in request.names
-        }
+        held, clip_s = self.held[request.track_id], self.clip_s
+        return {n: stored(n, self.pack.matrix(held, n, clip_s)) for n in request.names}
 
     def clean(self) -> None:
         """Leave nothing, since nothing was kept."""
 
 
-Source = _Audio | _Packed
-"""Where values come from; both have the same methods."""
+Source = _Audio | _Packed  # where values come from; both have the same methods
 
 
 def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:
@@ -226,21 +214,17 @@ def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:
     requests = _missing(source, names, old)
     if requests or not path.exists():  # a store of nothing can be opened too
         held = sorted({*names, *old.columns.drop(list(STATE))})
-        table = old.reindex(
-            index=pd.Index(sorted({*old.index, *requests}), name="track_id", dtype=str),
-            columns=[*STATE, *held],
-            fill_value="",
-        )
-        _refuse_if_full(path, size_of(len(table), held, source.n_frames), source, requests)
+        index = pd.Index(sorted({*old.index, *requests}), name="track_id", dtype=str)
+        table = old.reindex(index=index, columns=[*STATE, *held], fill_value="")
+        size = size_of(len(table), held, source.n_frames)
+        what = f"features ({size / 1e9:.2f} GB of them to stay)"
+        remedy = "ask for fewer features or a shorter clip_s"
+        check_room(path.parent, source.room(requests.values()) + size, what=what, remedy=remedy)
         table = _noted(table, requests, source.make(requests.values()))
-        write(
-            path,
-            table,
-            _values(path, old, table, requests, source),
-            n_frames=source.n_frames,
-            configuration=source.configuration,
-            attributes={"corpus": corpus.name, "corpus_fingerprint": corpus.fingerprint},
-        )
+        values = _values(path, old, table, requests, source)
+        form = {"n_frames": source.n_frames, "configuration": source.configuration}
+        about = {"corpus": corpus.name, "corpus_fingerprint": corpus.fingerprint}
+        write(path, table, values, **form, attributes=about)
     source.clean()
 
 
@@ -261,16 +245,6 @@ def _missing(source: Source, names: Sequence[str], old: pd.DataFrame) -> dict[st
         if lacking and row.get("failed_md5") != md5:
             requests[track_id] = Request(track_id, md5, lacking, source.clip_s)
     return requests
-
-
-def _refuse_if_full(
-    path: Path, store_bytes: int, source: Source, requests: Mapping[str, Request]
-) -> None:
-    """Raise an error when the disk can't take what is made on the way and the new store."""
-    what = f"features ({store_bytes / 1e9:.2f} GB of them to stay)"
-    remedy = "ask for fewer features or a shorter clip_s"
-    needed = source.room(requests.values()) + store_bytes
-    check_room(path.parent, needed, what=what, remedy=remedy)
 
 
 def _noted(
@@ -306,13 +280,10 @@ def _values(
     def values(track_id: str) -> dict[str, np.ndarray]:
         made = source.matrices(requests[track_id]) if track_id in requests else {}
         wanted = names[filled[rows[track_id]]]
-        return {
-            name: made[name] if name in made else held[name][old_rows[track_id]] for name in wanted
-        }
+        return {n: made[n] if n in made else held[n][old_rows[track_id]] for n in wanted}
 
     return values
 
 
 def _places(table: pd.DataFrame) -> dict[str, int]:
-    """Return the number of each track's row."""
     return {track_id: row for row, track_id in enumerate(table.index)}

@@ -28,16 +28,14 @@ import pandas as pd
 
 from ..base.errors import GenrelibError, unknown
 from ..base.files import replacing, sweep
-from ..features import n_frames
 from ..features.segments import averaged, check_size
-from .packs import Pack, described
+from .packs import described
 
 DTYPE = np.dtype(np.float16)
 RELATIVE_ERROR = 2.0**-11
 ABSOLUTE_ERROR = 2.0**-25
 
-STATE = ("failure", "failed_md5")
-"""Columns of the table of rows that are no feature."""
+STATE = ("failure", "failed_md5")  # columns of the table of rows that are no feature
 
 # measured: ids, md5s and HDF5's own index
 _BYTES_PER_TRACK = 250
@@ -335,15 +333,7 @@ def open_store(path: Path) -> Store:
     return Store(path, opened(path).configuration)
 
 
-def size_bytes(
-    n_tracks: int, names: Iterable[str], clip_s: float, *, pack: Pack | None = None
-) -> int:
-    """Return the size that a store of so many tracks will have, from a pack or from audio."""
-    return size_of(n_tracks, names, n_frames(clip_s) if pack is None else pack.frames(clip_s))
-
-
 def _refuse(track_ids: Iterable[str], trouble: str) -> None:
-    """Raise an error that names some of the tracks, if there are any."""
     track_ids = list(track_ids)
     if track_ids:
         shown = ", ".join(track_ids[:_SHOWN]) + (", …" if len(track_ids) > _SHOWN else "")

@@ -18,9 +18,7 @@ from ..features import FEATURES, Feature, Spectra
 from ..features.compiled import librosa
 from ..features.extraction import REVISION
 
-FOLDER = "GENRELIB_PACKS"
-"""Environment variable that names the folder of packs."""
-
+FOLDER = "GENRELIB_PACKS"  # environment variable that names the folder of packs
 
 _FMA_FAMILIES = {
     "chroma_cens": 12,
@@ -77,11 +75,7 @@ def described(feature: str) -> Feature:
 
 
 def lacking_in_audio(feature: str) -> str:
-    """Reason a feature can't be had from audio, or an empty string.
-
-    >>> lacking_in_audio("fma_features")
-    'fma_features comes with a feature pack only and cannot be computed from audio'
-    """
+    """Reason a feature can't be had from audio, or an empty string."""
     if described(feature).name in FEATURES:
         return ""
     return f"{feature} comes with a feature pack only and cannot be computed from audio"
@@ -109,19 +103,11 @@ def find(file: str) -> Path:
 class Pack:
     """What stands in for the audio of a corpus: a file, called `name` in reasons.
 
-    Parameters
-    ----------
-    path : Path
-        Absolute; a raised `revision` says that the same file comes to mean other values.
-    duration_s, n_frames : float, int
-        Seconds of each track, and frames spread evenly over them; 1 where values sum up a track.
-    content : str
-        What it holds, in words.
-    read : callable
-        ``read(path)`` returns, by track id, what is held of each track.
-    makers : mapping of str to callable
-        By feature, ``maker(held)`` returns the matrix of shape ``(n_bands, n_frames)``, float32,
-        from what is held of a track.
+    A raised `revision` says that the same file comes to mean other values. `duration_s` are the
+    seconds of each track, and `n_frames` are spread evenly over them; 1 where values sum up a
+    track. `content` says what it holds. ``read(path)`` returns, by track id, what is held of each
+    track; of `makers`, by feature, ``maker(held)`` makes the matrix ``(n_bands, n_frames)``,
+    float32, of it.
     """
 
     name: str
@@ -155,10 +141,7 @@ class Pack:
         )
 
     def frames(self, clip_s: float) -> int:
-        """Return how many frames a clip has; sums of a whole track are the same for every clip.
-
-        A clip longer than the pack's tracks, or shorter than a frame, is a :class:`GenrelibError`.
-        """
+        """Return how many frames a clip has; sums of a whole track are the same for every clip."""
         n_frames = round(clip_s / self.frame_s) if 0 < clip_s <= self.duration_s else 0
         if self.n_frames == 1 and 0 < clip_s <= self.duration_s:
             return 1

@@ -37,8 +37,7 @@ from .file import DTYPE, Store, create_features, links, seconds_per_frame, size_
 from .packs import PACKED, described, installed
 
 FORMAT = "genrelib feature pack"
-VERSION = 1
-"""Raised when the layout changes."""
+VERSION = 1  # raised when the layout changes
 
 ATTRIBUTES = (
     *("format", "version", "corpus", "corpus_fingerprint", "configuration", "licence", "notes"),
@@ -52,9 +51,7 @@ _MOST_FRAMES = 1_000_000
 _MOST_S = 86_400
 _ROWS = 256  # texts that are read at a time
 
-TOGETHER = 16
-"""Tracks that are in memory at a time while a pack is written; one by one would take longer."""
-
+TOGETHER = 16  # tracks in memory at a time while a pack is written; one by one is slower
 _AGAIN = "fetch it again, or ask whoever made it for a new one"
 # h5py raises any of them; a group that stands where values should has no shape
 _DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError)
@@ -64,9 +61,8 @@ _DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeErro
 class Contents:
     """What a pack says of itself: everything but the matrices. Made by :func:`read`.
 
-    `configuration` is that of the store that the features are from, `notes` are the corpus's;
-    `digest` is SHA-256 of the whole, `features` the shape ``(n_bands, n_frames)`` of each one's
-    matrices.
+    `configuration` is that of the store that the features are from; `digest` is SHA-256 of the
+    whole, `features` the shape ``(n_bands, n_frames)`` of each one's matrices.
     """
 
     path: Path
@@ -231,11 +227,8 @@ def _trouble(file: h5py.File) -> str:
             f"damaged; {_AGAIN}"
         )
     known = {**FEATURES, **PACKED}
-    unknown = [
-        name
-        for name, values in file["features"].items()
-        if name not in known or values.shape[1] != known[name].n_bands
-    ]
+    bands = {name: values.shape[1] for name, values in file["features"].items()}
+    unknown = [n for n in bands if n not in known or bands[n] != known[n].n_bands]
     if unknown:
         return (
             f"holds {', '.join(unknown)}, which this version of genrelib does not have in that "
@@ -368,11 +361,10 @@ _QUERY = re.compile(r"""\?[^\s'"()]*=[^\s'"()]*""")
 def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: str) -> str:
     """Write a corpus's features, tracks table and licence note into one file; return its digest.
 
-    A few tracks at a time are in memory. An interrupted pack leaves no file; what a killed one
-    leaves beside it goes with the next. The same store and corpus give the same bytes. Excluded
-    tracks keep their row and reason; tracks that failed in the store are excluded for that. The
-    licence note says who may do what with the pack, and by what right; it is shown wherever it is
-    used.
+    An interrupted pack leaves no file; what a killed one leaves beside it goes with the next. The
+    same store and corpus give the same bytes. Excluded tracks keep their row and reason; tracks
+    that failed in the store are excluded for that. The licence note says who may do what with the
+    pack, and by what right; it is shown wherever it is used.
 
     Raises :class:`GenrelibError` when the licence note is empty, the file exists, a feature is
     unknown or not in the store, or the disk has no room.
@@ -397,20 +389,14 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
         "notes": json.dumps([_without_folders(note) for note in corpus.notes]),
     }
     with locked(features.path):  # no other pack of this store may sweep what this one writes
-        return write(
-            path,
-            tracks,
-            partial(_matrices, features),
-            names=names,
-            n_frames=n_frames,
-            about=about,
-        )
+        given = {"names": names, "n_frames": n_frames, "about": about}
+        return write(path, tracks, partial(_matrices, features), **given)
 
 
 def unpack(path: Path, data: Path) -> Contents:
     """Verify a pack, all of it, and put it where the corpus ``pack`` finds it by its name.
 
-    The data folder gets a copy in ``packs/``; one that is there already is verified in its place.
+    The data folder gets a copy in ``packs/``; one that is there already is only verified.
 
     Raises :class:`GenrelibError` when the pack is not what was packed, another one of that name is
     there, or the disk has no room.
@@ -429,7 +415,6 @@ def unpack(path: Path, data: Path) -> Contents:
 
 
 def _copy(path: Path, target: Path) -> None:
-    """Copy a pack, whole or not at all."""
     size = path.stat().st_size
     remedy = "name the folder that holds the pack in GENRELIB_PACKS instead"
     check_room(target.parent, size, what="its features", remedy=remedy)

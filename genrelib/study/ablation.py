@@ -14,15 +14,13 @@ from .. import plots
 from ..base.parallel import one_thread
 from ..base.seeds import rng
 from ..corpora import Corpus
-from ..inference.comparisons import holm
-from ..inference.intervals import DIFFERENCE, ClusterBootstrap
+from ..inference.intervals import DIFFERENCE, ClusterBootstrap, holm
 from ..protocols import Fold
 from ..store import Store
 from ..systems.best import STATISTICS, BalancedRidge, MelViews
 from .chapters import Study
 
-VIEWS = (*STATISTICS, "level and MFCC")
-"""Names of the views, in the order of :class:`.MelViews`."""
+VIEWS = (*STATISTICS, "level and MFCC")  # names of the views, in the order of :class:`.MelViews`
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "all views": VIEWS,
@@ -30,7 +28,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     **{f"{view} alone": (view,) for view in VIEWS},
 }
 """Views that each variant has; the first is what the others are compared with."""
-
 
 SYSTEM = "best_statistics"
 
@@ -54,9 +51,8 @@ def ablation(corpus: Corpus, features: Store, folds: Sequence[Fold], *, seed: in
     95 % interval over groups, ``low`` and ``high``, its ``p``, and ``p_holm`` over the variants.
     """
     right = pd.concat([_right(corpus, features, fold) for fold in folds])
-    bootstrap = ClusterBootstrap(
-        corpus.usable.loc[right.index, "group"].to_numpy(), rng(seed, "ablation")
-    )
+    groups = corpus.usable.loc[right.index, "group"].to_numpy()
+    bootstrap = ClusterBootstrap(groups, rng(seed, "ablation"))
     first, *_ = VARIANTS
     lines = [{"variant": first, "n": len(right), "accuracy": right[first].mean()}]
     for name in list(VARIANTS)[1:]:

@@ -72,11 +72,10 @@ class Study:
 
     def features(self, names: Iterable[str]) -> Store:
         """Compute features of the whole corpus that are not in the store yet, and open it."""
-        corpus, options, clip_s = (
-            self.parameters[k] for k in ("corpus", "corpus_options", "clip_s")
-        )
-        path = self.workspace.feature_store(corpus, options, clip_s)
         names = list(names)
+        corpus, options = self.parameters["corpus"], self.parameters["corpus_options"]
+        clip_s = self.parameters["clip_s"]
+        path = self.workspace.feature_store(corpus, options, clip_s)
         built = store.build(self.corpus, names, path, clip_s=clip_s, n_jobs=self.n_jobs)
         return store.open_store(built)
 
@@ -104,9 +103,8 @@ class Study:
 
     def chapter(self, number: str, names: list[str] | None = None) -> "Chapter":
         """Return the chapter of a notebook, with its systems or with those named."""
-        return Chapter(
-            self, number, systems.of_notebook(number, self.chosen()) if names is None else names
-        )
+        own = systems.of_notebook(number, self.chosen()) if names is None else names
+        return Chapter(self, number, own)
 
     def audio(self, folder: str = "genres", track_ids: Iterable[str] | None = None) -> list[str]:
         """Save tracks for the page to play, see :func:`genrelib.report.save_audio`.
@@ -200,10 +198,7 @@ class Chapter:
 
 @dataclass
 class Fits:
-    """What came of the fits of a chapter: one per system, protocol, repeat and fold.
-
-    `rows` and `records` are those of :func:`genrelib.experiments.predictions.read`.
-    """
+    """What came of the fits of a chapter: predictions and records, as :func:`.predictions.read`."""
 
     chapter: Chapter
     planned: list[Fit]
@@ -229,10 +224,7 @@ class Fits:
         return self.chapter.study.table(f"{self.chapter.number}_architectures", pd.concat(tables))
 
     def follow(self, name: str | None = None) -> pd.DataFrame:
-        """Follow one track through a system: the shape of what each stage hands on.
-
-        From the feature in the store to the probabilities of the genres; index ``stage``.
-        """
+        """Follow one track through a system: the shape of what each stage hands on, by its name."""
         fit, chapter = self.fit_of(name), self.chapter
         units, feature = fit.fold.test[:1], fit.row.feature
         track_id = protocols.located(fit.protocol, units, chapter.corpus.usable)["track"].iloc[0]

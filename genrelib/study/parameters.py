@@ -24,8 +24,7 @@ UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, Recursion
 """What PyYAML raises: not all that a tag or a date can't be, or a thousand brackets, is its own."""
 MOST_CHARACTERS = 100_000
 MAY_BE_EMPTY = ("decomposed", "probed")
-PARAMETERS = (*LIMITS, *REGISTRIES)
-"""Every parameter that a notebook may declare, beside those that the runner gives."""
+PARAMETERS = (*LIMITS, *REGISTRIES)  # that a notebook may declare, beside those given
 
 
 def parameters_of(workspace: Workspace) -> dict:

@@ -31,9 +31,7 @@ from ..report import cards, page
 from ..systems import training
 from .parameters import declared_in, parameters_for, parameters_of, source_notebooks
 
-START_TIMEOUT_S = 600
-"""How long a notebook's process may take to start, on a machine that is busy with other work."""
-
+START_TIMEOUT_S = 600  # for a notebook's process, on a machine that is busy with other work
 _DAY_S = 24 * 3600
 _KILLED = ("TerminatedWorkerError", "BrokenProcessPool", "MemoryError")
 _MEMORY = (
@@ -55,7 +53,10 @@ def run(name: str, *, only: list[str] | None = None, n_jobs: int = -1, say=print
     workspace = Workspace.find(name)
     parameters = parameters_of(workspace)
     paths = source_notebooks(workspace)
-    _check_numbers(only, paths)
+    known = {path.stem[:2] for path in paths}
+    for number in only or ():
+        if number not in known:
+            raise unknown("notebook number", number, known)
     with locked(workspace.data / name):  # two runs would delete each other's unfinished files
         _sweep(workspace)
         return _run(workspace, parameters, paths, only, n_jobs, say)
@@ -129,12 +130,8 @@ def _note(workspace: Workspace, path: Path, parameters: dict, runs: dict, second
 
 def _publish(workspace: Workspace, parameters: dict, paths: list[Path], runs: dict, facts) -> Path:
     """Write the pages of a study, and the one over all studies."""
-    outdated = [
-        path.stem
-        for path in paths
-        if _has_work(workspace, path, parameters)
-        and not _is_current(workspace, path, parameters, runs)
-    ]
+    at_work = [path for path in paths if _has_work(workspace, path, parameters)]
+    outdated = [p.stem for p in at_work if not _is_current(workspace, p, parameters, runs)]
     cards.write(workspace, parameters)
     index = page.build(workspace, parameters, facts, outdated=outdated)
     studies = {}
@@ -177,10 +174,7 @@ def _state(workspace: Workspace, path: Path, parameters: dict) -> dict:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove what killed processes left half-written.
-
-    Other studies share the data folder: there, only what a day has not touched.
-    """
+    """Remove what killed processes left half-written; of others' data what is a day old."""
     for path in workspace.report.rglob(".*.tmp*"):
         path.unlink()
     for path in workspace.data.rglob(".*.tmp*"):
@@ -267,13 +261,6 @@ def _is_progress(output) -> bool:
     return output.get("name") == "stderr" and ("\r" in text or not text.strip())
 
 
-def _check_numbers(only, paths):
-    known = {path.stem[:2] for path in paths}
-    for number in only or ():
-        if number not in known:
-            raise unknown("notebook number", number, known)
-
-
 def _key(path: Path, parameters: dict) -> str:
     """Digest of what a notebook's output depends on, but for the data."""
     return _digest([digest(path), parameters, digests(Path(__file__).parents[1]), versions()])
@@ -315,10 +302,8 @@ def _facts(workspace: Workspace, runs: dict, seconds: float) -> list[dict]:
 def _seconds_per_fit(workspace: Workspace) -> dict[str, str]:
     facts = {}
     for name, known in systems.SYSTEMS.items():
-        records = [
-            predictions.record_of(path.with_suffix(".csv"))
-            for path in (workspace.predictions / name).rglob("repeat*.json")
-        ]
+        paths = (workspace.predictions / name).rglob("repeat*.json")
+        records = [predictions.record_of(path.with_suffix(".csv")) for path in paths]
         seconds = [record["fit_seconds"] for record in records if record]
         if seconds:
             mean = sum(seconds) / len(seconds)

@@ -1,9 +1,9 @@
 """One system on one published split, from the features to the figure: what opens a sealed test.
 
 A system learns from the training part, then from training and validation together, and the test
-part is scored each time. A corpus without a test part has its validation part scored by what was
-learnt from the training part. A network that needs tracks to stop on gets the validation part, or
-an artist-disjoint fifth of what it would learn from where that part is scored or learnt from, too.
+part is scored each time; without a test part, validation is scored by what was learnt from
+training. A network that needs tracks to stop on gets the validation part, or an artist-disjoint
+fifth of what it would learn from where that part is scored or learnt from, too.
 """
 
 import tempfile
@@ -25,8 +25,7 @@ from ..experiments.fitting import predicted
 from ..inference.intervals import ClusterBootstrap
 from ..store import Store
 
-CLIP_S = 30.0
-"""Seconds of each track of a corpus of audio."""
+CLIP_S = 30.0  # seconds of each track of a corpus of audio
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,9 @@ def trials(protocol: str, tracks: pd.DataFrame, *, seed: int) -> list[Trial]:
 
 def _piece(ids, tracks, seed) -> tuple[str, ...]:
     """Take an artist-disjoint fifth to stop on; nothing where artists are too few."""
+    rows, numbers = tracks.loc[list(ids)], {"n_folds": 5, "n_repeats": 1, "seed": seed}
     try:
-        split = protocols.folds(
-            "artist_grouped", tracks.loc[list(ids)], n_folds=5, n_repeats=1, seed=seed
-        )
+        split = protocols.folds("artist_grouped", rows, **numbers)
     except GenrelibError:
         return ()
     return split[0].test
@@ -97,33 +95,26 @@ def score(
     """Fit and score a system; return scores and predictions.
 
     Scores have a row per trial and selection of tests, all of them, and those without an artist, or
-    a group, that was learnt from: ``learnt, tests, n, n_groups, accuracy, low, high``, the 95 %
-    interval over groups. Predictions are as :func:`genrelib.experiments.predictions.write` has
-    them, with ``learnt``, and ``known_group`` of each test.
+    a group, that was learnt from, with the 95 % interval over groups. Predictions are as
+    :func:`genrelib.experiments.predictions.write` has them, with ``learnt`` and ``known_group``.
     """
     tracks, row = corpus.usable, systems.system(system)
     scores, tables = [], []
     for trial in trials(protocol, tracks, seed=derive(seed, "score", protocol)):
         protocols.check(protocols.Fold(protocol, 0, 0, trial.learnt, (), trial.scored), tracks)
-        recipe = systems.recipe(
-            n_classes=len(corpus.genres),
-            seed=derive(seed, system, protocol, trial.name),
-            clip_s=features.configuration["clip_s"],
-        )
-        size = row.size(recipe)
+        own, clip_s = derive(seed, system, protocol, trial.name), features.configuration["clip_s"]
+        recipe = systems.recipe(n_classes=len(corpus.genres), seed=own, clip_s=clip_s)
         estimator = _learnt(row, recipe, trial, corpus, features)
-        X = features.read(row.feature, trial.scored, size=size)
+        X = features.read(row.feature, trial.scored, size=row.size(recipe))
         with one_thread():
             table = predicted(estimator, X, tracks.loc[list(trial.scored), "genre"], corpus.genres)
         seen = {*trial.learnt, *(trial.stops if row.validates else ())}
         group = tracks.loc[list(trial.scored), "group"]
         is_known = group.isin(tracks.loc[sorted(seen), "group"])
-        table = table.assign(learnt=trial.name, known_group=is_known)
-        tables.append(table)
+        tables.append(table.assign(learnt=trial.name, known_group=is_known))
         for tests, mask in (("all", is_known | True), ("no known artist", ~is_known)):
-            scores.append(
-                {"learnt": trial.name, "tests": tests, **_score(table[mask], group, seed)}
-            )
+            where = {"learnt": trial.name, "tests": tests}
+            scores.append(where | _score(table[mask], group, seed))
     return pd.DataFrame(scores), pd.concat(tables).rename_axis("track_id")
 
 
@@ -165,9 +156,8 @@ def run(
     trials(protocol, corpus.usable, seed=seed)  # refused before anything is computed
     to = Path(to or workspace.root / "reports" / "score")
     with tempfile.TemporaryDirectory() as folder:
-        built = store.build(
-            corpus, [row.feature], Path(folder) / "features.h5", clip_s=clip_s, n_jobs=1
-        )
+        path = Path(folder) / "features.h5"
+        built = store.build(corpus, [row.feature], path, clip_s=clip_s, n_jobs=1)
         scores, predictions = score(system, protocol, corpus, store.open_store(built), seed=seed)
     for name, table in (("scores", scores.set_index("learnt")), ("predictions", predictions)):
         with replacing(to / f"{system}_{protocol}_{name}.csv") as temporary:

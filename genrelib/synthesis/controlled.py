@@ -45,10 +45,8 @@ def write_corpus(
     ``tracks.csv``, ``artists.csv`` (each artist's fingerprint) and ``corpus.json`` (what the folder
     was made from). Files of the same configuration and code are kept; others are rendered anew. The
     audio does not depend on `n_jobs`; for the other parameters see
-    :func:`~genrelib.synthesis.recordings.plan`. Beside the columns of
-    :mod:`genrelib.corpora.tracks`, the table has what is planted: ``song``, ``fault``,
-    ``fault_of``, ``true_genre``; and causes: ``take``, ``start_s``, ``tempo_bpm``, ``metre``,
-    ``key``.
+    :func:`~genrelib.synthesis.recordings.plan`. The table has
+    :data:`genrelib.corpora.tracks.PLANTED`, too.
 
     Raises :class:`GenrelibError` when a value is out of range, or the folder holds files that are
     not this corpus's.
@@ -155,9 +153,6 @@ def _groups(tracks: pd.DataFrame) -> pd.Series:
     n = len(artists) + len(songs)
     edges = coo_array((np.ones(len(tracks)), (artist, len(artists) + song)), shape=(n, n))
     _, component = connected_components(edges, directed=False)
-    together = (
-        pd.Series(artists)
-        .groupby(component[: len(artists)])
-        .agg(lambda names: " + ".join(sorted(names)))
-    )
+    by_component = pd.Series(artists).groupby(component[: len(artists)])
+    together = by_component.agg(lambda names: " + ".join(sorted(names)))
     return pd.Series(together.loc[component[artist]].to_numpy(), index=tracks.index)

@@ -61,8 +61,7 @@ def _tables() -> tuple[dict[str, Instrument], dict[str, dict[str, Stroke]]]:
     )
 
 
-#: Pitched instruments and drum kits by name, as ``instruments.yaml`` has them.
-INSTRUMENTS, KITS = _tables()
+INSTRUMENTS, KITS = _tables()  # by name, as ``instruments.yaml`` has them
 
 
 def note(

@@ -18,8 +18,7 @@ from .composition import Song, compose
 from .rendering import adapt, distort, render
 from .styles import GENRES, Artist, make_artist, style
 
-#: Share of the tracks that are faulty; a tiny corpus has one of each kind.
-FAULTY = 0.07
+FAULTY = 0.07  # share of the tracks that are faulty; a tiny corpus has one of each kind
 
 #: In which order faults are dealt, after the one truncated file.
 _DEALT = (
@@ -27,8 +26,7 @@ _DEALT = (
     "excerpt", "version", "mislabel", "duplicate", "mislabel",
 )  # fmt: skip
 
-#: Kinds of fault, as in the column ``fault``.
-FAULTS = ("truncated", *dict.fromkeys(_DEALT))
+FAULTS = ("truncated", *dict.fromkeys(_DEALT))  # kinds of fault, as in the column ``fault``
 
 # fewer artists than this, and covers would join a genre into too few groups to split
 _ARTISTS_FOR_COVERS = 4
@@ -52,11 +50,7 @@ class Recording:
     def sound(self) -> np.ndarray:
         """Render the track: float32, shape (round(duration_s * SR),), in [-1, 1]."""
         y = render(
-            self.song,
-            self.artist,
-            duration_s=self.duration_s,
-            start_s=self.start_s,
-            take=self.take,
+            self.song, self.artist, duration_s=self.duration_s, start_s=self.start_s, take=self.take
         )
         return distort(y, seed=self.song.seed) if self.fault == "distorted" else y
 

@@ -22,8 +22,7 @@ from .composition import Score, Song, arrange
 from .instruments import INSTRUMENTS, note, stroke
 from .styles import Artist, style
 
-#: Sample rate of the controlled corpus, that of GTZAN, in Hz.
-SR = 22050
+SR = 22050  # sample rate of the controlled corpus, that of GTZAN, in Hz
 
 
 @dataclass(frozen=True)
@@ -71,13 +70,7 @@ def adapt(song: Song, artist: Artist) -> Song:
 
 
 def genre_swap(
-    song: Song,
-    artist: Artist,
-    genre: str,
-    *,
-    sr: int = SR,
-    duration_s: float = 30.0,
-    take: int = 0,
+    song: Song, artist: Artist, genre: str, *, sr: int = SR, duration_s: float = 30.0, take: int = 0
 ) -> np.ndarray:
     """Render a song in the manner of another genre by the same artist, see :func:`render`.
 
@@ -96,10 +89,7 @@ def live(
     take: int = 1,
     stage: Stage | None = None,
 ) -> np.ndarray:
-    """Render a song in concert: a hall, a crowd, a drifting tempo, another take.
-
-    By default in a middling hall; all else is as in :func:`render`.
-    """
+    """Render a song in concert, as :func:`render`: hall, crowd, drifting tempo, another take."""
     return _record(song, artist, sr, duration_s, 0.0, take=take, stage=stage or Stage())
 
 
@@ -159,7 +149,6 @@ def _clock(score: Score, draws, seconds: float, drift: float):
 
 
 def _mix(score: Score, artist: Artist, sr: int, n: int, clock, draws) -> np.ndarray:
-    """Play all parts and add them at their levels."""
     mix = np.zeros(n, dtype=np.float32)
     for part, notes in score.notes.items():
         bus = np.zeros(n, dtype=np.float32)

@@ -39,9 +39,8 @@ def system(name: str) -> System:
 def chosen(names: str | list[str]) -> list[str]:
     """Return the names of a study's systems.
 
-    ``"all"`` stands for every one whose feature is computed from audio. Systems on features that
-    come with one collection have to be named by the studies of that collection, and rows that are
-    not listed by whoever wants them.
+    ``"all"`` stands for every listed one whose feature is computed from audio. Systems on features
+    that come with one collection have to be named by the studies of that collection.
     """
     if names == "all":
         return [r.name for r in SYSTEMS.values() if r.feature in FEATURES and r.is_listed]
@@ -75,11 +74,7 @@ def features_of(names: Iterable[str]) -> list[str]:
 
 
 def sources(names: Iterable[str]) -> pd.DataFrame:
-    """List what each source claims and what was chosen where it is silent.
-
-    Columns ``system, source, claimed`` (percent)``, under, split`` (the nearest protocol) and
-    ``chosen``.
-    """
+    """List what each source claims, in percent, and what was chosen where it is silent."""
     fields = ("name", "source", "claim", "claim_protocol", "split", "chosen")
     rows = [{field: getattr(system(name), field) for field in fields} for name in names]
     shown = {"name": "system", "claim": "claimed", "claim_protocol": "under"}

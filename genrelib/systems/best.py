@@ -109,8 +109,7 @@ class MelViews(FeatureTransformer):
     """Many descriptions of a track, each standardised and scaled to the same mean distance.
 
     The views are `statistics` and :class:`.MelStatistics`. The squared distance of two tracks is
-    then the mean of that of the views, so that a view of five hundred numbers says no more than one
-    of fifty.
+    then the mean of that of the views: one of five hundred numbers says no more than one of fifty.
     """
 
     def __init__(self, statistics=tuple(STATISTICS)):

@@ -26,10 +26,7 @@ SOURCE_000 = {
     "claim_protocol": "not stated; GTZAN and FMA (small), nor which of the three features is best",
     "claim_about": "GTZAN and FMA",
 }
-SOURCE_002 = {
-    "source": "002_852f636f69ccd60c",
-    "claim_protocol": "not stated",
-}
+SOURCE_002 = {"source": "002_852f636f69ccd60c", "claim_protocol": "not stated"}
 
 
 def _segment_size(recipe):
@@ -125,11 +122,7 @@ class SegmentCnn(nn.Module):
         for kernel in ((3, 3), (3, 5)):
             window = pool_size(shape, wanted=(2, 4))
             shape = pooled(shape, window)
-            blocks += [
-                nn.Conv2d(n_in, 64, kernel, padding="same"),
-                nn.ReLU(),
-                nn.MaxPool2d(window),
-            ]
+            blocks += [nn.Conv2d(n_in, 64, kernel, padding="same"), nn.ReLU(), nn.MaxPool2d(window)]
             n_in = 64
         self.convolutions = nn.Sequential(*blocks).to(memory_format=torch.channels_last)
         self.dense = nn.Sequential(
@@ -159,11 +152,7 @@ _ON_ONE_FEATURE = (
             notebook="04",
             feature=feature,
             build=partial(
-                scaled_network,
-                module=FeatureCnn,
-                lr=1e-3,
-                batch_size=16,
-                mixed_precision=True,
+                scaled_network, module=FeatureCnn, lr=1e-3, batch_size=16, mixed_precision=True
             ),
             chosen=_ONE_CNN,
             size=image,

@@ -57,10 +57,7 @@ class GaussianClassifier(ClassifierMixin, BaseEstimator):
         if len(rows) == 1:  # scikit-learn needs two; the same twice is the same Gaussian
             rows = np.repeat(rows, 2, axis=0)
         return GaussianMixture(
-            n_components,
-            covariance_type="full",
-            reg_covar=reg_covar,
-            random_state=self.seed,
+            n_components, covariance_type="full", reg_covar=reg_covar, random_state=self.seed
         ).fit(rows)
 
     def predict_proba(self, X):

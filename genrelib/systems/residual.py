@@ -12,8 +12,7 @@ from .estimators import Checked
 from .row import SMALLEST, System, checked, image
 from .training import ColourAugmentation, NetworkPipeline, SpectrogramAugmentation, network
 
-FLOOR_DB = -80.0
-"""Level, re the track's maximum, that is drawn darkest; 0 dB is drawn brightest."""
+FLOOR_DB = -80.0  # level, re the track's maximum, that is drawn darkest; 0 dB is drawn brightest
 
 
 class ColourMap(nn.Module):

@@ -19,8 +19,7 @@ def as_image(x: torch.Tensor) -> torch.Tensor:
     return x.unsqueeze(1).contiguous(memory_format=torch.channels_last)
 
 
-SMALLEST = 8
-"""Bands and frames that every network on matrices needs: less holds no picture to speak of."""
+SMALLEST = 8  # bands and frames that every network on matrices needs: less is no picture
 
 
 def checked(

@@ -16,14 +16,9 @@ from torch.utils.data import Subset
 
 from ..base.errors import GenrelibError
 
-MOST_EPOCHS = 100
-"""Epochs after which training ends in any case; source 002 names as many."""
-
-SMOOTHED = 5
-"""Epochs over which the validation loss is averaged, the last of them counting."""
-
-PATIENCE = 20
-"""Epochs without a lower smoothed validation loss, after which a network has converged."""
+MOST_EPOCHS = 100  # epochs after which training ends in any case; source 002 names as many
+SMOOTHED = 5  # epochs over which the validation loss is averaged, the last of them counting
+PATIENCE = 20  # epochs without a lower smoothed validation loss, after which it has converged
 
 
 def device() -> tuple[str, str]:
@@ -151,8 +146,7 @@ class GenreNet(NeuralNetClassifier):
         """Build the module for the shape of the data at hand."""
         kwargs = self.get_params_for("module")
         self.module_ = self.initialized_instance(
-            self.module,
-            {**kwargs, "input_shape": self.input_shape_, "n_classes": self.n_classes},
+            self.module, {**kwargs, "input_shape": self.input_shape_, "n_classes": self.n_classes}
         )
         return self
 
@@ -216,8 +210,7 @@ def network(recipe, module: type, **kwargs) -> GenreNet:
     )
 
 
-GREY = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in a grey (ITU-R BT.601)."""
+GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue in a grey (ITU-R BT.601)
 
 
 class SpectrogramAugmentation(nn.Module):

@@ -17,6 +17,8 @@ from genrelib import corpora, protocols, store, systems
 from genrelib.base.errors import GenrelibError
 from genrelib.corpora import archives, fetching, fma, tracks
 from genrelib.corpora import fma as fma_metadata
+from genrelib.features import n_frames
+from genrelib.store.file import size_of
 
 
 @pytest.fixture(scope="session")
@@ -267,7 +269,7 @@ def test_the_studies_say_what_they_need(name):
     assert f"({(clips + content) / 1e9:.0f} GB when the archives are deleted)" in said
     features = {*systems.features_of(systems.chosen(study["systems"])), "log_mel", "chroma"}
     n_clips = int(re.search(r"([\d,]+) clips", said)[1].replace(",", ""))
-    size = store.size_bytes(n_clips, features, study["clip_s"]) / 1e9
+    size = size_of(n_clips, features, n_frames(study["clip_s"])) / 1e9
     assert f"{size:.0f} GB for the features" in said
 
 

@@ -18,6 +18,7 @@ from genrelib.corpora.gtzan import GENRES
 from genrelib.features import HOP_LENGTH, SR, extract
 from genrelib.features.compiled import librosa
 from genrelib.store import packs
+from genrelib.store.file import size_of
 
 ARTIST |= {"jazz.00000": "", "jazz.00001": "", "pop.00000": "Artist 2; Artist 3"}
 
@@ -437,7 +438,7 @@ def test_real_pack(real_pack, tmp_path):
     assert "jazz.00054" in real_pack.notes[0]
     path = tmp_path / "s.h5"
     store.build(real_pack, ["log_mel", "mfcc"], path, clip_s=30.0, n_jobs=1)
-    expected = store.size_bytes(709, ["log_mel", "mfcc"], 30.0, pack=real_pack.pack)
+    expected = size_of(709, ["log_mel", "mfcc"], real_pack.pack.frames(30.0))
     assert path.stat().st_size == pytest.approx(expected, rel=0.01)
     held = store.open_store(path)
     log_mel = held.read("log_mel", list(tracks.index))

@@ -13,7 +13,8 @@ from statsmodels.stats.multitest import multipletests
 from genrelib.base.errors import GenrelibError
 from genrelib.inference import comparisons, findings, intervals, leakage, primary, ranking
 from genrelib.inference import scores as score
-from genrelib.inference.comparisons import corrected_t, holm, judged, mcnemar
+from genrelib.inference.comparisons import corrected_t, judged, mcnemar
+from genrelib.inference.intervals import holm
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from genrelib.inference import (
     scores,
     without_faults,
 )
-from genrelib.inference.confirmation import power
+from genrelib.inference.comparisons import power
 
 
 def fits(lenient, strict, system):

@@ -14,7 +14,7 @@ from genrelib.inference import (
     statements,
     withheld,
 )
-from genrelib.inference.statements import COLUMNS, read
+from genrelib.inference.claims import STATEMENT, read_statements
 from genrelib.systems import SYSTEMS
 
 
@@ -106,7 +106,7 @@ def test_a_verdict_is_withheld_below_a_stated_fidelity(fit, reason):
 
 
 def test_the_statements_are_those_of_the_five_sources():
-    known = read()
+    known = read_statements()
     assert known["source"].str[:3].value_counts().to_dict() == {
         "000": 1, "001": 3, "002": 6, "003": 14, "004": 12
     }  # fmt: skip
@@ -131,7 +131,7 @@ def stated(corpus="gtzan", held=None, **accuracy):
     words = {"corpus": corpus, "withheld": held or {}, "seed": 0}
     words["recordings"] = pd.DataFrame(anew)
     found = statements(rows, GROUPS, scored, table, records, **words)
-    assert list(found.columns) == COLUMNS
+    assert list(found.columns) == STATEMENT
     return found.set_index(["kind", "systems"]), scored.set_index(["system", "protocol"])
 
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from genrelib.base.errors import GenrelibError
 from genrelib.corpora import Corpus
 from genrelib.features import FEATURES
-from genrelib.store import Pack, build, open_store, packs, size_bytes
+from genrelib.store import Pack, build, open_store, packs
+from genrelib.store.file import size_of
 
 N_FRAMES = 24
 DURATION_S = 6.0
@@ -181,7 +182,7 @@ def test_the_size_is_known_before_for_packs_too(pack, make, tmp_path):
     for clip_s in (1.0, 0.5):
         make(corpus_of(pack, ids), clip_s=clip_s)
         size = (tmp_path / "store.h5").stat().st_size
-        assert size_bytes(40, NAMES, clip_s, pack=pack) == pytest.approx(size, rel=0.1)
+        assert size_of(40, NAMES, pack.frames(clip_s)) == pytest.approx(size, rel=0.1)
 
 
 # -- what is done again ----------------------------------------------------------------------------

@@ -25,8 +25,8 @@ from genrelib.base.files import digest
 from genrelib.features import FEATURES, SR, extract, n_frames
 from genrelib.features.audio import excerpt, read, read_middle
 from genrelib.features.segments import averaged
-from genrelib.store import build, building, open_store, size_bytes, stored
-from genrelib.store.file import ABSOLUTE_ERROR, RELATIVE_ERROR
+from genrelib.store import build, building, open_store, stored
+from genrelib.store.file import ABSOLUTE_ERROR, RELATIVE_ERROR, size_of
 
 CLIP_S = 0.5
 NAMES = ("log_mel", "chroma")
@@ -403,7 +403,7 @@ def test_the_size_is_known_before(corpus, make, path):
     for names in (["chroma"], ["log_mel", "chroma", "mfcc"]):
         make(corpus, names, clip_s=4.0)
         held = open_store(path).features
-        assert size_bytes(40, held, 4.0) == pytest.approx(path.stat().st_size, rel=0.03)
+        assert size_of(40, held, n_frames(4.0)) == pytest.approx(path.stat().st_size, rel=0.03)
 
 
 def test_no_room_on_the_disk_is_said_before_work_begins(corpus, make, monkeypatch, extracted):
