@@ -119,7 +119,7 @@ class Study:
     def recordings(self) -> pd.DataFrame:
         """What notebook 08 found for songs recorded anew; empty where there are none."""
         name = "08_recordings"
-        known = name in report.table_names(self.workspace)
+        known = name in report.table_names(self.workspace, "08")
         return self.read_table(name) if known else pd.DataFrame(columns=["system", "kind"])
 
     @property
