@@ -12,7 +12,7 @@ from ..base.files import Workspace
 from ..experiments import predictions
 from ..inference.claims import WITHHELD
 from ..inference.comparisons import DIFFERS, EQUIVALENT, NOT_KNOWN
-from ..inference.leakage import ALONE, LENIENT, STRICT
+from ..inference.leakage import ALONE, LENIENT, MATCHED, STRICT
 from ..inference.wording import points, title
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
@@ -73,9 +73,13 @@ class Facts:
         return {(row["system"], row["protocol"]): row for row in rows}
 
     def ladder(self) -> list[dict]:
-        """Follow one system from lenient to strict: the best of those on the most rungs."""
+        """Follow one system from lenient to strict: the best of those on the most rungs.
+
+        Matched sizes, which move an accuracy little, are left to the analysis.
+        """
         scores = self.scores
-        run = [name for name in PROTOCOLS if name in {*RUNGS, *self.parameters["protocols"]}]
+        met = {*RUNGS, *self.parameters["protocols"]} - {MATCHED}
+        run = [name for name in PROTOCOLS if name in met]
         height = {}
         for name in dict.fromkeys(system for system, _ in scores):
             own = [scores[name, rung] for rung in run if (name, rung) in scores]

@@ -84,7 +84,6 @@ SECTIONS = {
 SAID = {
     "segment_random": "with pieces of the same track in training",
     "track_random": "with other tracks of the artist in training",
-    "size_matched": "with fewer tracks of the artist",
     STRICT: "when every artist is new",
 }
 """What an accuracy was measured under, as the end of a sentence."""
