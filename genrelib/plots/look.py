@@ -1,6 +1,7 @@
 """The look of all figures: fonts, colours, titles, panels, and points with confidence intervals."""
 
 import warnings
+from textwrap import fill
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -103,8 +104,8 @@ def by_protocol(ax, table, key, columns=("accuracy", "low", "high"), *, step=0.2
 
 
 def name_lines(ax, names) -> None:
-    """Write names beside lines at 0, 1 and so on."""
-    ax.set(yticks=range(len(names)), yticklabels=names)
+    """Write names beside lines at 0, 1 and so on; long ones on two."""
+    ax.set(yticks=range(len(names)), yticklabels=[fill(name, 36) for name in names])
 
 
 ON_DARK, ON_LIGHT = "#fffffe", "#161616"
