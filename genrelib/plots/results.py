@@ -274,10 +274,10 @@ def ablation(table: pd.DataFrame) -> Figure | None:
     rows = table[table["difference"].notna()].sort_values("difference", ascending=False)
     if rows.empty:
         return None
-    fig, ax = plt.subplots(figsize=(7, 0.3 * len(rows) + 1))
+    fig, ax = plt.subplots(figsize=(8, 0.3 * len(rows) + 1), layout="constrained")
     intervals(ax, np.arange(len(rows)), *rows[["difference", "low", "high"]].to_numpy(float).T)
     ax.axvline(0, color="0.5", linewidth=1)
-    ax.set_yticks(range(len(rows)), rows["variant"])
+    look.name_lines(ax, rows["variant"])
     ax.set_xlabel(f"accuracy less that of {table['variant'].iloc[0]} [points], {OVER_ARTISTS}")
     return fig
 
