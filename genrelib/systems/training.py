@@ -28,11 +28,6 @@ def device() -> tuple[str, str]:
     return "cpu", "torch sees no GPU here"
 
 
-def half_precision() -> bool:
-    """Tell whether the device multiplies 16-bit floats (bfloat16) faster than 32-bit ones."""
-    return device()[0] == "cuda" or torch.cpu._is_avx512_bf16_supported()
-
-
 class GenreNet(NeuralNetClassifier):
     """A torch module as a seeded scikit-learn classifier that is trained until it has converged.
 
@@ -43,8 +38,7 @@ class GenreNet(NeuralNetClassifier):
     left as it was.
 
     Labels are ``0 .. n_classes - 1``, of which some may be absent. `seed` is for initial weights,
-    dropout and the order of batches; `schedule`, how the learning rate falls, None or "cosine"; for
-    `mixed_precision` see :func:`half_precision`.
+    dropout and the order of batches; `schedule`, how the learning rate falls, None or "cosine".
     """
 
     def __init__(
@@ -55,14 +49,12 @@ class GenreNet(NeuralNetClassifier):
         seed=0,
         patience=PATIENCE,
         schedule=None,
-        mixed_precision=False,
         **kwargs,
     ):
         self.n_classes = n_classes
         self.seed = seed
         self.patience = patience
         self.schedule = schedule
-        self.mixed_precision = mixed_precision
         defaults = {
             "criterion": torch.nn.CrossEntropyLoss,
             "optimizer": torch.optim.Adam,
@@ -135,12 +127,6 @@ class GenreNet(NeuralNetClassifier):
                 x = torch.as_tensor(X[start : start + 64], dtype=torch.float32, device=self.device)
                 rows.append(getattr(self.module_, method)(x).float().cpu().numpy())
         return np.concatenate(rows)
-
-    def infer(self, x, **fit_params):
-        """Run the module on a batch, in mixed precision where that is wanted and faster."""
-        mixed = self.mixed_precision and half_precision()
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=mixed):
-            return super().infer(x, **fit_params).float()
 
     def initialize_module(self):
         """Build the module for the shape of the data at hand."""

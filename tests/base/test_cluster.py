@@ -25,6 +25,7 @@ from genrelib.base.codetrace import FIT_LIBRARIES
 from genrelib.base.errors import GenrelibError
 from genrelib.base.parallel import SCHEDULER, spread
 from genrelib.experiments import fitting as experiments
+from genrelib.experiments import predictions
 
 FEATURES = ["log_mel", "mfcc", "chroma", "tempogram"]
 
@@ -119,7 +120,7 @@ def test_a_worker_trains_on_what_it_has_itself(sent, music, features, workspace,
     monkeypatch.setattr(experiments, "device", lambda: ("cuda", "only here"))
     fit = plan(music, features, workspace, ("ann",), ["track_random"])[0]
     experiments.run([fit], music, features, n_jobs=-1)
-    assert json.loads(fit.path.with_suffix(".json").read_text())["device"] == "cpu"
+    assert json.loads(predictions.beside(fit.path, ".json").read_text())["device"] == "cpu"
 
 
 def test_errors_of_a_task_come_back(sent, music, features, workspace):

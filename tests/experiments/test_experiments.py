@@ -1,6 +1,7 @@
 """Experiments and predictions: what is written, what is kept, what is done again."""
 
 import dataclasses
+import gzip
 import json
 import os
 import pickle
@@ -33,16 +34,16 @@ def run(music, features, workspace, *, n_jobs=1, **changes):
 def contents(workspace):
     """Return the bytes of all tables of predictions of test parts, by name."""
     root = workspace.predictions
-    paths = [p for p in sorted(root.rglob("*.csv")) if not p.name.endswith(".valid.csv")]
+    paths = [p for p in sorted(root.rglob("*.csv.gz")) if not p.name.endswith(".valid.csv.gz")]
     return {str(p.relative_to(root)): p.read_bytes() for p in paths}
 
 
 def test_a_fit_writes_its_predictions_and_what_it_was(music, features, workspace):
     assert run(music, features, workspace) == {"fitted": 4, "kept": 0}
-    path = workspace.predictions / "mel_svm" / "artist_grouped" / "repeat0_fold0.csv"
+    path = workspace.predictions / "mel_svm" / "artist_grouped" / "repeat0_fold0.csv.gz"
     table = pd.read_csv(path)
     assert list(table.columns) == ["track_id", "genre", "predicted", *(f"p_{g}" for g in GENRES)]
-    record = json.loads(path.with_suffix(".json").read_text())
+    record = json.loads(predictions.beside(path, ".json").read_text())
     assert record["known_group"] == 0
     assert record["n_test"] == len(table)
     assert record["recipe"]["svm__svc__C"] == "10"
@@ -66,15 +67,15 @@ def test_damaged_lost_and_unfinished_files_are_fitted_again(music, features, wor
     run(music, features, workspace)
     before = contents(workspace)
     one, two, three, four = (workspace.predictions / name for name in sorted(before))
-    one.write_text(one.read_text().replace("blues", "metal", 1))
+    one.write_bytes(gzip.compress(gzip.decompress(one.read_bytes()).replace(b"blues", b"metal", 1)))
     two.unlink()
-    three.with_suffix(".json").unlink()
-    four.with_suffix(".json").write_text("")  # as after a power cut
+    predictions.beside(three, ".json").unlink()
+    predictions.beside(four, ".json").write_text("")  # as after a power cut
     with pytest.raises(GenrelibError, match="missing or was changed"):
         predictions.read(workspace, [four.parent.parent.name])
     assert run(music, features, workspace) == {"fitted": 4, "kept": 0}
     assert contents(workspace) == before
-    one.with_suffix(".json").write_text("{}")
+    predictions.beside(one, ".json").write_text("{}")
     assert run(music, features, workspace) == {"fitted": 1, "kept": 3}
 
 
@@ -162,11 +163,11 @@ def test_validation_is_predicted_by_a_fit_that_has_not_seen_it(music, features, 
     fit = planned[0]
     alone = dataclasses.replace(fit.fold, valid=(), test=fit.fold.valid)
     other = dataclasses.replace(
-        fit, fold=alone, path=workspace.root / "x" / "y" / "repeat0_fold0.csv", model=None
+        fit, fold=alone, path=workspace.root / "x" / "y" / "repeat0_fold0.csv.gz", model=None
     )
     experiments.run([other], music, features, n_jobs=1)
-    expected = predictions.valid_path(fit.path).read_text()
-    assert other.path.read_text() == expected
+    expected = predictions.valid_path(fit.path).read_bytes()
+    assert other.path.read_bytes() == expected
 
 
 def test_segments_are_fitted_and_predicted_as_pieces_of_their_track(music, features, workspace):
@@ -251,7 +252,7 @@ def test_files_changed_after_the_fit_are_not_read(music, features, workspace):
 
 
 def test_genres_with_odd_names_come_back_as_they_were(workspace):
-    path = workspace.predictions / "svm" / "track_random" / "repeat0_fold0.csv"
+    path = workspace.predictions / "svm" / "track_random" / "repeat0_fold0.csv.gz"
     table = pd.DataFrame(
         {
             "genre": ["1960", "None"],

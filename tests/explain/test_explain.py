@@ -27,12 +27,10 @@ from genrelib.features import SR, extract
 from genrelib.synthesis import GENRES as CONTROLLED
 from genrelib.synthesis.composition import arrange
 from genrelib.synthesis.recordings import plan
-from genrelib.systems import training
 from genrelib.systems.convolutional import Cnn2d, FeatureCnn, SegmentCnn, StackCnn, VolumeCnn
 from genrelib.systems.estimators import (
     AvailableNeighbors,
     BandScaler,
-    Checked,
     ClassifierOnNetwork,
     Flatten,
     MelStatistics,
@@ -224,25 +222,6 @@ def test_frames_without_segment_have_no_attribution(segments):
         assert found.shape == X[:2].shape
         assert np.abs(found[:, :, 30:]).max() == 0
         assert np.abs(found[:, :, :30]).max() > 0
-
-
-def test_explains_in_32_bits_what_was_trained_in_16(monkeypatch):
-    monkeypatch.setattr(training, "half_precision", lambda: True)
-    estimator, X, _ = network(
-        ResNet18,
-        epochs=1,
-        transformers=Checked(),
-        mixed_precision=True,
-        module__width=8,
-        module__augment=True,
-    )
-    explainer = explain.Explainer(estimator, X)
-    net = estimator.net_
-    with torch.no_grad():
-        exact = net.module_.eval()(torch.from_numpy(X[:4])).numpy()
-    rounded = net.predict_proba(X[:4])
-    assert explainer.scores(X[:4]) == pytest.approx(exact, abs=1e-6)
-    assert np.abs(rounded - softmax(exact.astype(float), axis=1)).max() > 1e-6
 
 
 def test_the_system_is_left_as_it_was(trained):

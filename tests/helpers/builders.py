@@ -94,5 +94,5 @@ def results(root: Path, name: str) -> dict[str, bytes]:
     """Return the bytes of tables, figures, executed notebooks and pages, but for the run's own."""
     report = root / "reports" / name
     pages = set(report.glob("*.html")) - {report / "run.html"}
-    paths = [*report.glob("[tfns]*s/*"), *report.glob("predictions/**/*.csv"), *pages]
+    paths = [*report.glob("[tfns]*s/*"), *report.glob("predictions/**/*.csv.gz"), *pages]
     return {str(path.relative_to(report)): path.read_bytes() for path in sorted(paths)}

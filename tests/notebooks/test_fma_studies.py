@@ -84,7 +84,10 @@ def test_every_system_is_tested_on_the_published_test_part(run, name):
     published = tracks["official_split"]
     for system in systems:
         folder = done.report / "predictions" / system / "official"
-        for part, file in (("test", "repeat0_fold0.csv"), ("valid", "repeat0_fold0.valid.csv")):
+        for part, file in (
+            ("test", "repeat0_fold0.csv.gz"),
+            ("valid", "repeat0_fold0.valid.csv.gz"),
+        ):
             rows = pd.read_csv(folder / file, dtype={"track_id": str})
             assert sorted(rows["track_id"]) == sorted(published.index[published == part])
         assert len(list(folder.glob("*.json"))) == 1

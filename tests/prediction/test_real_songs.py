@@ -84,7 +84,7 @@ def test_songs_by_unknown_artists_are_named_as_often_as_by_the_study_itself(gtza
     asked = "system == 'best_statistics' and protocol == 'artist_grouped'"
     (row,) = stated.query(asked).to_dict("records")
     folder = ROOT / "reports/gtzan_mel_dev/predictions/best_statistics/artist_grouped"
-    known = pd.concat(pd.read_csv(path) for path in sorted(folder.glob("repeat0_fold[0-9].csv")))
+    known = pd.concat(pd.read_csv(path) for path in sorted(folder.glob("repeat0_fold[0-9].csv.gz")))
     known = known[known["track_id"].isin(paths.index)]
     expected = (known["genre"] == known["predicted"]).mean()
     print(f"\n{len(table)} songs: right {table['right'].mean():.3f}, unknown", end=" ")

@@ -18,7 +18,7 @@ from genrelib.base.errors import GenrelibError
 from genrelib.base.files import Workspace
 from genrelib.base.seeds import rng
 from genrelib.experiments import planning as fits
-from genrelib.experiments import streaming
+from genrelib.experiments import predictions, streaming
 from genrelib.experiments.streaming import Rows
 from genrelib.features import segments
 
@@ -209,8 +209,8 @@ def test_a_streamed_study_predicts_the_same_and_says_that_it_streamed(
     def predicted(folder):
         fit = fits.kept(plan(corpus, store, folder, name))[0]
         experiments.run([fit], corpus, store, n_jobs=1)
-        record = json.loads(fit.path.with_suffix(".json").read_text())
-        tables = [fit.path.read_text(), fit.path.with_suffix(".valid.csv").read_text()]
+        record = json.loads(predictions.beside(fit.path, ".json").read_text())
+        tables = [fit.path.read_bytes(), predictions.valid_path(fit.path).read_bytes()]
         return tables, record["streamed"], fit.key
 
     expected = predicted(tmp_path / "memory")

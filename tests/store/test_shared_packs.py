@@ -174,7 +174,7 @@ def test_a_pack_gives_the_same_predictions_as_its_audio(shared, corpus, features
         planned = fits.plan(names, ["artist_grouped"], music, held, workspace, settings)
         done = experiments.run(planned, music, held, n_jobs=1)
         assert done == {"fitted": len(planned), "kept": 0}
-        paths = workspace.predictions.rglob("*.csv")
+        paths = workspace.predictions.rglob("*.csv.gz")
         written.append({p.relative_to(workspace.root): p.read_bytes() for p in paths})
     assert written[0] == written[1]
     tables = {path.parts[3:5] for path in written[0]}

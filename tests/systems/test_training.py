@@ -113,14 +113,6 @@ def test_a_schedule_lowers_the_learning_rate():
     assert rates[-1] < 0.5 * rates[0]
 
 
-def test_mixed_precision_is_close_and_deterministic(monkeypatch):
-    monkeypatch.setattr(training, "half_precision", lambda: True)
-    one, again = (net(mixed_precision=True).fit(X, Y, is_valid=MASK) for _ in range(2))
-    np.testing.assert_array_equal(one.predict_proba(X), again.predict_proba(X))
-    exact = net().fit(X, Y, is_valid=MASK).predict_proba(X)
-    assert 0 < np.abs(one.predict_proba(X) - exact).max() < 0.1
-
-
 def test_without_validation_rows_the_last_epoch_counts():
     fitted = net().fit(X, Y, is_valid=np.zeros(24, bool))
     assert len(fitted.curve) == 4
