@@ -29,6 +29,7 @@ from torch import nn
 from ..base.codetrace import versions
 from ..base.files import Workspace, digest, replacing, write_text
 from ..base.seeds import rng
+from ..corpora import CORPORA
 from ..corpora.tracks import quiet
 from ..features import audio
 from ..inference.wording import title
@@ -137,7 +138,9 @@ def build(
     board, tracks = facts.leaderboard, facts.tracks()
     index = write("index.html", "index.html", **_overview(facts, board, outdated))
     write("tracks.html", "tracks.html", tracks=tracks, voters=_voters(facts))
-    write("claims.html", "claims.html", sources=facts.sources(), literature=KNOWN["literature"])
+    claimed = {"sources": facts.sources(), "literature": KNOWN["literature"]}
+    of_gtzan = CORPORA[parameters["corpus"]].of_gtzan
+    write("claims.html", "claims.html", **claimed, of_gtzan=of_gtzan)
     write("methods.html", "methods.html", splits=_splits(facts), citation=_citation(parameters))
     write("notebooks.html", "notebooks.html", notebooks=notebooks)
     for page, number, heading, lead in (

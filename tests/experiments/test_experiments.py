@@ -38,6 +38,11 @@ def contents(workspace):
     return {str(p.relative_to(root)): p.read_bytes() for p in paths}
 
 
+def change_a_genre(path):
+    table = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(table.replace(b"blues", b"metal", 1)))
+
+
 def test_a_fit_writes_its_predictions_and_what_it_was(music, features, workspace):
     assert run(music, features, workspace) == {"fitted": 4, "kept": 0}
     path = workspace.predictions / "mel_svm" / "artist_grouped" / "repeat0_fold0.csv.gz"
@@ -67,7 +72,7 @@ def test_damaged_lost_and_unfinished_files_are_fitted_again(music, features, wor
     run(music, features, workspace)
     before = contents(workspace)
     one, two, three, four = (workspace.predictions / name for name in sorted(before))
-    one.write_bytes(gzip.compress(gzip.decompress(one.read_bytes()).replace(b"blues", b"metal", 1)))
+    change_a_genre(one)
     two.unlink()
     predictions.beside(three, ".json").unlink()
     predictions.beside(four, ".json").write_text("")  # as after a power cut
@@ -246,7 +251,7 @@ def test_code_is_followed_to_other_modules():
 def test_files_changed_after_the_fit_are_not_read(music, features, workspace):
     run(music, features, workspace)
     path = workspace.predictions / min(contents(workspace))
-    path.write_text(path.read_text().replace("blues", "metal", 1))
+    change_a_genre(path)
     with pytest.raises(GenrelibError, match="changed after the fit"):
         predictions.read(workspace, ["mel_svm"])
 
