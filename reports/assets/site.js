@@ -82,6 +82,12 @@
     });
   }
 
+  function reachable() { // what scrolls sideways can be scrolled with the keys
+    document.querySelectorAll(".wide, pre, .output_html").forEach((box) => {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    });
+  }
+
   function unfold() { // a link into a folded part opens it
     const aim = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const fold = aim && aim.closest("details");
@@ -96,5 +102,8 @@
     document.querySelectorAll("[data-copy]").forEach(copy);
     addEventListener("hashchange", unfold);
     unfold();
+    addEventListener("resize", reachable);
+    addEventListener("toggle", reachable, true);
+    reachable();
   });
 })();
