@@ -78,6 +78,7 @@ def _pack(options: argparse.Namespace) -> str:
     store.build(corpus, names, path, clip_s=clip_s, n_jobs=options.n_jobs)
     features = store.open_store(path)
     digest = sharing.pack(corpus, features, options.to, names=names, licence=options.licence)
+    sharing.describe(options.to)
     return (
         f"{_summary(sharing.read(options.to))}\n{sharing.RIGHTS}\nGive the digest with the file, "
         f"so that others can compare: {digest}"

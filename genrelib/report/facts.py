@@ -209,7 +209,7 @@ class Facts:
             names, n_tracks = [title(n, SYSTEMS) for n in also], max(r["n_tracks"] for r in alone)
             some = _listed(names) if len(names) < 3 else f"{len(names)} of {len(alone)} systems"
             said.append(
-                f"Not by the artist: on the {n_tracks} tracks whose artist has no other track, "
+                f"Not only the artist: on the {n_tracks} tracks whose artist has no other track, "
                 f"{some} lose{'s' if len(also) == 1 else ''}, too."
             )
         ranking = self.rows("09_ranking")

@@ -153,9 +153,8 @@ def build(
     for row in board:
         write("system.html", f"systems/{row['name']}.html", **_system(facts, row))
     for path in sorted(workspace.report.glob("*.md")):
-        body = markdown2html(
-            path.read_text(encoding="utf-8").replace("datasheet.md", "datasheet.html")
-        )
+        text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        body = markdown2html(text.replace("datasheet.md", "datasheet.html"))
         heading = path.stem.replace("_", " ").capitalize()
         write("card.html", f"{path.stem}.html", body=body, heading=heading, source=path.name)
     if runs is not None:

@@ -29,8 +29,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from ..base import files
 from ..base.errors import GenrelibError
-from ..base.files import check_room, locked, replacing, sweep
+from ..base.files import check_room, locked, replacing, sweep, write_text
 from ..base.text import visible
 from ..features import FEATURES
 from .file import DTYPE, Store, create_features, links, seconds_per_frame, size_of, stored
@@ -391,6 +392,48 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
     with locked(features.path):  # no other pack of this store may sweep what this one writes
         given = {"names": names, "n_frames": n_frames, "about": about}
         return write(path, tracks, partial(_matrices, features), **given)
+
+
+def describe(path: Path) -> Path:
+    """Write beside a pack what catalogues of datasets read, Croissant 1.0; return its path.
+
+    The format is that of https://docs.mlcommons.org/croissant, in JSON-LD. It tells name, licence,
+    size and SHA-256 of the file; Croissant has no words for what is inside of HDF5.
+    """
+    contents = read(path)
+    genres = contents.tracks.loc[contents.usable, "genre"].nunique()
+    names = ", ".join(f"{name} ({bands} x {n})" for name, (bands, n) in contents.features.items())
+    about = {
+        "@context": {
+            "@language": "en",
+            "@vocab": "https://schema.org/",
+            "sc": "https://schema.org/",
+            "cr": "http://mlcommons.org/croissant/",
+            "dct": "http://purl.org/dc/terms/",
+            "conformsTo": "dct:conformsTo",
+        },
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": path.stem,
+        "description": f"Features of {len(contents.usable)} tracks in {genres} genres, "
+        f"{contents.corpus}, without audio: {names}.",
+        "license": contents.licence,
+        "version": contents.digest[:12],
+        "distribution": [
+            {
+                "@type": "cr:FileObject",
+                "@id": path.name,
+                "name": path.name,
+                "contentUrl": path.name,
+                "contentSize": f"{path.stat().st_size} B",
+                "encodingFormat": "application/x-hdf5",
+                "sha256": files.digest(path),
+            }
+        ],
+    }
+    beside = path.with_suffix(".croissant.json")
+    write_text(beside, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    return beside
 
 
 def unpack(path: Path, data: Path) -> Contents:

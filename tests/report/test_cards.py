@@ -7,6 +7,7 @@ from itertools import count
 
 import pandas as pd
 import pytest
+import yaml
 from helpers.builders import ROOT
 
 from genrelib import report
@@ -227,7 +228,7 @@ def test_without_any_table_the_cards_say_so_and_hold_no_number_of_a_run(workspac
 
 def test_the_best_is_the_first_of_the_highest_with_artists_apart(workspace):
     text = written(workspace, frames())[0]
-    assert text.startswith("# Model card: linear support vector machine\n")
+    assert "\n# Model card: linear support vector machine\n" in text
     assert "1 of the other 2 systems do not differ significantly from it" in text
 
 
@@ -297,6 +298,14 @@ def test_who_was_asked_is_said_plainly(workspace):
     rendered = written(workspace, frames(), PARAMETERS | {"corpus": "synthetic"})[0]
     assert "nobody to ask" in rendered
     assert "records\nof consent" not in rendered
+
+
+def test_the_model_card_begins_with_what_hubs_read(workspace):
+    head = yaml.safe_load(written(workspace, frames())[0].split("---")[1])
+    (model,) = head["model-index"]
+    assert model["name"] == "svm"
+    assert model["results"][0]["metrics"] == [{"type": "accuracy", "value": 0.614}]
+    assert model["results"][0]["dataset"] == {"type": "gtzan_mini", "name": "gtzan_mini"}
 
 
 def test_a_corpus_of_unknown_origin_is_refused(workspace):

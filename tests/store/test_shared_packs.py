@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import hashlib
+import json
 import os
 import runpy
 import shutil
@@ -198,6 +200,16 @@ def test_the_file_is_as_documented(original):
         assert {*corpora.tracks.COLUMNS} - {"path"} < {*file["tracks"]}
         assert file.attrs["licence"] == LICENCE
         assert file.attrs["corpus"] == "folder"
+
+
+def test_a_pack_is_described_for_catalogues(original):
+    about = json.loads(sharing.describe(original).read_text("utf-8"))
+    (file,) = about["distribution"]
+    assert file["contentUrl"] == original.name
+    assert file["sha256"] == hashlib.sha256(original.read_bytes()).hexdigest()
+    assert about["license"] == LICENCE
+    assert about["conformsTo"].endswith("croissant/1.0")
+    assert "31 tracks" in about["description"]
 
 
 def test_no_folder_of_the_machine_is_in_a_pack(corpus, features, tmp_path):
