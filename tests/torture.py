@@ -238,7 +238,7 @@ def archive_cases(folder: Path) -> Iterator[Case]:
         if seen.startswith("refused") and target.exists():
             seen = f"left behind: {sorted(target.rglob('*'))}"
         yield Case(f"archive: {name}", wanted, seen)
-    strays = " ".join(path.name for path in folder.parent.glob("x*"))
+    strays = " ".join(p.name for p in folder.iterdir() if not re.fullmatch(r"(a|out)\d+", p.name))
     yield Case("archive: nothing outside", "^$", strays)
 
 

@@ -128,7 +128,7 @@ def _changed(text: str) -> Iterator[str]:
         shown = plain(payload)
         forms = known.setdefault(shown[-6:], set())
         forms |= {shown, repr(shown)[1:-1], json.dumps(shown)[1:-1], shown.replace('"', r"\"")}
-    for mark in re.finditer(r"mark\d\d", text):
+    for mark in re.finditer(r"(?<![a-z])mark\d\d", text):  # else a key of letters and digits
         if not any(text.endswith(form, 0, mark.end()) for form in known[mark[0]]):
             yield f"text: {text[max(0, mark.start() - 90) : mark.end()]!r}"
 
