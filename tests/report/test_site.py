@@ -199,6 +199,13 @@ def test_a_report_is_made_again_from_what_is_committed_alone(tmp_path, monkeypat
     assert text.count("<audio") == 6
 
 
+def test_committed_pages_have_the_style_and_script_of_the_code():
+    source, committed = Path(page.__file__).parent / "assets", ROOT / "reports" / "assets"
+    assert (committed / "site.js").read_bytes() == (source / "site.js").read_bytes()
+    style = (source / "style.css").read_text("utf-8") + page.code_colours()
+    assert (committed / "style.css").read_text("utf-8") == style
+
+
 def test_a_report_without_tables_is_refused(tmp_path, monkeypatch):
     for name in ("notebooks", "studies"):
         shutil.copytree(ROOT / name, tmp_path / name)
