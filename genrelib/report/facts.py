@@ -204,14 +204,17 @@ class Facts:
                 "artist is new."
             )
         alone = [row for row in self.rows("09_controls") if row["tracks"] == ALONE]
-        also = [row["system"] for row in alone if (row["low"] or 0) > 0]
+        alone = [row for row in alone if row["p_holm"] is not None]
+        also = [r["system"] for r in alone if r["p_holm"] < 0.05 and r["difference"] > 0]
+        n_tracks = max((row["n_tracks"] for row in alone), default=0)
+        where = f"on the {n_tracks} tracks whose artist has no other track"
         if also:
-            names, n_tracks = [title(n, SYSTEMS) for n in also], max(r["n_tracks"] for r in alone)
+            names = [title(name, SYSTEMS) for name in also]
             some = _listed(names) if len(names) < 3 else f"{len(names)} of {len(alone)} systems"
-            said.append(
-                f"Not only the artist: on the {n_tracks} tracks whose artist has no other track, "
-                f"{some} lose{'s' if len(also) == 1 else ''}, too."
-            )
+            lose = "loses" if len(also) == 1 else "lose"
+            said.append(f"Not only the artist: {where}, {some} {lose}, too.")
+        elif alone:
+            said.append(f"A control: {where}, no system loses beyond chance.")
         ranking = self.rows("09_ranking")
         if ranking:
             first = _letters(ranking[0])
