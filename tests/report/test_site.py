@@ -24,7 +24,7 @@ from genrelib.base.errors import GenrelibError
 from genrelib.base.files import Workspace
 from genrelib.protocols import PROTOCOLS
 from genrelib.report import cards, figures, page
-from genrelib.report.facts import KNOWN
+from genrelib.report.facts import KNOWN, Facts
 from genrelib.study import runner
 from genrelib.study.parameters import parameters_of
 from genrelib.systems import SYSTEMS
@@ -229,6 +229,24 @@ def test_private_studies_are_not_listed(site):
     (site.root / ".gitignore").unlink()
     page.build_overview(site, {STUDY: parameters_of(site)})
     assert f"{STUDY}/index.html" in (site.report.parent / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("p_holm", "said"),
+    [
+        (0.3, "A control: on the 89 tracks whose artist has no other track, no system loses"),
+        (0.01, "Not only the artist: on the 89 tracks whose artist has no other track, vision "),
+    ],
+)
+def test_losses_that_no_artist_explains_are_corrected_like_all_others(workspace, p_holm, said):
+    row = {"tracks": "alone in their group", "n_tracks": 89, "low": 0.01, "high": 0.3}
+    control = [
+        row | {"system": "vit", "difference": 0.15, "p_holm": p_holm},
+        row | {"system": "knn", "difference": -0.15, "p_holm": 0.01},
+    ]
+    report.save_table(workspace, "09_controls", pd.DataFrame(control))
+    (found,) = Facts(workspace, {"protocols": ["artist_grouped"]}).highlights()
+    assert found.startswith(said)
 
 
 EVIL = '<img src=x onerror=alert(1)>"&'
