@@ -304,6 +304,7 @@ def test_the_model_card_begins_with_what_hubs_read(workspace):
     head = yaml.safe_load(written(workspace, frames())[0].split("---")[1])
     (model,) = head["model-index"]
     assert model["name"] == "svm"
+    assert head["license"] == "other"  # of music that nobody licensed
     assert model["results"][0]["metrics"] == [{"type": "accuracy", "value": 0.614}]
     assert model["results"][0]["dataset"] == {"type": "gtzan_mini", "name": "gtzan_mini"}
 
