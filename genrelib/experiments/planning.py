@@ -167,8 +167,8 @@ def plan(
 ) -> list[Fit]:
     """List the fits of systems x protocols x repeats x folds, of the corpus's usable tracks.
 
-    Each system also meets the protocol that comes nearest to its source's. The store holds the
-    features that the systems need; predictions go to the workspace.
+    A system with a source also meets the protocol that comes nearest to the source's. The store
+    holds the features that the systems need; predictions go to the workspace.
     """
     names, asked = list(names), list(protocol_names)
     met = {name: _protocols_of(name, asked, settings.decomposed) for name in names}
@@ -201,8 +201,9 @@ def splits(
 
 def _protocols_of(name: str, asked: list[str], decomposed: Collection[str]) -> list[str]:
     """List the protocols that a system meets, each once."""
-    more = DECOMPOSITION if name in decomposed else ()
-    return list(dict.fromkeys([*asked, systems.system(name).split, *more]))
+    row, more = systems.system(name), DECOMPOSITION if name in decomposed else ()
+    claimed = () if row.source == "ours" else (row.split,)
+    return list(dict.fromkeys([*asked, *claimed, *more]))
 
 
 def _n_seeds(name: str, protocol: str, settings: Settings) -> int:

@@ -103,7 +103,8 @@ def test_damaged_and_misshapen_features_are_refused(name, fitted):
 def test_twenty_tracks_are_learnt_by_heart(name):
     y = np.arange(20) % 4
     X = features_for(name, y, spread=3)
-    estimator = build(name, seed=0, epoch_share=1.0, **GIVEN)
+    share = 0.3 if name == "resnet18" else 1.0  # the slowest has learnt them by then
+    estimator = build(name, seed=0, epoch_share=share, **GIVEN)
     fit(estimator, name, X, y, np.zeros(20, bool))
     assert (estimator.predict(X) == y).mean() >= 0.95
 
