@@ -33,6 +33,7 @@ CLAIM += ["n_unanswerable", "accuracy_answerable", "loss_before", "n_both", "los
 CLAIM += ["loss_high", "loss_p", "loss_p_holm", "gap", "gap_low", "gap_high", "outcome", "verdict"]
 
 WITHHELD = "withheld"
+NOT_UNDER_SPLIT = "not rerun under the source's split"
 
 
 def claims(
@@ -110,7 +111,7 @@ def _on_the_claim(line, music, about, withheld):
     if music == "other" or (music == "joined" and not is_joined):
         return "", f"the claim is about {about}, not this music"
     if np.isnan(line["accuracy_split"]):
-        return "", "not rerun under the source's split"
+        return "", NOT_UNDER_SPLIT
     gap, low, high = line["gap"], line["gap_low"], line["gap_high"]
     seen = f"rerun less claim is {change(gap, low, high)}"
     if music == "part":
@@ -193,7 +194,7 @@ def convergence(records: pd.DataFrame) -> pd.DataFrame:
         line |= {"lowest": lowest, "converged": len(curve) - lowest >= PATIENCE}
         for at, row in (("lowest", curve.iloc[int(lowest) - 1]), ("last", curve.iloc[-1])):
             line |= {f"{n}_{at}": row[n] for n in ("train_loss", "valid_loss")}
-        lines.append({name: record.get(name, 0) for name in CONVERGENCE[:6]} | line)
+        lines.append({name: record[name] for name in CONVERGENCE[:6]} | line)
     return pd.DataFrame(lines, columns=CONVERGENCE)
 
 
@@ -330,7 +331,10 @@ class _Tables:
         return _said(claim["outcome"], claim["verdict"]) | numbers
 
     def _loss(self, row, names):
-        claimed, found = float(row["claimed"]), self.scores.loc[(names[0], SYSTEMS[names[0]].split)]
+        place = names[0], SYSTEMS[names[0]].split
+        if place not in self.scores.index:
+            return _said("", NOT_UNDER_SPLIT)
+        claimed, found = float(row["claimed"]), self.scores.loc[place]
         value, low, high = found[["log_loss", "log_loss_low", "log_loss_high"]]
         gap, least, most = (end - claimed for end in (value, low, high))
         words = f"rerun less claim is {gap:+.2f} nats [{least:+.2f}, {most:+.2f}]"
@@ -409,7 +413,7 @@ class _Tables:
         system = SYSTEMS[names[0]]
         folds = self.rows[self.rows["protocol"] == system.split]
         if folds.empty:
-            return _said("", "not rerun under the source's split")
+            return _said("", NOT_UNDER_SPLIT)
         tested = folds.groupby(["repeat", "fold"])["track_id"].nunique().mean()
         share = tested / len(set(tracks_of(self.rows)))
         return _said(
