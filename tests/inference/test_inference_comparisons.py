@@ -72,6 +72,8 @@ def test_the_corrected_t_by_hand():
 
 def test_the_corrected_t_at_its_limits():
     assert np.isnan(corrected_t(np.array([0.1]), 0.25))
+    assert np.isnan(corrected_t(np.array([0.0]), 0.25))  # one fit: no test, even of no difference
+    assert 0 < corrected_t(np.array([0.1, 0.2]), 0.25) < 1
     assert corrected_t(np.zeros(5), 0.25) == 1
     assert corrected_t(np.full(5, 0.1), 0.25) < 1e-9
     with pytest.raises(GenrelibError, match="test_to_train=0"):
@@ -84,6 +86,7 @@ def test_holm_leaves_out_what_was_not_tested():
     assert holm(p).dropna().tolist() == pytest.approx(known.tolist())
     assert holm(p).isna().tolist() == [False, True, False, False]
     assert holm(pd.Series([np.nan])).isna().all()
+    assert holm(pd.Series([0.6, 0.3, 0.9])).tolist() == pytest.approx([1, 0.9, 1])
 
 
 def test_comparisons_hold_every_pair_once():
@@ -278,6 +281,11 @@ def test_a_network_that_says_the_same_is_equivalent():
         (-0.049, 0.049, None, "equivalent"),
         (0.01, 0.04, 0.001, "equivalent"),
         (-0.05, 0.01, None, "not known"),
+        (-0.01, 0.05, None, "not known"),
+        (0.0, 0.06, None, "not known"),
+        (-0.2, 0.0, None, "not known"),
+        (-0.2, -0.1, 0.05, "not known"),
+        (-0.2, 0.1, 0.049, "differs"),
         (0.01, 0.06, None, "differs"),
         (-0.2, -0.1, None, "differs"),
         (0.01, 0.06, 0.08, "not known"),  # one of a family

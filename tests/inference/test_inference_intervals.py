@@ -177,12 +177,28 @@ def test_a_bias_widens_the_interval_and_moves_it_to_the_other_side():
     assert not estimate(np.ones(4), np.arange(4)).is_biased
 
 
+def test_a_centre_beyond_a_bound_is_that_bound():
+    """Wilson's limits where none, or all, of as many tests are right."""
+    t = stats.norm.ppf(0.975)
+    n = 0.02 * 0.98 / (0.01**2 + 0.05**2)
+    low = stated(0.02, 0.01, bias=0.05, is_biased=True).interval
+    assert low == pytest.approx((0, t**2 / (n + t**2)))
+    high = stated(0.98, 0.01, bias=-0.05, is_biased=True).interval
+    assert high == pytest.approx((n / (n + t**2), 1))
+    # gaps that cancel have no error of their own: as many tests as clusters, 51
+    none = stated(0.0, 0.05, bias=0.1, is_biased=True).interval
+    assert none == pytest.approx((0, t**2 / (51 + t**2)))
+    every = stated(1.0, 0.05, bias=-0.1, is_biased=True).interval
+    assert every == pytest.approx((51 / (51 + t**2), 1))
+
+
 @pytest.mark.parametrize("df", [0.5, 1.0])
 def test_few_and_unequal_clusters_tell_little_but_not_nothing(df):
     found = stated(0.2, 0.001, DIFFERENCE, df=df)
     assert found.interval[0] > -1
     assert 0 < found.p_value < 1
     assert minimum_detectable_difference(found) > 0
+    assert stated(0.2, 0.0, DIFFERENCE, df=df).p_value == 2.0**-50
 
 
 def test_without_draws_there_is_neither_bias_nor_standard_error():
@@ -272,3 +288,24 @@ def test_the_luck_of_two_systems_adds_up_and_artists_stay_paired():
     assert gap.se_groups == 0
     assert gap.se_seeds == pytest.approx(np.hypot(one.se_seeds, two.se_seeds), rel=0.1)
     assert gap.df_luck == pytest.approx(12, rel=0.1)
+
+
+def test_folds_of_one_seed_beside_folds_of_more_have_no_luck_of_their_own():
+    """One of two folds has two fits, 0.2 apart: an error of 0.1, in two thirds of the tests."""
+    fits = pd.DataFrame({"repeat": 0, "fold": [0] * 40 + [1] * 80, "seed": [0] * 80 + [1] * 40})
+    values = np.repeat([0.3, 0.4, 0.6], 40)
+    seeds = SeedDraws(fits, rng(0, "s"))
+    found = ClusterBootstrap(np.tile(np.arange(40), 3), rng(0, "d"), seeds).mean(values)
+    assert seeds.df == found.df_luck == 1
+    assert found.se_seeds == pytest.approx(0.1 * 2 / 3, rel=0.06)
+    assert found.df_all == found.df_luck  # all tracks are worth the same: only luck is left
+
+
+def test_a_system_of_one_fit_adds_no_luck_to_a_difference():
+    luck = 0.1 * np.array([-1.0, 1.0])
+    one, other = stated(0.5, 0.1, luck=luck, df_luck=1), stated(0.3, 0.1)
+    for gap in (one - other, other - one):
+        assert gap.se_seeds == pytest.approx(0.1)
+        assert gap.df_luck == pytest.approx(1)
+    assert (other - other).df_luck == 0
+    assert other.df_all == other.df

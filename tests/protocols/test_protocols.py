@@ -227,6 +227,14 @@ def test_genres_of_one_collection_are_in_no_part():
         assert overlap(fold, tracks)["n_left_out"] == 12
 
 
+def test_collections_without_a_common_genre_teach_nothing():
+    tracks = suiting(JOINED, make_tracks())
+    is_new = tracks.index.str.startswith("new:")
+    tracks = tracks[is_new == tracks["genre"].isin(["blues", "jazz"])]
+    with pytest.raises(GenrelibError, match=r"leaves 0 genre to train on \(none\): the artists"):
+        crossed(tracks)
+
+
 def test_of_three_collections_two_teach():
     tracks = suiting(JOINED, make_tracks())
     third = make_tracks().assign(group=make_tracks()["group"] + " of a third")
@@ -337,7 +345,7 @@ def test_two_tracks_per_genre_are_enough_for_two_random_folds():
 def test_too_few_artists_are_refused_in_words():
     with pytest.raises(GenrelibError, match="2 groups cannot fill n_folds=3"):
         folds("artist_grouped", tracks_of({"a": [9], "b": [9]}), n_folds=3, n_repeats=1, seed=0)
-    with pytest.raises(GenrelibError, match="leaves 1 genre to train on"):
+    with pytest.raises(GenrelibError, match=r"fold 0 leaves 1 genre to train on \([ab]\): the art"):
         folds("artist_grouped", tracks_of({"a": [9], "b": [9]}), n_folds=2, n_repeats=1, seed=0)
 
 
