@@ -208,7 +208,7 @@ def main() -> int:
         if name != "__main__" and any(file.is_relative_to(ROOT / own) for own in OWN):
             del sys.modules[name]
     gc.collect()
-    gc.freeze()  # the libraries: pytest collects garbage four times in each mutant
+    gc.freeze()  # the libraries: pytest collects garbage twice in each mutant
     with get_context("fork").Pool(given.jobs, maxtasksperchild=1) as pool:
         seconds, lines = pool.apply(measured)
         print(f"{len(seconds)} tests in {sum(seconds.values()):.0f} s; {len(every)} mutants")

@@ -243,6 +243,22 @@ def test_hardest_lists_the_surest_errors_first():
     assert (table["predicted"] != table["genre"]).all()
 
 
+def test_of_errors_that_are_as_sure_the_less_probable_genre_is_harder():
+    """The mean over two repeats decides: the third track is right in one, and on the whole."""
+    rows = predictions(0.0).iloc[:3]
+    rows[[f"p_{g}" for g in GENRES]] = [
+        [0.3, 0.6, 0.1, 0],
+        [0.1, 0.6, 0.1, 0.2],
+        [0.3, 0.6, 0.1, 0],
+    ]
+    again = rows.assign(repeat=1)
+    again.loc[2, ["p_blues", "p_jazz"]] = [0.9, 0.0]
+    table = hardest(pd.concat([rows, again]), TRACKS)
+    assert table.index.tolist() == [TRACKS.index[1], TRACKS.index[0]]
+    assert table["predicted"].tolist() == ["jazz", "jazz"]
+    assert table["own"].tolist() == [0.1, 0.3]
+
+
 def test_findings_say_the_numbers_of_the_tables():
     both = pd.concat([predictions(1.0), predictions(0.0, protocol="artist_grouped")])
     table = scores(both, GROUPS, seed=0)

@@ -309,3 +309,11 @@ def test_a_system_of_one_fit_adds_no_luck_to_a_difference():
         assert gap.df_luck == pytest.approx(1)
     assert (other - other).df_luck == 0
     assert other.df_all == other.df
+
+
+def test_a_cluster_without_a_test_that_counts_is_no_cluster():
+    counts = (np.arange(12) >= 4).astype(float)
+    bootstrap = ClusterBootstrap(np.arange(12) // 2, rng(0, "d"))
+    found = bootstrap.estimate(np.column_stack([0.5 * counts, counts]), span=DIFFERENCE)
+    assert (found.value, found.n_clusters, found.effective, found.df) == (0.5, 4, 4.0, 3.0)
+    assert found.p_value == 1 / 8

@@ -265,6 +265,16 @@ def test_segments_at_random_meet_their_own_track_in_training(tracks):
     assert known["segment_track"] == 0
 
 
+def test_a_track_has_a_segment_for_each_three_seconds_and_two_at_least(tracks):
+    given = {"n_folds": 2, "n_repeats": 1, "seed": 0}
+    for clip_s, n in ((1.0, 2), (5.9, 2), (9.0, 3), (None, 10)):
+        clip = {} if clip_s is None else {"clip_s": clip_s}
+        for name in ("segment_random", "segment_track"):
+            made = folds(name, tracks, **given, **clip)
+            assert sum(len(fold.test) for fold in made) == n * len(tracks)
+        assert len(folds("track_random", tracks, **given, **clip)[0].test) == len(tracks) / 2
+
+
 def test_grouped_folds_keep_genres_balanced():
     """100 tracks a genre by artists of many sizes: at most 8 off the ideal of 20 per fold."""
     generator = np.random.default_rng(0)
