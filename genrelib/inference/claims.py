@@ -325,13 +325,15 @@ class _Tables:
         return found
 
     def _accuracy(self, _row, names):
-        claim = self.claims.loc[names[0]]
+        (name,) = names
+        claim = self.claims.loc[name]
         numbers = {key: claim[f"{key}_split"] for key in ("low", "high")}
         numbers["rerun"] = claim["accuracy_split"]
         return _said(claim["outcome"], claim["verdict"]) | numbers
 
     def _loss(self, row, names):
-        place = names[0], SYSTEMS[names[0]].split
+        (name,) = names
+        place = name, SYSTEMS[name].split
         if place not in self.scores.index:
             return _said("", NOT_UNDER_SPLIT)
         claimed, found = float(row["claimed"]), self.scores.loc[place]
@@ -360,8 +362,9 @@ class _Tables:
         return self._fair(names, *worst[:1] or [""], "; ".join(parts), *found[:1])
 
     def _genres(self, _row, names):
-        own = checked(self.rows[self.rows["system"] == names[0]])
-        own = own[own["protocol"] == SYSTEMS[names[0]].split]
+        (name,) = names
+        own = checked(self.rows[self.rows["system"] == name])
+        own = own[own["protocol"] == SYSTEMS[name].split]
         sides = [own["genre"].isin(side).to_numpy(float) for side in (EASY, HARD)]
         if not all(side.any() for side in sides):
             return _said("", "not rerun: the music has not all of these genres")
@@ -385,8 +388,9 @@ class _Tables:
         return _said(outcome, words) | {"rerun": gap.median()}
 
     def _training(self, row, names):
-        fits = self.records[self.records["system"] == names[0]]
-        fits = fits[fits["protocol"] == SYSTEMS[names[0]].split]
+        (name,) = names
+        fits = self.records[self.records["system"] == name]
+        fits = fits[fits["protocol"] == SYSTEMS[name].split]
         if "accuracy_train" not in fits or fits["accuracy_train"].isna().all():
             return _said("", "not rerun: these fits did not note what they learnt by heart")
         found = fits["accuracy_train"].mean()
@@ -396,7 +400,8 @@ class _Tables:
 
     def _renewed(self, _row, names):
         """Say what is lost when songs are recorded anew: the source's own are not to be had."""
-        keys = [(names[0], kind) for kind in RENEWED]
+        (name,) = names
+        keys = [(name, kind) for kind in RENEWED]
         found = [(key[1], self.recordings.loc[key]) for key in keys if key in self.recordings.index]
         if not found:
             return _said("", "not rerun: notebook 08 has no songs recorded anew by this system")
@@ -410,7 +415,8 @@ class _Tables:
 
     def _copy(self, _row, names):
         """Say how often the copy and its original end up on two sides, and what it can add."""
-        system = SYSTEMS[names[0]]
+        (name,) = names
+        system = SYSTEMS[name]
         folds = self.rows[self.rows["protocol"] == system.split]
         if folds.empty:
             return _said("", NOT_UNDER_SPLIT)
