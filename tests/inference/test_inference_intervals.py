@@ -311,6 +311,14 @@ def test_a_system_of_one_fit_adds_no_luck_to_a_difference():
     assert other.df_all == other.df
 
 
+def test_the_degrees_of_freedom_of_two_lucks_are_satterthwaites():
+    one = stated(0.5, 0.1, luck=np.array([-0.1, 0.1]), df_luck=4)
+    other = stated(0.5, 0.1, luck=np.array([-0.2, 0.2]), df_luck=8)
+    known = (0.1**2 + 0.2**2) ** 2 / (0.1**4 / 4 + 0.2**4 / 8)
+    assert (one - other).df_luck == pytest.approx(known)
+    assert (other - one).df_luck == pytest.approx(known)
+
+
 def test_a_cluster_without_a_test_that_counts_is_no_cluster():
     counts = (np.arange(12) >= 4).astype(float)
     bootstrap = ClusterBootstrap(np.arange(12) // 2, rng(0, "d"))
