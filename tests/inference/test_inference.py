@@ -195,7 +195,14 @@ def test_ece_adds_up_what_each_bin_is_off():
         (lambda rows: rows.assign(p_jazz=np.nan), "probability nan of track"),
         (lambda rows: rows.assign(p_jazz=1.5), "probability 1.5"),
         (lambda rows: rows.assign(p_jazz=-0.5), "probability -0.5"),
-        (lambda rows: rows.drop(columns="p_jazz"), "'jazz' has no column p_jazz"),
+        (
+            lambda rows: rows.drop(columns="p_jazz"),
+            "'jazz' has no column p_jazz; there are blues, metal, rock. Take",
+        ),
+        (
+            lambda rows: rows.drop(columns=[f"p_{genre}" for genre in GENRES]),
+            "'blues' has no column p_blues; there are none. Take",
+        ),
         (lambda rows: rows.assign(track_id="elsewhere"), "'elsewhere' and 0 more have no group"),
     ],
 )

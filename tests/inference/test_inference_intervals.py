@@ -271,11 +271,12 @@ def test_degrees_of_freedom_are_satterthwaites():
 def test_one_seed_or_seeds_that_agree_change_nothing():
     fits, _, _ = seeded(3)
     clusters = fits["track"].to_numpy()
-    values = (clusters % 3 == 0).astype(float)
-    plain = ClusterBootstrap(clusters, rng(0, "d")).mean(values)
-    for rows in (fits, fits.assign(seed=0)):
-        found = ClusterBootstrap(clusters, rng(0, "d"), SeedDraws(rows, rng(0, "s"))).mean(values)
-        assert found.interval == pytest.approx(plain.interval, abs=1e-12)
+    for values in ((clusters % 3 == 0).astype(float), np.ones(len(fits))):
+        plain = ClusterBootstrap(clusters, rng(0, "d")).mean(values)
+        for rows in (fits, fits.assign(seed=0)):
+            seeds = SeedDraws(rows, rng(0, "s"))
+            found = ClusterBootstrap(clusters, rng(0, "d"), seeds).mean(values)
+            assert found.interval == pytest.approx(plain.interval, abs=1e-12)
 
 
 def test_the_luck_of_two_systems_adds_up_and_artists_stay_paired():
