@@ -494,3 +494,8 @@ def test_findings_count_the_outcomes_of_claims():
         "verdict is withheld; 1 are about other music, or more."
     )
     assert said(claims=table.iloc[8:11]) == []
+    assert said(claims=table.iloc[:1]) == [
+        "Of 1 claims about this music that were rerun under their own split, 0 are equivalent "
+        "within the margin, 0 are not reached, 1 are exceeded, of 0 it is not known, and of 0 the "
+        "verdict is withheld; 0 are about other music, or more."
+    ]
