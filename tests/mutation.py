@@ -20,6 +20,7 @@ first for the last of equal values (``iloc[0]``); a frozen class that can be cha
 
 import argparse
 import difflib
+import gc
 import os
 import random
 import signal
@@ -206,6 +207,8 @@ def main() -> int:
         file = Path(getattr(module, "__file__", None) or "")
         if name != "__main__" and any(file.is_relative_to(ROOT / own) for own in OWN):
             del sys.modules[name]
+    gc.collect()
+    gc.freeze()  # the libraries: pytest collects garbage twice in each mutant
     with get_context("fork").Pool(given.jobs, maxtasksperchild=1) as pool:
         seconds, lines = pool.apply(measured)
         print(f"{len(seconds)} tests in {sum(seconds.values()):.0f} s; {len(every)} mutants")

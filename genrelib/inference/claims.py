@@ -33,6 +33,7 @@ CLAIM += ["n_unanswerable", "accuracy_answerable", "loss_before", "n_both", "los
 CLAIM += ["loss_high", "loss_p", "loss_p_holm", "gap", "gap_low", "gap_high", "outcome", "verdict"]
 
 WITHHELD = "withheld"
+NOT_UNDER_SPLIT = "not rerun under the source's split"
 
 
 def claims(
@@ -110,7 +111,7 @@ def _on_the_claim(line, music, about, withheld):
     if music == "other" or (music == "joined" and not is_joined):
         return "", f"the claim is about {about}, not this music"
     if np.isnan(line["accuracy_split"]):
-        return "", "not rerun under the source's split"
+        return "", NOT_UNDER_SPLIT
     gap, low, high = line["gap"], line["gap_low"], line["gap_high"]
     seen = f"rerun less claim is {change(gap, low, high)}"
     if music == "part":
@@ -193,7 +194,7 @@ def convergence(records: pd.DataFrame) -> pd.DataFrame:
         line |= {"lowest": lowest, "converged": len(curve) - lowest >= PATIENCE}
         for at, row in (("lowest", curve.iloc[int(lowest) - 1]), ("last", curve.iloc[-1])):
             line |= {f"{n}_{at}": row[n] for n in ("train_loss", "valid_loss")}
-        lines.append({name: record.get(name, 0) for name in CONVERGENCE[:6]} | line)
+        lines.append({name: record[name] for name in CONVERGENCE[:6]} | line)
     return pd.DataFrame(lines, columns=CONVERGENCE)
 
 
@@ -324,13 +325,18 @@ class _Tables:
         return found
 
     def _accuracy(self, _row, names):
-        claim = self.claims.loc[names[0]]
+        (name,) = names
+        claim = self.claims.loc[name]
         numbers = {key: claim[f"{key}_split"] for key in ("low", "high")}
         numbers["rerun"] = claim["accuracy_split"]
         return _said(claim["outcome"], claim["verdict"]) | numbers
 
     def _loss(self, row, names):
-        claimed, found = float(row["claimed"]), self.scores.loc[(names[0], SYSTEMS[names[0]].split)]
+        (name,) = names
+        place = name, SYSTEMS[name].split
+        if place not in self.scores.index:
+            return _said("", NOT_UNDER_SPLIT)
+        claimed, found = float(row["claimed"]), self.scores.loc[place]
         value, low, high = found[["log_loss", "log_loss_low", "log_loss_high"]]
         gap, least, most = (end - claimed for end in (value, low, high))
         words = f"rerun less claim is {gap:+.2f} nats [{least:+.2f}, {most:+.2f}]"
@@ -356,8 +362,9 @@ class _Tables:
         return self._fair(names, *worst[:1] or [""], "; ".join(parts), *found[:1])
 
     def _genres(self, _row, names):
-        own = checked(self.rows[self.rows["system"] == names[0]])
-        own = own[own["protocol"] == SYSTEMS[names[0]].split]
+        (name,) = names
+        own = checked(self.rows[self.rows["system"] == name])
+        own = own[own["protocol"] == SYSTEMS[name].split]
         sides = [own["genre"].isin(side).to_numpy(float) for side in (EASY, HARD)]
         if not all(side.any() for side in sides):
             return _said("", "not rerun: the music has not all of these genres")
@@ -381,8 +388,9 @@ class _Tables:
         return _said(outcome, words) | {"rerun": gap.median()}
 
     def _training(self, row, names):
-        fits = self.records[self.records["system"] == names[0]]
-        fits = fits[fits["protocol"] == SYSTEMS[names[0]].split]
+        (name,) = names
+        fits = self.records[self.records["system"] == name]
+        fits = fits[fits["protocol"] == SYSTEMS[name].split]
         if "accuracy_train" not in fits or fits["accuracy_train"].isna().all():
             return _said("", "not rerun: these fits did not note what they learnt by heart")
         found = fits["accuracy_train"].mean()
@@ -392,7 +400,8 @@ class _Tables:
 
     def _renewed(self, _row, names):
         """Say what is lost when songs are recorded anew: the source's own are not to be had."""
-        keys = [(names[0], kind) for kind in RENEWED]
+        (name,) = names
+        keys = [(name, kind) for kind in RENEWED]
         found = [(key[1], self.recordings.loc[key]) for key in keys if key in self.recordings.index]
         if not found:
             return _said("", "not rerun: notebook 08 has no songs recorded anew by this system")
@@ -406,10 +415,11 @@ class _Tables:
 
     def _copy(self, _row, names):
         """Say how often the copy and its original end up on two sides, and what it can add."""
-        system = SYSTEMS[names[0]]
+        (name,) = names
+        system = SYSTEMS[name]
         folds = self.rows[self.rows["protocol"] == system.split]
         if folds.empty:
-            return _said("", "not rerun under the source's split")
+            return _said("", NOT_UNDER_SPLIT)
         tested = folds.groupby(["repeat", "fold"])["track_id"].nunique().mean()
         share = tested / len(set(tracks_of(self.rows)))
         return _said(

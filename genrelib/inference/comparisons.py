@@ -320,7 +320,7 @@ def power(estimate: Estimate, n_groups: float, *, alpha: float = ALPHA) -> float
 
     Its standard error and degrees of freedom are those of the estimate, scaled to so many groups.
     """
-    if estimate.df <= 0 or estimate.se == 0:
+    if estimate.se == 0:
         return float("nan")
     share = n_groups / estimate.effective
     se, df = estimate.se / np.sqrt(share), estimate.df_all * share

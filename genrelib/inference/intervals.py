@@ -265,8 +265,8 @@ def effective_clusters(sizes: np.ndarray) -> tuple[float, float]:
         return 0.0, 0.0
     independent = n.sum() ** 2 / (n**2).sum()
     same = (n**2).sum() ** 2 / (n**4).sum()
-    df = np.sqrt(max(independent - 1, 0) * max(same - 1, 0))
-    return float(independent), float(df) if df > 1e-9 else 0.0
+    df = (independent - 1) * (same - 1)  # squared
+    return float(independent), float(np.sqrt(df)) if df > 1e-18 else 0.0
 
 
 def cluster_interval(
@@ -296,8 +296,6 @@ def cluster_interval(
 
 def minimum_detectable_difference(difference: Estimate, *, alpha: float = ALPHA) -> float:
     """Return the true difference that a test at the level `alpha` would find 4 times in 5."""
-    if difference.df <= 0:
-        return float("nan")
     quantiles = stats.t.ppf([1 - alpha / 2, POWER], difference.df_all)
     return float(quantiles.sum() * difference.se)
 

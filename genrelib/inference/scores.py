@@ -398,4 +398,4 @@ def costs(scores: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     table = scores[["system", "accuracy", "low", "high"]].join(known, on="system")
     accuracy, cost = table["accuracy"].to_numpy(), table["multiply_adds"].to_numpy()
     is_beaten = (cost <= cost[:, None]) & (accuracy > accuracy[:, None])
-    return table.assign(is_best=~is_beaten.any(axis=1) & (cost > 0))
+    return table.assign(is_best=~is_beaten.any(axis=1) & ~np.isnan(cost))

@@ -16,22 +16,24 @@ from genrelib.inference import (
     hardest,
     leakage,
     overlap,
+    recalls,
     scores,
 )
-from genrelib.inference.scores import expected_ece
+from genrelib.inference.scores import bins_of, expected_ece
 
 
-def test_seeds_are_averaged_and_tests_counted_once():
-    fits = [predictions(0.6, seed=n).assign(seed=100 + n) for n in range(3)]
+@pytest.mark.parametrize("n", [2, 3])
+def test_seeds_are_averaged_and_tests_counted_once(n):
+    fits = [predictions(0.6, seed=i).assign(seed=100 + i) for i in range(n)]
     single = [scores(fit, GROUPS, seed=0).iloc[0] for fit in fits]
     row = scores(pd.concat(fits), GROUPS, seed=0).iloc[0]
-    assert (row["n_tests"], row["n_answerable"], row["n_tracks"], row["n_seeds"]) == (48, 48, 48, 3)
+    assert (row["n_tests"], row["n_answerable"], row["n_tracks"], row["n_seeds"]) == (48, 48, 48, n)
     for name in ("accuracy", "log_loss", "brier", "accuracy_by_artist"):
         assert row[name] == pytest.approx(np.mean([one[name] for one in single]))
     assert row["se_seeds"] > 0
     assert np.isnan(single[0]["se_seeds"])
     lines = [one["accuracy"] for one in single]
-    assert row["se_seeds"] == pytest.approx(np.std(lines, ddof=1) / np.sqrt(3), rel=0.06)
+    assert row["se_seeds"] == pytest.approx(np.std(lines, ddof=1) / np.sqrt(n), rel=0.06)
 
 
 def test_perfect_predictions_score_one_but_are_not_certain():
@@ -108,6 +110,8 @@ def test_the_majority_is_scored_where_segments_vote():
     assert scores(rows, GROUPS, seed=0).iloc[0]["accuracy_segments"] == pytest.approx(0.5)
     rows["majority"] = np.where(np.arange(48) % 4 == 0, "none of them", rows["genre"])
     assert scores(rows, GROUPS, seed=0).iloc[0]["accuracy_majority"] == 0.75
+    rows.loc[np.arange(48) % 4 == 1, "majority"] = ""  # a third of the votes left is wrong
+    assert scores(rows, GROUPS, seed=0).iloc[0]["accuracy_majority"] == pytest.approx(2 / 3)
 
 
 def test_segments_belong_to_their_tracks():
@@ -150,6 +154,37 @@ def test_a_calibrated_system_is_expected_to_show_some_ece():
     known = np.sqrt(0.7 * 0.3 / 48) * np.sqrt(2 / np.pi)
     found = expected_ece(rows, rng(0, "ece"), n_draws=5000)
     assert found == pytest.approx(known, rel=0.03)
+    pieces = [rows.assign(track_id=rows["track_id"] + f"#{n}") for n in range(3)]
+    pieces = pd.concat(pieces).assign(protocol="segment_random")  # a track's share their luck
+    found = expected_ece(pieces, rng(0, "ece"), n_draws=5000)
+    assert found == pytest.approx(known, rel=0.03)
+
+
+def test_bins_are_tenths_and_the_last_holds_one():
+    confidence = np.array([0.0, 0.09, 0.1, 0.55, 0.89, 0.9, 1.0])
+    assert bins_of(confidence).tolist() == [0, 0, 1, 5, 8, 9, 9]
+
+
+def test_each_artist_counts_once_by_artist():
+    groups = pd.Series(["big"] * 24 + list(TRACKS.index[24:]), index=TRACKS.index)
+    rows = predictions()
+    rows.loc[:23, "predicted"] = "none"
+    row = scores(rows, groups, seed=0).iloc[0]
+    assert row["accuracy"] == 0.5
+    assert row["accuracy_by_artist"] == pytest.approx(24 / 25)
+    assert row["by_artist_low"] < 24 / 25 < row["by_artist_high"]
+    assert row["low"] < row["track_low"]  # half of the tests are one group
+
+
+def test_ece_adds_up_what_each_bin_is_off():
+    """Of a half at 0.75 nine in ten are right, of the others, at 0.95, as many."""
+    rows = predictions().iloc[:40]
+    rows["predicted"] = np.where(np.arange(40) % 10 == 0, "none", rows["genre"])
+    sure = np.repeat([0.75, 0.95], 20)
+    rows[[f"p_{g}" for g in GENRES]] = np.column_stack([sure, *[(1 - sure) / 3] * 3])
+    assert scores(rows, GROUPS, seed=0).iloc[0]["ece"] == pytest.approx((0.15 + 0.05) / 2)
+    rows.loc[rows.index >= 20, "genre_trained"] = False
+    assert scores(rows, GROUPS, seed=0).iloc[0]["ece"] == pytest.approx(0.15)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +194,15 @@ def test_a_calibrated_system_is_expected_to_show_some_ece():
         (lambda rows: rows.drop(columns="predicted"), "without predicted"),
         (lambda rows: rows.assign(p_jazz=np.nan), "probability nan of track"),
         (lambda rows: rows.assign(p_jazz=1.5), "probability 1.5"),
-        (lambda rows: rows.drop(columns="p_jazz"), "'jazz' has no column p_jazz"),
+        (lambda rows: rows.assign(p_jazz=-0.5), "probability -0.5"),
+        (
+            lambda rows: rows.drop(columns="p_jazz"),
+            "'jazz' has no column p_jazz; there are blues, metal, rock. Take",
+        ),
+        (
+            lambda rows: rows.drop(columns=[f"p_{genre}" for genre in GENRES]),
+            "'blues' has no column p_blues; there are none. Take",
+        ),
         (lambda rows: rows.assign(track_id="elsewhere"), "'elsewhere' and 0 more have no group"),
     ],
 )
@@ -188,12 +231,39 @@ def test_confusion_rows_are_shares():
     assert table.loc["blues", "metal"] == 0
 
 
+def test_recall_is_by_system_and_genre_in_their_order():
+    half = predictions(1.0, "svm")
+    half.loc[half.index % 2 == 0, "predicted"] = "none"
+    other = predictions(1.0, "knn")[lambda rows: rows["genre"] != "blues"]
+    table = recalls(pd.concat([half, other]), ("rock", "blues"))
+    assert list(table.columns) == ["rock", "blues"]
+    assert table.loc["svm"].tolist() == [0.5, 0.5]
+    assert table.loc["knn", "rock"] == 1
+    assert np.isnan(table.loc["knn", "blues"])
+
+
 def test_hardest_lists_the_surest_errors_first():
     rows = predictions(0.8)
     table = hardest(rows, TRACKS)
     assert len(table) == (rows["genre"] != rows["predicted"]).sum()
     assert table["probability"].is_monotonic_decreasing
     assert (table["predicted"] != table["genre"]).all()
+
+
+def test_of_errors_that_are_as_sure_the_less_probable_genre_is_harder():
+    """The mean over two repeats decides: the third track is right in one, and on the whole."""
+    rows = predictions(0.0).iloc[:3]
+    rows[[f"p_{g}" for g in GENRES]] = [
+        [0.3, 0.6, 0.1, 0],
+        [0.1, 0.6, 0.1, 0.2],
+        [0.3, 0.6, 0.1, 0],
+    ]
+    again = rows.assign(repeat=1)
+    again.loc[2, ["p_blues", "p_jazz"]] = [0.9, 0.0]
+    table = hardest(pd.concat([rows, again]), TRACKS)
+    assert table.index.tolist() == [TRACKS.index[1], TRACKS.index[0]]
+    assert table["predicted"].tolist() == ["jazz", "jazz"]
+    assert table["own"].tolist() == [0.1, 0.3]
 
 
 def test_findings_say_the_numbers_of_the_tables():
@@ -274,3 +344,158 @@ def test_the_best_network_is_one_that_no_cheaper_one_beats():
     found = costs(table.assign(low=0.0, high=1.0), records)
     assert found["is_best"].tolist() == [True, True, False, False]
     assert found["multiply_adds"].tolist()[:3] == [10, 20, 20]
+
+
+NO_SCORES = pd.DataFrame(columns=["system", "protocol", "n_answerable", "n_tests"])
+NO_LOSSES = pd.DataFrame(columns=["system"])
+
+
+def said(scored=NO_SCORES, lost=NO_LOSSES, **tables):
+    """Return the sentences on tables that are written by hand."""
+    return findings(scored, lost, 10, **tables)
+
+
+def losses(**columns):
+    """Write a leakage table of systems that are unknown to the registry, but for the first."""
+    n = len(next(iter(columns.values())))
+    systems = ["mel_svm", "b", "c", "d", "e"][:n]
+    table = pd.DataFrame({"system": systems, "before": "size_matched", "n_tracks": 40})
+    table = table.assign(difference=0.1, low=0.05, high=0.15, p_holm=0.01)
+    return table.assign(by_artist=0.2, by_artist_low=-0.1, by_artist_high=0.5).assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("before", "low", "split", "judged"),
+    [
+        ("size_matched", 0.001, "size-matched random", "significant"),
+        ("track_random", -0.001, "track-level random", "not significant"),
+        ("track_random", 0.0, "track-level random", "not significant"),
+    ],
+)
+def test_findings_on_the_worth_of_the_artist(before, low, split, judged):
+    table = losses(before=[before], low=[low])
+    assert said(lost=table)[0] == (
+        "Comparison 1, what the artist is worth to the support vector machine on mel statistics: "
+        f"accuracy in the {split} split less that in the artist-disjoint split is +10.0 points "
+        f"[{100 * low:+.1f}, +15.0] on 40 tracks. The loss is {judged}. With each artist counting "
+        "once it is +20.0 points [-10.0, +50.0]."
+    )
+
+
+def test_findings_on_the_losses_of_all():
+    table = losses(
+        difference=[0.3, 0.2, -0.1, 0.4, 0.1],
+        p_holm=[0.01, 0.04, 0.01, 0.05, np.nan],  # the third gains
+        before=["size_matched", "size_matched", "track_random", "size_matched", "track_random"],
+        n_tracks=[40, 38, 41, 39, 40],
+    )
+    assert said(lost=table)[1] == (
+        "From a split at random to the artist-disjoint one, accuracy changes by -20.0 points at "
+        "the median system, on the 41 tracks that both make answerable; the loss is significant "
+        "for 2 of 5 systems, after Holm's correction. For 3 of them the split at random has the "
+        "same sizes; for the others fewer tracks to learn from are part of the loss."
+    )
+
+
+def test_findings_on_networks_and_the_yardstick():
+    table = pd.DataFrame({"system": list("abcde"), "yardstick": "mel_svm_train"})
+    table = table.assign(difference=[-0.2, -0.1, 0.3, 0.0, 0.1], low=0.01, high=0.5, p_holm=0.0123)
+    table["outcome"] = ["differs", "differs", "differs", "equivalent", "not known"]
+    first, counts, seeds = said(primary=table.assign(n_seeds=[1, 3, 3, 2, 1], mdd_holm=0.123))
+    assert first.startswith("Comparison 2, with equal data: c, the best network in the artist-disj")
+    assert "is +30.0 points [+1.0, +50.0] (adjusted p 0.012): the two differ." in first
+    assert counts == (
+        "Of 5 networks 2 are significantly less accurate than that machine, 1 more, 1 equivalent "
+        "within the margin, and of 1 it is not known."
+    )
+    assert seeds == (
+        "2 of 5 networks were fitted with one seed per fold: the luck of training is not in their "
+        "intervals and tests."
+    )
+    table = table.assign(n_seeds=2, mdd_holm=0.123).iloc[[3, 4]]
+    unknown, counts = said(primary=table)
+    assert unknown.endswith(": not known; a difference of 12.3 points would be found 4 times in 5.")
+    assert counts.startswith("Of 2 networks 0 are significantly less accurate than that machine, 0")
+    (equal, _) = said(primary=table.iloc[:1])
+    assert equal.endswith(": equivalent within the margin.")
+
+
+def test_findings_on_the_control():
+    alone = pd.DataFrame({"tracks": "alone in their group", "n_tracks": [30, 31, 29, 30]})
+    alone["low"] = [0.01, 0.0, -0.1, 0.2]
+    excess = pd.DataFrame({"tracks": "with others less alone", "n_tracks": 40}, index=range(4))
+    excess["difference"] = [0.2, -0.2, 0.1, 0.1]
+    excess["p_holm"] = [0.001, 0.001, 0.05, 0.04]
+    table = pd.concat([alone, excess.iloc[:3]])
+    assert said(controls=table) == [
+        "Control: nothing can leak to the 31 tracks that are alone in their group. 2 of 4 systems "
+        "lose on them too, by single intervals above zero. For 1 of 3 systems the other tracks "
+        "lose significantly more, after Holm's correction: there the artist is shown to be a "
+        "reason."
+    ]
+    assert "For 2 of 4 systems" in said(controls=pd.concat([alone, excess]))[0]
+    assert said(controls=alone) == []
+
+
+def test_findings_name_the_best_of_each_protocol_and_chance():
+    table = pd.DataFrame({"system": ["one", "two", "one"], "accuracy": [0.5, 0.75, 0.25]})
+    table = table.assign(protocol=["track_random"] * 2 + ["artist_grouped"], n_tracks=[48, 47, 40])
+    found = said(table.assign(low=0.2, high=0.8, n_answerable=[9, 9, 12], n_tests=[9, 9, 16]))
+    assert found == [
+        "Best of 2 systems, tracks at random: two, 75.0% [20.0%, 80.0%] of all tests (47 tracks; "
+        "chance is 10.0%).",
+        "Best of 1 systems, artist-disjoint split: one, 25.0% [20.0%, 80.0%] of all tests (40 "
+        "tracks; chance is 10.0%).",
+        "In the artist-disjoint split, 25% of the tests are of a genre whose only artists are in "
+        "the test part: no system can answer them. Accuracy counts them as wrong; the table also "
+        "gives the accuracy without them, and the losses leave them out.",
+    ]
+
+
+def test_findings_on_pairs_of_systems():
+    table = pd.DataFrame({"distinguishable": [True, False, False], "mdd_holm": [0.1, 0.3, np.nan]})
+    table["p_mcnemar_holm"] = [0.001, 0.049, 0.05]
+    assert said(comparisons={"track_random": table, "official": table.iloc[:0]}) == [
+        "Pairs of systems, tracks at random: 1 of 3 differ significantly after Holm's correction. "
+        "By McNemar's test, which takes tracks of one artist for independent, 2 would.",
+        "At the median pair, a true difference of 20.0 points would be found 4 times in 5 after "
+        "that correction; a smaller one is missed more often.",
+    ]
+    assert len(said(comparisons={"track_random": table.assign(mdd_holm=np.nan)})) == 1
+
+
+def test_findings_on_steps_count_losses_and_gains():
+    table = pd.DataFrame({"difference": [0.3, 0.2, -0.2, 0.1, np.nan, 0.5]})
+    table["p_holm"] = [0.01, 0.049, 0.01, 0.05, np.nan, 0.2]
+    table["before"] = ["size_matched"] * 4 + ["", "track_random"]
+    table["protocol"] = ["artist_grouped"] * 4 + ["segment_random", "size_matched"]
+    first, second = said(ladder=table.assign(taken_away="what counts"))
+    assert first == (
+        "Step from tracks at random, sizes matched to artist-disjoint split (taken away: what "
+        "counts): -15.0 points at the median system; after Holm's correction a significant loss "
+        "for 2 of 4 systems, a gain for 1."
+    )
+    assert second.startswith("Step from tracks at random to tracks at random, sizes matched (")
+    assert second.endswith("a significant loss for 0 of 1 systems, a gain for 0.")
+
+
+def test_findings_count_the_outcomes_of_claims():
+    exceeded, missed = "the claim is exceeded: so", "the claim is not reached: so"
+    lines = [("differs", exceeded, 1, 1)] * 2 + [("differs", missed, 1, 1)] * 3
+    lines += [("equivalent", "so", 1, 1), ("not known", "so", 1, 1), ("withheld", "so", 1, 1)]
+    lines += [("", "about other music", 1, 1), ("", "no figure", np.nan, 1)]
+    lines += [("", "not rerun", 1, np.nan), ("", "not available here: no audio", 1, np.nan)]
+    table = pd.DataFrame(lines, columns=["outcome", "verdict", "claimed", "accuracy_split"])
+    missing, counts = said(claims=table)
+    assert missing == "1 of 12 systems are not available here."
+    assert counts == (
+        "Of 8 claims about this music that were rerun under their own split, 1 are equivalent "
+        "within the margin, 3 are not reached, 2 are exceeded, of 1 it is not known, and of 1 the "
+        "verdict is withheld; 1 are about other music, or more."
+    )
+    assert said(claims=table.iloc[8:11]) == []
+    assert said(claims=table.iloc[:1]) == [
+        "Of 1 claims about this music that were rerun under their own split, 0 are equivalent "
+        "within the margin, 0 are not reached, 1 are exceeded, of 0 it is not known, and of 0 the "
+        "verdict is withheld; 0 are about other music, or more."
+    ]

@@ -15,6 +15,7 @@ from genrelib.inference import (
     abstention,
     calibrated,
     calibration,
+    conformal,
     reliability,
     risk_coverage,
     scores,
@@ -232,3 +233,27 @@ def test_a_test_just_as_sure_as_the_threshold_is_answered():
     row = abstention(rows, rows, TRACKS["group"], risk=0.25, seed=0).iloc[0]
     assert (row["n_answered"], row["coverage"], row["reached"]) == (4, 0.8, 0.25)
     assert (row["risk"], row["n_tests"], row["n_left_out"]) == (0.25, 5, 0)
+
+
+def test_one_test_covers_everything():
+    curve = risk_coverage(ranked([0.9], [1]))
+    assert curve.to_numpy().tolist() == [[0.9, 1, 0]]
+    assert aurc(ranked([0.9], [0])) == 1
+
+
+def test_sets_hold_what_is_as_probable_as_the_limit():
+    """At 0.75, of 7 validation tests the second least sure is the limit, of 6 the least sure."""
+    rows = ranked([0.39, 0.4, 0.9], [1, 1, 1])
+    valid = ranked([0.9, 0.8, 0.4, 0.6, 0.5, 0.7, 0.3], [1] * 7)
+    row = conformal(rows, valid, TRACKS["group"], aimed=0.75, seed=0).iloc[0]
+    assert row[["coverage", "size", "empty"]].tolist() == pytest.approx([2 / 3, 2 / 3, 1 / 3])
+    assert (row["aimed"], row["n_tests"]) == (0.75, 3)
+    row = conformal(rows, valid.iloc[1:], TRACKS["group"], aimed=0.75, seed=0).iloc[0]
+    assert row[["coverage", "size", "empty"]].tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize("aimed", [0, 1])
+def test_an_aim_of_all_or_none_is_refused(aimed):
+    rows = predictions()
+    with pytest.raises(GenrelibError, match=f"aimed={aimed}; a share between 0 and 1"):
+        conformal(rows, rows, GROUPS, aimed=aimed, seed=0)

@@ -110,6 +110,16 @@ def decided(case, **words):
         ({}, {}, NO_FIGURE + "the loss to the artist-disjoint split was not measured"),
         ({"loss": -0.1, "loss_p_holm": 0.01}, {}, NO_FIGURE + FROM + "gains 10.0 points"),
         (
+            {"loss": 0.0, "loss_p_holm": 1.0},
+            {},
+            NO_FIGURE + FROM + "loses 0.0 points, which is not significant",
+        ),
+        (
+            {"loss": 0.1, "loss_p_holm": 0.05},
+            {},
+            NO_FIGURE + FROM + "loses 10.0 points, which is not significant",
+        ),
+        (
             {"loss": 0.01, "loss_p_holm": 0.2},
             {},
             NO_FIGURE + FROM + "loses 1.0 points, which is not significant",

@@ -72,6 +72,8 @@ def test_the_corrected_t_by_hand():
 
 def test_the_corrected_t_at_its_limits():
     assert np.isnan(corrected_t(np.array([0.1]), 0.25))
+    assert np.isnan(corrected_t(np.array([0.0]), 0.25))  # one fit: no test, even of no difference
+    assert 0 < corrected_t(np.array([0.1, 0.2]), 0.25) < 1
     assert corrected_t(np.zeros(5), 0.25) == 1
     assert corrected_t(np.full(5, 0.1), 0.25) < 1e-9
     with pytest.raises(GenrelibError, match="test_to_train=0"):
@@ -84,6 +86,7 @@ def test_holm_leaves_out_what_was_not_tested():
     assert holm(p).dropna().tolist() == pytest.approx(known.tolist())
     assert holm(p).isna().tolist() == [False, True, False, False]
     assert holm(pd.Series([np.nan])).isna().all()
+    assert holm(pd.Series([0.6, 0.3, 0.9])).tolist() == pytest.approx([1, 0.9, 1])
 
 
 def test_comparisons_hold_every_pair_once():
@@ -223,13 +226,16 @@ def test_two_systems_share_a_letter_just_if_they_are_not_told_apart(seed):
     for a, b in itertools.combinations(names, 2):
         assert bool(set(letters[a]) & set(letters[b])) == (frozenset((a, b)) not in known)
     held = [{n for n in names if letter in letters[n]} for letter in set("".join(letters))]
-    assert not any(one < other for one in held for other in held)  # no letter without need
+    assert not any(one <= other for one, other in itertools.permutations(held, 2))  # none in vain
 
 
 def test_a_corrected_test_needs_larger_differences():
     rows = several(0.9, 0.8, 0.7, 0.6)
     table = comparisons(rows, records_of(rows), GROUPS, protocol="track_random", seed=0)
     assert (table["mdd_holm"] > 1.1 * table["mdd"]).all()
+    # of 6 pairs, with the 15 degrees of freedom of 16 equal groups
+    t = stats.t.ppf([1 - 0.05 / 12, 1 - 0.05 / 2, 0.8], 15)
+    np.testing.assert_allclose(table["mdd_holm"] / table["mdd"], (t[0] + t[2]) / (t[1] + t[2]))
     rows = several(0.9, 0.8)
     table = comparisons(rows, records_of(rows), GROUPS, protocol="track_random", seed=0)
     assert table["mdd_holm"][0] == table["mdd"][0]
@@ -278,6 +284,11 @@ def test_a_network_that_says_the_same_is_equivalent():
         (-0.049, 0.049, None, "equivalent"),
         (0.01, 0.04, 0.001, "equivalent"),
         (-0.05, 0.01, None, "not known"),
+        (-0.01, 0.05, None, "not known"),
+        (0.0, 0.06, None, "not known"),
+        (-0.2, 0.0, None, "not known"),
+        (-0.2, -0.1, 0.05, "not known"),
+        (-0.2, 0.1, 0.049, "differs"),
         (0.01, 0.06, None, "differs"),
         (-0.2, -0.1, None, "differs"),
         (0.01, 0.06, 0.08, "not known"),  # one of a family

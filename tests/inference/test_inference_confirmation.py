@@ -60,6 +60,10 @@ def test_power_is_students_with_as_many_equal_groups(n):
     assert power(found, n) < power(found, 2 * n)
     none = bootstrap.mean(np.zeros(66), DIFFERENCE)
     assert np.isnan(power(none, n))
+    one = ClusterBootstrap(np.zeros(66), rng(0, "power")).mean(values, DIFFERENCE)
+    assert np.isnan(power(one, n))
+    two = ClusterBootstrap(np.arange(66) % 2, rng(0, "power")).mean(values, DIFFERENCE)
+    assert power(two, 2) < power(two, n) < 1
 
 
 def test_faults_are_planted_or_left_out_of_the_published_split():
@@ -90,6 +94,7 @@ def test_without_the_faults_the_others_are_tested():
     assert loss["low_without"] <= gap <= loss["high_without"]
     none = pd.Series(False, index=TRACKS.index)
     assert without_faults(rows, *tables, GROUPS, none, seed=0).empty
+    assert without_faults(rows, *tables, GROUPS, ~none, seed=0).empty
 
 
 def drawn(generator, n):

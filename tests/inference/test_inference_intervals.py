@@ -177,12 +177,28 @@ def test_a_bias_widens_the_interval_and_moves_it_to_the_other_side():
     assert not estimate(np.ones(4), np.arange(4)).is_biased
 
 
+def test_a_centre_beyond_a_bound_is_that_bound():
+    """Wilson's limits where none, or all, of as many tests are right."""
+    t = stats.norm.ppf(0.975)
+    n = 0.02 * 0.98 / (0.01**2 + 0.05**2)
+    low = stated(0.02, 0.01, bias=0.05, is_biased=True).interval
+    assert low == pytest.approx((0, t**2 / (n + t**2)))
+    high = stated(0.98, 0.01, bias=-0.05, is_biased=True).interval
+    assert high == pytest.approx((n / (n + t**2), 1))
+    # gaps that cancel have no error of their own: as many tests as clusters, 51
+    none = stated(0.0, 0.05, bias=0.1, is_biased=True).interval
+    assert none == pytest.approx((0, t**2 / (51 + t**2)))
+    every = stated(1.0, 0.05, bias=-0.1, is_biased=True).interval
+    assert every == pytest.approx((51 / (51 + t**2), 1))
+
+
 @pytest.mark.parametrize("df", [0.5, 1.0])
 def test_few_and_unequal_clusters_tell_little_but_not_nothing(df):
     found = stated(0.2, 0.001, DIFFERENCE, df=df)
     assert found.interval[0] > -1
     assert 0 < found.p_value < 1
     assert minimum_detectable_difference(found) > 0
+    assert stated(0.2, 0.0, DIFFERENCE, df=df).p_value == 2.0**-50
 
 
 def test_without_draws_there_is_neither_bias_nor_standard_error():
@@ -255,11 +271,12 @@ def test_degrees_of_freedom_are_satterthwaites():
 def test_one_seed_or_seeds_that_agree_change_nothing():
     fits, _, _ = seeded(3)
     clusters = fits["track"].to_numpy()
-    values = (clusters % 3 == 0).astype(float)
-    plain = ClusterBootstrap(clusters, rng(0, "d")).mean(values)
-    for rows in (fits, fits.assign(seed=0)):
-        found = ClusterBootstrap(clusters, rng(0, "d"), SeedDraws(rows, rng(0, "s"))).mean(values)
-        assert found.interval == pytest.approx(plain.interval, abs=1e-12)
+    for values in ((clusters % 3 == 0).astype(float), np.ones(len(fits))):
+        plain = ClusterBootstrap(clusters, rng(0, "d")).mean(values)
+        for rows in (fits, fits.assign(seed=0)):
+            seeds = SeedDraws(rows, rng(0, "s"))
+            found = ClusterBootstrap(clusters, rng(0, "d"), seeds).mean(values)
+            assert found.interval == pytest.approx(plain.interval, abs=1e-12)
 
 
 def test_the_luck_of_two_systems_adds_up_and_artists_stay_paired():
@@ -272,3 +289,40 @@ def test_the_luck_of_two_systems_adds_up_and_artists_stay_paired():
     assert gap.se_groups == 0
     assert gap.se_seeds == pytest.approx(np.hypot(one.se_seeds, two.se_seeds), rel=0.1)
     assert gap.df_luck == pytest.approx(12, rel=0.1)
+
+
+def test_folds_of_one_seed_beside_folds_of_more_have_no_luck_of_their_own():
+    """One of two folds has two fits, 0.2 apart: an error of 0.1, in two thirds of the tests."""
+    fits = pd.DataFrame({"repeat": 0, "fold": [0] * 40 + [1] * 80, "seed": [0] * 80 + [1] * 40})
+    values = np.repeat([0.3, 0.4, 0.6], 40)
+    seeds = SeedDraws(fits, rng(0, "s"))
+    found = ClusterBootstrap(np.tile(np.arange(40), 3), rng(0, "d"), seeds).mean(values)
+    assert seeds.df == found.df_luck == 1
+    assert found.se_seeds == pytest.approx(0.1 * 2 / 3, rel=0.06)
+    assert found.df_all == found.df_luck  # all tracks are worth the same: only luck is left
+
+
+def test_a_system_of_one_fit_adds_no_luck_to_a_difference():
+    luck = 0.1 * np.array([-1.0, 1.0])
+    one, other = stated(0.5, 0.1, luck=luck, df_luck=1), stated(0.3, 0.1)
+    for gap in (one - other, other - one):
+        assert gap.se_seeds == pytest.approx(0.1)
+        assert gap.df_luck == pytest.approx(1)
+    assert (other - other).df_luck == 0
+    assert other.df_all == other.df
+
+
+def test_the_degrees_of_freedom_of_two_lucks_are_satterthwaites():
+    one = stated(0.5, 0.1, luck=np.array([-0.1, 0.1]), df_luck=4)
+    other = stated(0.5, 0.1, luck=np.array([-0.2, 0.2]), df_luck=8)
+    known = (0.1**2 + 0.2**2) ** 2 / (0.1**4 / 4 + 0.2**4 / 8)
+    assert (one - other).df_luck == pytest.approx(known)
+    assert (other - one).df_luck == pytest.approx(known)
+
+
+def test_a_cluster_without_a_test_that_counts_is_no_cluster():
+    counts = (np.arange(12) >= 4).astype(float)
+    bootstrap = ClusterBootstrap(np.arange(12) // 2, rng(0, "d"))
+    found = bootstrap.estimate(np.column_stack([0.5 * counts, counts]), span=DIFFERENCE)
+    assert (found.value, found.n_clusters, found.effective, found.df) == (0.5, 4, 4.0, 3.0)
+    assert found.p_value == 1 / 8

@@ -162,6 +162,8 @@ def test_what_those_alone_lose_is_no_leakage():
     no_company = controls(pd.concat([before, after]), GROUPS.index.to_series(), seed=0)
     assert no_company["n_tracks"].tolist() == [48, 0]
     assert no_company["difference"].isna().tolist() == [False, True]
+    everyone = pd.Series("one", index=GROUPS.index)
+    assert controls(pd.concat([before, after]), everyone, seed=0)["n_tracks"].tolist() == [0, 48]
 
 
 def test_genres_lose_what_their_tracks_lose():
@@ -189,6 +191,34 @@ def test_influence_is_that_of_leaving_an_artist_out():
         rest = rows[GROUPS[rows["track_id"]].to_numpy() != row.group]
         without = leakage(rest, GROUPS, seed=0).iloc[0]
         assert row.loss_without == pytest.approx(without["difference"])
+
+
+def test_influence_names_the_five_groups_that_move_the_loss_most():
+    before, after = (predictions(1.0, protocol=p) for p in ("size_matched", "artist_grouped"))
+    sizes = {"a": 8, "b": 7, "c": 6, "d": 5, "e": 4, "f": 3, "g": 15}
+    groups = pd.Series(np.repeat(list(sizes), list(sizes.values())), index=TRACKS.index)
+    after.loc[groups[after["track_id"]].to_numpy() != "g", "predicted"] = "none"
+    genre = TRACKS["genre"].where(groups != "a", ["jazz"] * 3 + ["blues"] * 45)
+    table = influence(pd.concat([before, after]), groups, genre, seed=0)
+    assert table["group"].tolist() == list("abcde")
+    assert table["n_lost"].tolist() == table["n_tracks"].tolist() == [8, 7, 6, 5, 4]
+    assert table["share"].tolist() == pytest.approx([n / 33 for n in (8, 7, 6, 5, 4)])
+    assert table["loss"].tolist() == pytest.approx([33 / 48] * 5)
+    assert table["loss_without"].tolist() == pytest.approx(
+        [(33 - n) / (48 - n) for n in (8, 7, 6, 5, 4)]
+    )
+    assert table["genre"].tolist()[0] == "blues"  # of five of its eight tracks
+
+
+def test_influence_where_nothing_is_lost_or_all_tracks_are_one_group():
+    rows = pd.concat(predictions(1.0, protocol=p) for p in ("size_matched", "artist_grouped"))
+    table = influence(rows, GROUPS, TRACKS["genre"], seed=0)
+    assert table["share"].isna().all()
+    assert (table[["n_lost", "loss", "loss_without"]] == 0).all(axis=None)
+    one = pd.Series("one", index=GROUPS.index)
+    (row,) = influence(rows, one, TRACKS["genre"], seed=0).to_dict("records")
+    assert (row["n_tracks"], row["loss"]) == (48, 0)
+    assert np.isnan(row["loss_without"])
 
 
 def test_the_spread_is_that_of_seeds_folds_and_artists():

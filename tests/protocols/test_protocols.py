@@ -227,6 +227,14 @@ def test_genres_of_one_collection_are_in_no_part():
         assert overlap(fold, tracks)["n_left_out"] == 12
 
 
+def test_collections_without_a_common_genre_teach_nothing():
+    tracks = suiting(JOINED, make_tracks())
+    is_new = tracks.index.str.startswith("new:")
+    tracks = tracks[is_new == tracks["genre"].isin(["blues", "jazz"])]
+    with pytest.raises(GenrelibError, match=r"leaves 0 genre to train on \(none\): the artists"):
+        crossed(tracks)
+
+
 def test_of_three_collections_two_teach():
     tracks = suiting(JOINED, make_tracks())
     third = make_tracks().assign(group=make_tracks()["group"] + " of a third")
@@ -255,6 +263,16 @@ def test_segments_at_random_meet_their_own_track_in_training(tracks):
     }
     assert known["segment_random"] > 0.8
     assert known["segment_track"] == 0
+
+
+def test_a_track_has_a_segment_for_each_three_seconds_and_two_at_least(tracks):
+    given = {"n_folds": 2, "n_repeats": 1, "seed": 0}
+    for clip_s, n in ((1.0, 2), (5.9, 2), (9.0, 3), (None, 10)):
+        clip = {} if clip_s is None else {"clip_s": clip_s}
+        for name in ("segment_random", "segment_track"):
+            made = folds(name, tracks, **given, **clip)
+            assert sum(len(fold.test) for fold in made) == n * len(tracks)
+        assert len(folds("track_random", tracks, **given, **clip)[0].test) == len(tracks) / 2
 
 
 def test_grouped_folds_keep_genres_balanced():
@@ -337,7 +355,7 @@ def test_two_tracks_per_genre_are_enough_for_two_random_folds():
 def test_too_few_artists_are_refused_in_words():
     with pytest.raises(GenrelibError, match="2 groups cannot fill n_folds=3"):
         folds("artist_grouped", tracks_of({"a": [9], "b": [9]}), n_folds=3, n_repeats=1, seed=0)
-    with pytest.raises(GenrelibError, match="leaves 1 genre to train on"):
+    with pytest.raises(GenrelibError, match=r"fold 0 leaves 1 genre to train on \([ab]\): the art"):
         folds("artist_grouped", tracks_of({"a": [9], "b": [9]}), n_folds=2, n_repeats=1, seed=0)
 
 
