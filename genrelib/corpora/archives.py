@@ -58,13 +58,6 @@ def is_extracted(folder: Path, identity: str) -> bool:
     return is_same and all(_has(folder / name, size) for name, size in marker["sizes"].items())
 
 
-def extracted_bytes(folder: Path, identity: str) -> int:
-    """Return how many bytes of an archive's members `folder` holds already."""
-    marker = _marker(folder)
-    sizes = marker["sizes"] if marker.get("identity") == identity else {}
-    return sum(size for name, size in sizes.items() if _has(Path(folder) / name, size))
-
-
 def extract(archive: Path, folder: Path, *, identity: str) -> Path:
     """Extract an archive, a zip or a tar, below `folder`, showing progress; return `folder`.
 

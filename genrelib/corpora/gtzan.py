@@ -5,8 +5,6 @@ import io
 import json
 import os
 import re
-import wave
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +15,7 @@ from ..features.audio import SUFFIXES
 from . import archives, credits, fetching
 from .fetching import fetch
 from .folders import files_below
-from .tracks import measure
+from .tracks import NO_GENRE, measure
 
 INDEXES = {
     "gtzan": (
@@ -100,8 +98,8 @@ def changes() -> pd.DataFrame:
     An empty `track_id` means every track of that artist; `grouped_with` names artists, with
     semicolons, whose group the track joins.
     """
-    with resources.files(__package__).joinpath(CHANGES).open(encoding="utf-8") as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+    path = Path(__file__).with_name(CHANGES)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def parse_artists(text: str) -> pd.DataFrame:
@@ -339,12 +337,9 @@ def _verify(facts: pd.DataFrame, present: dict, published: dict) -> list[str]:
 
 def _md5_as_wav(path: Path) -> str:
     """Return the md5 that an .au file's samples have as a plain 16-bit WAV, the index's form."""
-    with open(path, "rb") as file:
-        samples, sr = soundfile.read(file, dtype="int16", always_2d=True)
+    samples, sr = soundfile.read(path, dtype="int16")
     target = io.BytesIO()
-    with wave.open(target, "wb") as writer:
-        writer.setparams((samples.shape[1], 2, sr, 0, "NONE", ""))
-        writer.writeframes(samples.astype("<i2").tobytes())
+    soundfile.write(target, samples, sr, format="WAV", subtype="PCM_16")
     return hashlib.md5(target.getvalue()).hexdigest()
 
 
@@ -354,7 +349,7 @@ def _extra_rows(extra: dict[str, Path], facts: pd.DataFrame) -> pd.DataFrame:
     for name, path in extra.items():
         folder = path.parent.name.lower()
         rows[name] = {
-            "genre": folder if folder in GENRES else "(none)",
+            "genre": folder if folder in GENRES else NO_GENRE,
             "artist": credits.unknown(name),
             "title": "",
             "group": credits.unknown(name),

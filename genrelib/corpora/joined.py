@@ -6,15 +6,13 @@ collections apart again, for training on one and testing on the other.
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 
 from ..base.errors import GenrelibError, unknown
 from . import credits, fma, gtzan
-from .fma import NO_GENRE
-from .tracks import Loaded
+from .tracks import NO_GENRE, Loaded
 
 GENRE_MAP = "gtzan_fma_genres.csv"  # beside this module: which genres are one, or why not
 COLUMNS = ("collection", "genre", "joined", "reason")
@@ -55,8 +53,8 @@ def load_gtzan_fma(
 
 def genre_map() -> pd.DataFrame:
     """Return the map of GTZAN's and FMA's genres."""
-    with resources.files(__package__).joinpath(GENRE_MAP).open(encoding="utf-8") as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+    path = Path(__file__).with_name(GENRE_MAP)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def join(parts: Mapping[str, Loaded], genres: pd.DataFrame, *, whole: str = "") -> Loaded:

@@ -50,6 +50,8 @@ PLANTED = (
 
 SPLITS = ("", "train", "valid", "test")
 
+NO_GENRE = "(none)"  # stands for the genre of a track that has none; such tracks are excluded
+
 NO_FILE = {"path": "", "duration_s": 0.0, "official_split": "", "md5": ""}
 """What a row has of a track that is missing."""
 
@@ -79,6 +81,16 @@ def found_at(base: Path, place: str) -> Path:
     forms = [place, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
     paths = [base / Path(form).expanduser() for form in dict.fromkeys(forms)]
     return next((path for path in paths if path.is_file()), paths[0])
+
+
+def named(source: str | Path | None, corpus: str, kind: str, wanted: str) -> Path:
+    """Return the "file" or "folder" that a person names as a corpus's source, absolute."""
+    if source is None or not str(source).strip():
+        raise GenrelibError(f"source={source!r}: the corpus {corpus!r} needs one; {wanted}.")
+    path = Path(os.path.abspath(Path(source).expanduser()))
+    if not (path.is_file() if kind == "file" else path.is_dir()):
+        raise GenrelibError(f"source={str(source)!r} is no {kind} (looked at {path}); {wanted}.")
+    return path
 
 
 def measure(paths: Mapping[str, Path], *, n_jobs: int, label: str) -> pd.DataFrame:

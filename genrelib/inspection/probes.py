@@ -23,7 +23,6 @@ from ..base.seeds import rng
 from ..features.stack import STACK_ROWS
 from ..inference.intervals import DIFFERENCE, SHARE, cluster_interval
 from ..inference.wording import change, estimate
-from .rows import checked
 
 PROTOCOLS = ("track_random", "artist_grouped")
 _FEWEST = 3  # training tracks of a genre with which its covariance is measured
@@ -108,7 +107,6 @@ def probe(X: pd.DataFrame, tracks: pd.DataFrame, folds: Folds) -> pd.DataFrame:
     One row per protocol and track: ``genre_trained`` tells whether the genre was in the training
     data; ``log_p_<genre>`` is minus infinity for a genre that was not.
     """
-    checked(X, tracks)
     genres = tracks.loc[X.index, "genre"]
     every = [fold for folded in folds.by_protocol.values() for fold in folded]
     with config_context(assume_finite=True, skip_parameter_validation=True):

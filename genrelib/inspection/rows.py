@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ..base.errors import GenrelibError
 from ..corpora import Corpus
 from ..features import FEATURES, N_FFT, SR
 from ..features.compiled import librosa
@@ -40,8 +39,6 @@ def summaries(store: Store, feature: str, track_ids: Sequence[str]) -> pd.DataFr
     ``n_rows`` columns, of the statistic :data:`VALUE`.
     """
     track_ids = list(track_ids)
-    if not track_ids:
-        raise GenrelibError(f"no track to summarise {feature} of; at least one id is needed.")
     size = (MOST_ROWS.get(feature), None)
     parts = []
     for start in range(0, len(track_ids), _CHUNK):
@@ -139,7 +136,6 @@ def contrasting(X: pd.DataFrame, tracks: pd.DataFrame, *, n_genres: int = 3) -> 
     those chosen; a genre's track is the one nearest to its mean. `X` is best of a feature whose
     rows have one unit; the result holds a track id by genre.
     """
-    checked(X)
     means = X.xs("mean", axis="columns", level="statistic")
     genres = tracks.loc[X.index, "genre"]
     centres = means.groupby(genres).mean()
@@ -162,25 +158,6 @@ def _distances(one: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """Return root mean square differences between all rows of two tables, shape (n, m)."""
     distances = [np.sqrt(((one.to_numpy() - row) ** 2).mean(axis=1)) for row in other.to_numpy()]
     return np.stack(distances, axis=1).astype(float)
-
-
-def checked(X: pd.DataFrame, tracks: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return `X`, once it is sure that it is finite and that `tracks` has its tracks."""
-    bad = ~np.isfinite(X.to_numpy())
-    if bad.any():
-        columns = [" ".join(map(str, np.atleast_1d(X.columns[i]))) for i in bad.any(0).nonzero()[0]]
-        raise GenrelibError(
-            f"{bad.sum()} of {bad.size} summaries are NaN or infinite, in {', '.join(columns[:3])}"
-            f"{', …' if len(columns) > 3 else ''}; all must be finite. Look for damaged audio in "
-            "the store's failures."
-        )
-    if tracks is not None and not X.index.isin(tracks.index).all():
-        strange = X.index[~X.index.isin(tracks.index)]
-        raise GenrelibError(
-            f"{len(strange)} summarised tracks are not in the tracks table, such as "
-            f"{strange[0]!r}; give the table of the same corpus."
-        )
-    return X
 
 
 def genre_means(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:

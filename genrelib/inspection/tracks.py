@@ -18,7 +18,7 @@ from ..base.errors import GenrelibError
 from ..base.parallel import spread
 from ..corpora import Corpus
 from ..features import audio
-from .audit import check_matrices, table
+from .audit import table
 
 SHORT = 0.9  # a clip below this share of the usual duration is truncated
 SILENCE_S = 1.0  # digital silence at an end is a fault from this on, or from half the track
@@ -73,7 +73,6 @@ def signals(facts: pd.DataFrame) -> pd.DataFrame:
 
 def silences(log_mel: np.ndarray, track_ids: list[str], *, frame_s: float) -> pd.DataFrame:
     """Find silent ends, parameters as in :func:`~genrelib.inspection.recordings`."""
-    check_matrices(log_mel, track_ids, frame_s)
     rows = []
     for track, on in zip(track_ids, sounding(log_mel), strict=True):
         head, tail = _ends(on)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .. import experiments
-from ..base.errors import GenrelibError, unknown
+from ..base.errors import GenrelibError
 from ..base.parallel import spread
 from ..base.seeds import rng
 from ..corpora import Corpus
@@ -128,10 +128,6 @@ def strengths(name: str, n: int) -> tuple[float, ...]:
     >>> strengths("pitch_shift", 3)
     (-1, 0.01, 1)
     """
-    if name not in INTERVENTIONS:
-        raise unknown("intervention", name, INTERVENTIONS)
-    if n < 1:
-        raise GenrelibError(f"{n} strengths of {name}; ask for at least 1.")
     row = INTERVENTIONS[name]
     there = [strength for strength in row.strengths if strength != row.neutral]
     places = np.linspace(len(there) - 1, 0, min(n, len(there))).round().astype(int)
@@ -144,8 +140,6 @@ def chosen_tracks(fits: Iterable[Fit], corpus: Corpus, n_tracks: int, *, seed: i
     Of the `fits`, those whose estimators are kept count. Tracks with a planted fault are left out.
     The ids are sorted; all where there are no more than `n_tracks`.
     """
-    if n_tracks < 1:
-        raise GenrelibError(f"{n_tracks} tracks; ask for at least 1.")
     tested = {track_id for fit in _kept(fits) for track_id in fit.fold.test}
     tracks = corpus.usable.loc[sorted(tested)]
     if "fault" in tracks:

@@ -115,22 +115,18 @@ def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: in
             f"corpus {corpus.name} has no usable track, of {len(corpus.tracks)}; see the reasons "
             "in the column exclude."
         )
-    _refuse_lacking(corpus.pack, names)
-    if corpus.pack is None:
+    pack = corpus.pack
+    reasons = list(filter(None, map(pack.lacks if pack else lacking_in_audio, names)))
+    if reasons:
+        had = ", ".join(pack.features if pack else FEATURES)
+        raise GenrelibError(f"{'; '.join(reasons)}. Ask for {had} only.")
+    if pack is None:
         source = _Audio(usable, path.with_name(f"{path.name}.parts"), clip_s, n_jobs, corpus.name)
     else:
-        source = _Packed(usable, corpus.pack, clip_s)
+        source = _Packed(usable, pack, clip_s)
     with locked(path):
         _extend(corpus, source, names, path)
     return path
-
-
-def _refuse_lacking(pack: Pack | None, names: Iterable[str]) -> None:
-    """Raise an error that says why features can't be had from the source, if there are such."""
-    reasons = list(filter(None, map(pack.lacks if pack else lacking_in_audio, names)))
-    if reasons:
-        had = pack.features if pack else FEATURES
-        raise GenrelibError(f"{'; '.join(reasons)}. Ask for {', '.join(had)} only.")
 
 
 class _Audio:
@@ -210,7 +206,9 @@ Source = _Audio | _Packed  # where values come from; both have the same methods
 
 def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:
     """Do what :func:`build` promises, alone at `path`."""
-    old = _table_to_extend(path, source.configuration)
+    old = pd.DataFrame(columns=list(STATE), dtype=str)
+    if path.exists() and json.loads(opened(path).configuration) == source.configuration:
+        old = opened(path).table
     requests = _missing(source, names, old)
     if requests or not path.exists():  # a store of nothing can be opened too
         held = sorted({*names, *old.columns.drop(list(STATE))})
@@ -226,13 +224,6 @@ def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:
         about = {"corpus": corpus.name, "corpus_fingerprint": corpus.fingerprint}
         write(path, table, values, **form, attributes=about)
     source.clean()
-
-
-def _table_to_extend(path: Path, configuration: Mapping[str, object]) -> pd.DataFrame:
-    """Return the table of rows at `path`, empty when there is no store of this configuration."""
-    if path.exists() and json.loads(opened(path).configuration) == configuration:
-        return opened(path).table
-    return pd.DataFrame(columns=list(STATE), dtype=str)
 
 
 def _missing(source: Source, names: Sequence[str], old: pd.DataFrame) -> dict[str, Request]:

@@ -19,6 +19,7 @@ it is no signature. Whoever wants to know that a pack is that of its sender comp
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -68,7 +69,6 @@ class Contents:
 
     path: Path
     corpus: str
-    corpus_fingerprint: str
     configuration: Mapping[str, object]
     licence: str
     notes: tuple[str, ...]
@@ -293,7 +293,6 @@ def _contents(path: Path, file: h5py.File) -> Contents:
     return Contents(
         path=path,
         corpus=file.attrs["corpus"],
-        corpus_fingerprint=file.attrs["corpus_fingerprint"],
         configuration=json.loads(file.attrs["configuration"]),
         licence=file.attrs["licence"],
         notes=tuple(json.loads(file.attrs["notes"])),
@@ -351,7 +350,6 @@ RIGHTS = (
 )
 """What to know before a licence note is given."""
 
-_BLOCK = 2**20  # bytes that are copied at a time
 _FOLDERS = re.compile(
     r"""(?<![^\s'"(\[=])(?:/(?:[^/\\\s]+[/\\])+|(?:~[^/\\\s]*|[A-Za-z]:)[/\\](?:[^/\\\s]+[/\\])*)"""
 )
@@ -391,7 +389,7 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
     }
     with locked(features.path):  # no other pack of this store may sweep what this one writes
         given = {"names": names, "n_frames": n_frames, "about": about}
-        return write(path, tracks, partial(_matrices, features), **given)
+        return write(path, tracks, lambda name, i: stored(name, features.read(name, i)), **given)
 
 
 def describe(path: Path) -> Path:
@@ -449,27 +447,16 @@ def unpack(path: Path, data: Path) -> Contents:
     contents = verify(path)
     with locked(kept):
         if not kept.exists():
-            _copy(path, kept)
+            remedy = "name the folder that holds the pack in GENRELIB_PACKS instead"
+            size = path.stat().st_size
+            check_room(kept.parent, size, what="the pack's features", remedy=remedy)
+            with replacing(kept) as temporary:
+                shutil.copyfile(path, temporary)
         elif verify(kept).digest != contents.digest:
             raise GenrelibError(
                 f"{kept} is another pack of the same name; delete it, or rename {path.name}."
             )
     return read(kept)
-
-
-def _copy(path: Path, target: Path) -> None:
-    size = path.stat().st_size
-    remedy = "name the folder that holds the pack in GENRELIB_PACKS instead"
-    check_room(target.parent, size, what="its features", remedy=remedy)
-    bar = tqdm(total=size, unit="B", unit_scale=True, desc=f"copying {path.name}")
-    with replacing(target) as temporary, open(path, "rb") as old, open(temporary, "wb") as new, bar:
-        while block := old.read(_BLOCK):
-            new.write(block)
-            bar.update(len(block))
-
-
-def _matrices(features: Store, name: str, track_ids: Sequence[str]) -> np.ndarray:
-    return stored(name, features.read(name, track_ids))
 
 
 def _without_folders(text: str) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.errors import GenrelibError
 from ..base.seeds import derive, rng
 from .styles import Artist, Style, in_metre, style
 
@@ -103,10 +102,6 @@ def compose(genre: str, seed: int, *, tempo: float | None = None, key: int | Non
     (12, 'A blues')
     """
     habits = style(genre)
-    if key is not None and key not in range(12):
-        raise GenrelibError(f"key {key!r} is not a pitch class; give 0 (C) to 11 (B).")
-    if tempo is not None and not 0 <= tempo <= 1:
-        raise GenrelibError(f"tempo {tempo!r} is a position in the genre's range; give 0 to 1.")
     random = rng(seed, "song", genre)
     drawn_key, drawn_tempo = int(random.integers(12)), float(random.random())
     metre = int(random.choice(habits.metres))
@@ -320,17 +315,9 @@ def _bass(song: Song, source: Style, metre: int, n_bars: int, random) -> list:
     return notes
 
 
-def _comp(song: Song, source: Style, metre: int, n_bars: int, random) -> list:
-    pattern = _choice(in_metre(source.comp, metre), random)
-    return _chords(song, pattern, metre, n_bars, random, base=64)
-
-
-def _pad(song: Song, source: Style, metre: int, n_bars: int, random) -> list:
-    pattern = _choice(in_metre(source.pad, metre), random)
-    return _chords(song, pattern, metre, n_bars, random, base=67)
-
-
-def _chords(song: Song, pattern: str, metre: int, n_bars: int, random, *, base: int) -> list:
+def _chords(part: str, base: int, song: Song, source: Style, metre: int, n_bars: int, random):
+    """Play the chords of `part`, the comp or the pad, around the MIDI pitch `base`."""
+    pattern = _choice(in_metre(getattr(source, part), metre), random)
     notes = []
     for bar in range(n_bars):
         letters = _changing(pattern, song, bar, "x")
@@ -366,4 +353,10 @@ def _lead(song: Song, source: Style, metre: int, n_bars: int, random) -> list:
     return notes
 
 
-_PLAYERS = {"drums": _drums, "bass": _bass, "comp": _comp, "pad": _pad, "lead": _lead}
+_PLAYERS = {
+    "drums": _drums,
+    "bass": _bass,
+    "comp": functools.partial(_chords, "comp", 64),
+    "pad": functools.partial(_chords, "pad", 67),
+    "lead": _lead,
+}

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import numbers
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -21,13 +20,13 @@ from ..base.errors import GenrelibError
 from ..base.files import replacing, write_text
 from ..base.parallel import spread
 from .composition import performed_tempo
-from .recordings import Recording, check, fingerprints, plan
+from .recordings import Recording, fingerprints, plan
 from .rendering import SR
 from .styles import GENRES
 
 #: What the audio depends on: a change of any of these makes rendered files stale.
 _TABLES = ("styles.yaml", "instruments.yaml")
-_MODULES = ("styles", "composition", "instruments", "rendering", "recordings")
+_MODULES = ("styles", "composition", "rendering", "recordings")
 
 
 def write_corpus(
@@ -51,9 +50,6 @@ def write_corpus(
     Raises :class:`GenrelibError` when a value is out of range, or the folder holds files that are
     not this corpus's.
     """
-    check("n_jobs", n_jobs, numbers.Integral, -1, None)
-    if n_jobs == 0:
-        raise GenrelibError("n_jobs is 0; give the number of processes, or -1 for every core.")
     configuration = {
         "artists_per_genre": artists_per_genre,
         "songs_per_artist": songs_per_artist,

@@ -12,7 +12,7 @@ from importlib.resources import files
 import numpy as np
 import yaml
 
-from ..base.errors import GenrelibError, unknown
+from ..base.errors import unknown
 from ..base.seeds import derive, rng
 
 #: Genres in GTZAN's order.
@@ -127,8 +127,6 @@ def make_artist(genre: str, number: int, seed: int) -> Artist:
     True
     """
     habits = style(genre)
-    if number < 0:
-        raise GenrelibError(f"artist number {number} is negative; artists count from 0.")
     random = rng(seed, "artist", genre, number)
     tonic = int(random.integers(12))
     return Artist(

@@ -431,47 +431,9 @@ def test_a_bit_rate_that_mp3_lacks_is_refused():
         apply("mp3", sine(440), 20)
 
 
-@pytest.mark.parametrize(
-    ("y", "sr"),
-    [
-        (np.zeros(4096), 44100),
-        (np.zeros((2, 4096)), SR),
-        (np.zeros(2047), SR),
-        (np.zeros(4096, dtype=np.int16), SR),
-        (np.full(4096, np.nan), SR),
-        (np.full(4096, 1e300), SR),
-    ],
-)
-def test_unfit_sound_is_refused(y, sr):
-    said = f"y at {sr} Hz has shape .*, {y.dtype}; needed is finite mono audio of 22050 Hz"
-    with pytest.raises(GenrelibError, match=said):
-        INTERVENTIONS["gain"].apply(y, sr, 3, rng(0))
-
-
-@pytest.mark.parametrize(
-    "log_mel",
-    [
-        np.zeros((64, 10)),
-        np.zeros((128, 2)),
-        np.full((128, 10), np.nan),
-        np.full((128, 10), 5.0),
-        np.linspace(-100, 0, 1280).reshape(128, 10),
-    ],
-)
-def test_what_is_no_log_mel_is_refused(log_mel):
-    with pytest.raises(GenrelibError, match=r"needed is \(128, n_frames\) in \[-80, 0\] dB"):
-        INTERVENTIONS["low_pass"].mel(log_mel, 1000, rng(0), frame_s=FRAME_S)
-
-
-@pytest.mark.parametrize("frame_s", [0, -1.0, math.nan])
-def test_an_impossible_time_of_a_frame_is_refused(frame_s):
-    with pytest.raises(GenrelibError, match="frame_s"):
-        INTERVENTIONS["gain"].mel(np.zeros((128, 9)), 3, rng(0), frame_s=frame_s)
-
-
-def test_a_seed_is_no_generator():
-    with pytest.raises(GenrelibError, match=r"generator is 0; .* seeds\.rng"):
-        INTERVENTIONS["gain"].apply(sine(440), SR, 3, 0)
+def test_another_rate_is_refused():
+    with pytest.raises(GenrelibError, match="y is of 44100 Hz; 22050 Hz are needed"):
+        INTERVENTIONS["gain"].apply(sine(440), 44100, 3, rng(0))
 
 
 # variants of the controlled corpus
@@ -519,9 +481,6 @@ def test_variants_of_what_is_not_there_are_refused(corpus):
         controlled_variants([faulty], **CORPUS)
     with pytest.raises(GenrelibError, match=r"'blues.00099' is not among the corpus's 40 tracks"):
         controlled_variants(["blues.00099"], **CORPUS)
-    healthy = corpus.index[corpus["fault"] == ""][:1]
-    with pytest.raises(GenrelibError, match="unknown kind of variant 'karaoke'"):
-        controlled_variants(healthy, kinds=["karaoke"], **CORPUS)
 
 
 def test_newcomers_have_names_of_their_own():

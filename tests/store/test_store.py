@@ -26,7 +26,7 @@ from genrelib.features import FEATURES, SR, extract, n_frames
 from genrelib.features.audio import excerpt, read, read_middle
 from genrelib.features.segments import averaged
 from genrelib.store import build, building, open_store, stored
-from genrelib.store.file import ABSOLUTE_ERROR, RELATIVE_ERROR, size_of
+from genrelib.store.file import size_of
 
 CLIP_S = 0.5
 NAMES = ("log_mel", "chroma")
@@ -96,7 +96,7 @@ def direct(corpus, name, track_id, clip_s=CLIP_S):
 
 
 def within_rounding(stored_values, values):
-    bound = np.maximum(RELATIVE_ERROR * np.abs(values), ABSOLUTE_ERROR)
+    bound = np.maximum(2.0**-11 * np.abs(values), 2.0**-25)
     return np.all(np.abs(stored_values - values) <= bound)
 
 
