@@ -65,8 +65,7 @@ def join(parts: Mapping[str, Loaded], genres: pd.DataFrame, *, whole: str = "") 
     equal artists, by :func:`.credits.spelling_key`, and of equal bytes are one group, whichever
     collections they are of.
 
-    Raises :class:`GenrelibError` when a genre is not in the map, fewer than two are shared, or a
-    name holds a colon.
+    Raises :class:`GenrelibError` when a genre is not in the map, or fewer than two are shared.
     """
     tables = {n: _renamed(n, part, genres, is_whole=n == whole) for n, part in parts.items()}
     shared = set.intersection(*(_usable_genres(table) for table in tables.values()))
@@ -111,8 +110,6 @@ def collections(track_ids: Iterable[str]) -> pd.Series:
 
 def _renamed(name: str, part: Loaded, genres: pd.DataFrame, *, is_whole: bool) -> pd.DataFrame:
     """Return a collection's tracks under their ids and genres in the joined corpus."""
-    if ":" in name:
-        raise GenrelibError(f"the collection {name!r} has a colon in its name; take another.")
     known = genres[genres["collection"] == name].set_index("genre")
     table = part.tracks.copy()
     usable = table["exclude"] == ""

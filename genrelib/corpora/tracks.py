@@ -108,7 +108,7 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     """Return a tracks table that keeps its contract, rows sorted, columns in order.
 
     Raises :class:`GenrelibError` when ids are not unique strings, columns are wanting or unknown, a
-    text is empty that must not be, or a usable track has no file or no duration.
+    text is empty that must not be, or a usable track has no file, md5 or duration.
     """
     wanting = [column for column in COLUMNS if column not in tracks]
     known = tracks.columns.isin([*COLUMNS, *PLANTED])
@@ -131,6 +131,7 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     _refuse(ids[~tracks["official_split"].isin(SPLITS)], f"a split other than {SPLITS}")
     usable = tracks["exclude"] == ""
     _refuse(ids[usable & ~tracks["path"].map(os.path.isabs)], "no absolute path")
+    _refuse(ids[usable & (tracks["md5"] == "")], "no md5")
     seconds = tracks["duration_s"].map(lambda value: isinstance(value, Real) and value < math.inf)
     _refuse(ids[~seconds.astype(bool)], "no duration in seconds")
     _refuse(ids[usable & ~(tracks["duration_s"] > 0)], "no duration")

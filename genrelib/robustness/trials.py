@@ -183,8 +183,8 @@ def answers(
     :func:`strengths`; the answers do not depend on `n_jobs`.
 
     One row per system, track and change: ``system, track_id, genre, change, strength, manner``
-    (empty), ``predicted, p_<genre>...``. GenrelibError is raised when no fit is kept, a track was
-    not tested, or a feature can't be had after a change.
+    (empty), ``predicted, p_<genre>...``. GenrelibError is raised when no fit is kept, or a
+    feature can't be had after a change.
     """
     fits = _kept(fits)
     asked, clip_s = _asked(fits), store.configuration["clip_s"]
@@ -259,12 +259,6 @@ def _answered(fits, corpus, store, track_ids, made: Iterator[Made]) -> pd.DataFr
     """Predict each track's pictures as they come, so that not all are in memory."""
     asked, genre = _asked(fits), corpus.tracks["genre"]
     tested = {i: [fit for fit in fits if i in fit.fold.test] for i in track_ids}
-    untested = [track_id for track_id, found in tested.items() if not found]
-    if untested:
-        raise GenrelibError(
-            f"{len(untested)} tracks were tested by no fit that is kept, such as {untested[0]}; "
-            "take those of chosen_tracks."
-        )
     needed = {fit.path: fit for found in tested.values() for fit in found}
     estimators = {path: experiments.fitted(fit, corpus, store) for path, fit in needed.items()}
     tables = {}

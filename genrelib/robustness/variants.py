@@ -81,7 +81,12 @@ def controlled_variants(
     recordings = plan(**sizes, duration_s=duration_s, seed=seed)
     kinds, variants = tuple(kinds), []
     for track_id in track_ids:
-        here = _healthy(track_id, recordings)
+        here = recordings[track_id]
+        if here.fault:
+            raise GenrelibError(
+                f"{track_id} has a planted fault ({here.fault}); variants are of healthy tracks: "
+                "take those whose column fault is empty."
+            )
         for kind in kinds:
             artist, played = here.artist, here.genre
             if kind == "cover":
@@ -92,18 +97,3 @@ def controlled_variants(
                 played = str(rng(seed, "genre swap", track_id).choice(others))
             variants.append(Variant(track_id, kind, here.genre, played, artist, here))
     return variants
-
-
-def _healthy(track_id: str, recordings: dict[str, Recording]) -> Recording:
-    if track_id not in recordings:
-        raise GenrelibError(
-            f"{track_id!r} is not among the corpus's {len(recordings)} tracks, "
-            f"{min(recordings)} to {max(recordings)}; give the options that it was loaded with."
-        )
-    recording = recordings[track_id]
-    if recording.fault:
-        raise GenrelibError(
-            f"{track_id} has a planted fault ({recording.fault}); variants are of healthy tracks: "
-            "take those whose column fault is empty."
-        )
-    return recording

@@ -22,8 +22,6 @@ from ..features.audio import read_middle
 from .file import STATE, opened, size_of, stored, write
 from .packs import Pack, lacking_in_audio
 
-UNREADABLE = "unreadable"  # stands for the md5 of a file that can't be read
-
 
 @dataclass(frozen=True)
 class Request:
@@ -39,14 +37,6 @@ class Request:
         content = self.track_id, self.md5, self.names, self.clip_s, configuration(self.clip_s)
         text = json.dumps(content)
         return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
-
-
-def audio_md5(track_id: str, path: str) -> tuple[str, str]:
-    """Return the track's id and the md5 of its audio file, :data:`UNREADABLE` if there is none."""
-    try:
-        return track_id, digest(Path(path), "md5")
-    except OSError:
-        return track_id, UNREADABLE
 
 
 def make_part(request: Request, path: str, folder: Path) -> tuple[str, str]:
@@ -83,7 +73,7 @@ def _extracted(request: Request, path: str) -> dict[str, np.ndarray]:
         features = extract(clip, SR, request.names)
         return {name: stored(name, matrix) for name, matrix in features.items()}
     except (GenrelibError, OSError) as error:
-        if request.md5 not in (UNREADABLE, audio_md5(request.track_id, path)[1]):
+        if _md5(path) != request.md5:
             raise GenrelibError(
                 f"{path} has vanished or changed since the corpus was loaded, or its disk is not "
                 f"there ({error}). See to it and run again: what is finished is kept."
@@ -91,6 +81,14 @@ def _extracted(request: Request, path: str) -> dict[str, np.ndarray]:
         # without the folder: the same fault must read the same everywhere
         reason = str(error).replace(str(path), Path(path).name)
         return {"failure": np.array(reason)}
+
+
+def _md5(path: str) -> str:
+    """Return the md5 of a file, empty where it can't be read."""
+    try:
+        return digest(Path(path), "md5")
+    except OSError:
+        return ""
 
 
 def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: int) -> Path:
@@ -105,16 +103,11 @@ def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: in
     up with zeros.
 
     Raises :class:`GenrelibError` when a name is unknown, the corpus lacks a feature or the clip's
-    length, no track is usable, what is at `path` is damaged, or the disk has no room. A track that
-    fails is not an error but a row of :attr:`genrelib.store.Store.failures`.
+    length, what is at `path` is damaged, or the disk has no room. A track that fails is not an
+    error but a row of :attr:`genrelib.store.Store.failures`.
     """
     names, path = tuple(dict.fromkeys(names)), Path(path).absolute()
     usable = corpus.tracks[corpus.tracks["exclude"] == ""].sort_index()
-    if usable.empty:
-        raise GenrelibError(
-            f"corpus {corpus.name} has no usable track, of {len(corpus.tracks)}; see the reasons "
-            "in the column exclude."
-        )
     pack = corpus.pack
     reasons = list(filter(None, map(pack.lacks if pack else lacking_in_audio, names)))
     if reasons:
@@ -134,19 +127,13 @@ class _Audio:
 
     def __init__(self, usable: pd.DataFrame, folder: Path, clip_s: float, n_jobs: int, label: str):
         self.paths = usable["path"]
-        self.known = usable["md5"].to_dict() if "md5" in usable else {}
+        self.known = usable["md5"].to_dict()  # what identifies the audio of each track
         self.folder = folder
         self.clip_s = clip_s
         self.n_jobs = n_jobs
         self.label = label
         self.configuration = features.configuration(clip_s)
         self.n_frames = features.n_frames(clip_s)
-
-    def md5s(self) -> dict[str, str]:
-        """Return what identifies the audio of each track."""
-        unread = [(i, path) for i, path in self.paths.items() if not self.known.get(i)]
-        read = spread(audio_md5, unread, n_jobs=self.n_jobs, label="checksums of audio")
-        return self.known | dict(read)
 
     def room(self, requests: Iterable[Request]) -> int:
         """Return how many bytes the parts take that are missing."""
@@ -183,9 +170,6 @@ class _Packed:
     def held(self) -> Mapping[str, np.ndarray]:
         """What the pack holds of each track."""
         return self.pack.read(self.pack.path)
-
-    def md5s(self) -> dict[str, str]:
-        return self.known
 
     def room(self, requests: Iterable[Request]) -> int:
         return 0
@@ -230,7 +214,7 @@ def _missing(source: Source, names: Sequence[str], old: pd.DataFrame) -> dict[st
     """Return what must be made, by track id, sorted."""
     held = old.to_dict("index")
     requests = {}
-    for track_id, md5 in sorted(source.md5s().items()):
+    for track_id, md5 in sorted(source.known.items()):
         row = held.get(track_id, {})
         lacking = tuple(name for name in names if row.get(name) != md5)
         if lacking and row.get("failed_md5") != md5:

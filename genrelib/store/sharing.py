@@ -36,7 +36,7 @@ from ..base.files import check_room, locked, replacing, sweep, write_text
 from ..base.text import visible
 from ..features import FEATURES
 from .file import DTYPE, Store, create_features, links, seconds_per_frame, size_of, stored
-from .packs import PACKED, described, installed
+from .packs import PACKED, installed
 
 FORMAT = "genrelib feature pack"
 VERSION = 1  # raised when the layout changes
@@ -366,14 +366,10 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
     pack, and by what right; it is shown wherever it is used.
 
     Raises :class:`GenrelibError` when the licence note is empty, the file exists, a feature is
-    unknown or not in the store, or the disk has no room.
+    not in the store, or the disk has no room.
     """
     path, names = Path(path).absolute(), sorted(set(names))
     refuse(path, licence)
-    if not names:
-        raise GenrelibError("no feature is named; name at least one, such as log_mel.")
-    for name in names:
-        described(name)
     corpus = corpus.without(features.failures["reason"])
     ids = list(corpus.usable.index)
     n_frames = features.read(names[0], ids[:1]).shape[2]

@@ -205,11 +205,6 @@ def test_draws_depend_on_track_and_name_not_on_strength(
     assert len({tuple(values) for values in drawn.values()}) == len(INTERVENTIONS)
 
 
-def test_a_track_that_was_not_tested_is_refused(music, features, planned):
-    with pytest.raises(GenrelibError, match="1 tracks were tested by no fit that is kept, such"):
-        ask(music, features, planned[:1], [planned[0].fold.train[0]])
-
-
 # -- packs -----------------------------------------------------------------------------------------
 
 
