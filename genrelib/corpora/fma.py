@@ -45,32 +45,41 @@ _ROWS = 4000  # of features.csv that are parsed at once: 40 MB of text
 
 def folder(raw: Path, source: str | Path | None = None) -> Path:
     """Return the folder of the extracted metadata: the user's own, or fetched once."""
-    target = raw / "fma_metadata" / _short(METADATA[1])
+    where = _Where("fma_metadata", *METADATA, raw, source)
     remedy = "choose another data folder"
-    where = _Where("fma_metadata", *METADATA, target, raw, source)
     where.check_room(*METADATA_BYTES, what="FMA's metadata", remedy=remedy)
     return where.obtained()
 
 
-def _short(checksum: str) -> str:
-    return checksum.partition(":")[2][:8]
-
-
 @dataclass(frozen=True)
 class _Where:
-    """A folder of FMA's, `name`: where the user may have it, is it fetched from, extracted to."""
+    """A folder of FMA's, `name`: where it is published, and the place that the user names."""
 
     name: str
     url: str
     checksum: str
-    target: Path
     raw: Path
     source: str | Path | None = None
 
     @property
+    def target(self) -> Path:
+        """Where what is fetched is extracted to."""
+        return self.raw / self.name / self.checksum.partition(":")[2][:8]
+
+    @property
     def given(self) -> Path | None:
-        """The user's own folder or archive."""
-        return None if self.source is None else _given(self.source, self.name)
+        """The user's own folder ``<name>/`` or archive ``<name>.zip``."""
+        if self.source is None:
+            return None
+        root = Path(os.path.abspath(Path(self.source).expanduser()))
+        if not root.exists():
+            raise GenrelibError(
+                f"source={str(self.source)!r} does not exist (looked at {root}); give the folder "
+                f"that holds {self.name}/ or {self.name}.zip, or leave source out: then it is "
+                "fetched."
+            )
+        places = (root, root / self.name, root / f"{self.name}.zip", root.parent / self.name)
+        return next((p for p in places if p.exists() and p.stem == self.name), None)
 
     def check_room(self, archived: int, content: int, **words: str) -> None:
         """Refuse, before anything is fetched, what the disk can't take."""
@@ -93,18 +102,6 @@ class _Where:
             archive = given or fetching.fetch(self.url, self.checksum, self.raw / "downloads")
             archives.extract(archive, self.target, identity=self.checksum)
         return self.target / self.name
-
-
-def _given(source: str | Path, name: str) -> Path | None:
-    """Find a folder ``<name>/`` or an archive ``<name>.zip`` at the place that the user names."""
-    root = Path(os.path.abspath(Path(source).expanduser()))
-    if not root.exists():
-        raise GenrelibError(
-            f"source={str(source)!r} does not exist (looked at {root}); give the folder that holds "
-            f"{name}/ or {name}.zip, or leave source out: then it is fetched."
-        )
-    places = (root, root / name, root / f"{name}.zip", root.parent / name)
-    return next((p for p in places if p.exists() and p.stem == name), None)
 
 
 def annotations(metadata: Path, subset: str) -> pd.DataFrame:
@@ -290,13 +287,9 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     clips without a top genre: more than half of FMA-large. `source` is a folder that holds the
     edition or its archive, such as ``fma_small/`` or ``fma_small.zip``; the metadata beside it are
     taken too.
-
-    Raises :class:`GenrelibError` when there is no room, the download fails, or what comes is not in
-    FMA's format.
     """
     edition, raw = EDITIONS[name], Path(os.path.abspath(data)) / "raw"
-    target = raw / name / _short(edition.checksum)
-    where = _Where(name, edition.url, edition.checksum, target, raw, source)
+    where = _Where(name, edition.url, edition.checksum, raw, source)
     what = f"the clips of FMA-{edition.subset} and their archive"
     remedy = "take a smaller edition (fma_features needs no audio) or another data folder"
     where.check_room(edition.n_bytes, edition.n_bytes, what=what, remedy=remedy)
@@ -305,7 +298,7 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     paths = {track: clips / track[:3] / f"{track}.mp3" for track in table.index}
     table["exclude"] = _known_reasons(table, paths, name)
     wanted = table.index[table["exclude"] == ""]
-    record = target / "verified.csv"
+    record = where.target / "verified.csv"
     present = {track: paths[track] for track in wanted}
     facts = verified(present, record, n_jobs=n_jobs, label=f"verifying {name}")
     table["md5"] = facts["md5"].reindex(table.index, fill_value="")
@@ -371,13 +364,11 @@ def load_fma_features(
     each of 74 rows of librosa features, over the whole track, not the clip of 30 s. `subset` is one
     of :data:`SUBSETS`; `source`, a folder that holds ``fma_metadata/`` or its archive. `md5` is of
     a track's values, `duration_s` the whole track's in seconds, at least 1.
-
-    Raises :class:`GenrelibError` as :func:`load` does.
     """
     raw = Path(os.path.abspath(data)) / "raw"
     metadata = folder(raw, source)
     table = annotations(metadata, subset)
-    path = features(metadata, raw / "fma_metadata" / _short(METADATA[1]))
+    path = features(metadata, _Where("fma_metadata", *METADATA, raw).target)
     held = read_features(path)
     table["exclude"] = [
         _reason_of_values(held.get(track), genre) for track, genre in table["genre"].items()

@@ -58,9 +58,6 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     The artist is what ``source/tracks.csv`` says, else the name of the folder between the genre's
     and the file; else it is unknown, and the track counts as an artist of its own. Nothing is
     copied.
-
-    Raises :class:`GenrelibError` when there is no such folder, it has no genres, or `tracks.csv` is
-    malformed.
     """
     wanted = "give source=<folder> that holds one folder per genre with audio files in it"
     root = named(source, "folder", "folder", wanted)

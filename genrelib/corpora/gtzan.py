@@ -345,18 +345,13 @@ def _md5_as_wav(path: Path) -> str:
 
 def _extra_rows(extra: dict[str, Path], facts: pd.DataFrame) -> pd.DataFrame:
     """Make a row, excluded, for each audio file that the published index does not know."""
-    rows = {}
-    for name, path in extra.items():
-        folder = path.parent.name.lower()
-        rows[name] = {
-            "genre": folder if folder in GENRES else NO_GENRE,
-            "artist": credits.unknown(name),
-            "title": "",
-            "group": credits.unknown(name),
-            "official_split": "",
-            "path": str(path),
-            "duration_s": facts.loc[name, "duration_s"],
-            "md5": facts.loc[name, "md5"],
-            "exclude": "not in the published index of GTZAN",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    folders = [path.parent.name.lower() for path in extra.values()]
+    unknown = list(map(credits.unknown, extra))
+    return facts.loc[list(extra)].assign(
+        genre=[folder if folder in GENRES else NO_GENRE for folder in folders],
+        artist=unknown,
+        group=unknown,
+        path=list(map(str, extra.values())),
+        exclude="not in the published index of GTZAN",
+        **dict.fromkeys(("title", "official_split"), ""),
+    )

@@ -178,9 +178,6 @@ def load_list(data: Path, *, source: str | Path | None = None, pause_s: float = 
 
     Who makes the list (a CSV with :data:`COLUMNS`, named by `source`) answers for the rights: that
     the music may be downloaded, kept, and worked with. Nothing of it is published by a study.
-
-    Raises :class:`GenrelibError` when the CSV can't be read or has other columns, `pause_s` is out
-    of range, or there is no room for the segments.
     """
     if not 0 <= pause_s <= 3600:
         raise GenrelibError(f"pause_s={pause_s!r}; 0 to 3600 seconds between requests are allowed.")

@@ -99,7 +99,7 @@ def measure(paths: Mapping[str, Path], *, n_jobs: int, label: str) -> pd.DataFra
     Only headers are decoded: samples that are damaged or not finite are found when features are
     extracted.
     """
-    rows = _spread(_facts, paths, n_jobs=n_jobs, label=label)
+    rows = for_each(_facts, paths, n_jobs=n_jobs, label=label)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["md5", "duration_s", "exclude"])
     return table.reindex(list(paths))
 
@@ -139,8 +139,8 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     return tracks[[*COLUMNS, *extra]].astype({"duration_s": float})
 
 
-def _spread(read: Callable, paths: Mapping[str, Path], *, n_jobs: int, label: str) -> dict:
-    """Return what `read` finds of each file, many of them to a task."""
+def for_each(read: Callable, paths: Mapping[str, Path], *, n_jobs: int, label: str) -> dict:
+    """Return what ``read(path)`` finds of each file, by track id; many files are a task."""
     items = [(track, os.fspath(path)) for track, path in paths.items()]
     chunks = [(items[start : start + _CHUNK],) for start in range(0, len(items), _CHUNK)]
     n_jobs = n_jobs if len(chunks) > 1 else 1
@@ -224,7 +224,7 @@ def verified(paths: Mapping[str, Path], record: Path, *, n_jobs: int, label: str
     for start in range(0, len(todo), _BATCH):
         batch = todo[start : start + _BATCH]
         said = f"{label}, {start + len(batch)} of {len(todo)}"
-        rows = _spread(_decode_file, {t: paths[t] for t in batch}, n_jobs=n_jobs, label=said)
+        rows = for_each(_decode_file, {t: paths[t] for t in batch}, n_jobs=n_jobs, label=said)
         new = pd.DataFrame.from_dict(rows, orient="index", columns=_FACTS).join(state)
         found = pd.concat([found, new[[*_STATE, *_FACTS]]]).sort_index()
         with replacing(record) as temporary:

@@ -388,13 +388,13 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
         return write(path, tracks, lambda name, i: stored(name, features.read(name, i)), **given)
 
 
-def describe(path: Path) -> Path:
+def describe(contents: Contents) -> Path:
     """Write beside a pack what catalogues of datasets read, Croissant 1.0; return its path.
 
     The format is that of https://docs.mlcommons.org/croissant, in JSON-LD. It tells name, licence,
     size and SHA-256 of the file; Croissant has no words for what is inside of HDF5.
     """
-    contents = read(path)
+    path = contents.path
     genres = contents.tracks.loc[contents.usable, "genre"].nunique()
     names = ", ".join(f"{name} ({bands} x {n})" for name, (bands, n) in contents.features.items())
     about = {

@@ -6,8 +6,8 @@ recording, versions of one song, mislabelled and distorted tracks, and one trunc
 """
 
 import itertools
-import numbers
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -67,13 +67,16 @@ def plan(
     >>> len(corpus), sum(recording.fault != "" for recording in corpus.values())
     (40, 6)
     """
-    for name, value, low, high in (
-        ("artists_per_genre", artists_per_genre, 2, 1000),
-        ("songs_per_artist", songs_per_artist, 2, 1000),
-        ("seed", seed, 0, None),
+    for name, value, kind, low, high in (
+        ("artists_per_genre", artists_per_genre, Integral, 2, 1000),
+        ("songs_per_artist", songs_per_artist, Integral, 2, 1000),
+        ("seed", seed, Integral, 0, np.inf),
+        ("duration_s", duration_s, Real, 1, 120),
     ):
-        check(name, value, numbers.Integral, low, high)
-    check("duration_s", duration_s, numbers.Real, 1, 120)
+        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+            what = "a whole number" if kind is Integral else "a number"
+            bound = f"from {low} to {high}" if high < np.inf else f"at least {low}"
+            raise GenrelibError(f"{name} is {value!r}; give {what} {bound}.")
     recordings = {}
     for genre in GENRES:
         for slot in range(artists_per_genre * songs_per_artist):
@@ -93,18 +96,6 @@ def fingerprints(recordings: dict[str, Recording]) -> pd.DataFrame:
     artists = {recording.artist.name: recording.artist for recording in recordings.values()}
     rows = pd.json_normalize([asdict(artist) for _, artist in sorted(artists.items())])
     return rows.rename(columns={"name": "artist"}).set_index("artist")
-
-
-def check(name: str, value, kind: type, low, high) -> None:
-    """Raise the error for a value that is not a `kind` of number from `low` to `high` (or up)."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, kind)
-        or not low <= value <= (np.inf if high is None else high)
-    ):
-        what = "a whole number" if kind is numbers.Integral else "a number"
-        bound = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise GenrelibError(f"{name} is {value!r}; give {what} {bound}.")
 
 
 def _record(genre: str, artist: Artist, piece: str, seed: int, duration_s: float) -> Recording:

@@ -230,8 +230,8 @@ def test_without_room_nothing_is_fetched(server, tmp_path, monkeypatch):
 def test_room_is_asked_for_what_is_not_there_yet(tmp_path, monkeypatch):
     """An edition that was accepted once can be gone on with on the same disk."""
     edition = dataclasses.replace(fma.EDITIONS["fma_small"], n_bytes=1000)
-    target, raw = tmp_path / "clips", tmp_path / "raw"
-    where = fma._Where("fma_small", edition.url, edition.checksum, target, raw)
+    raw = tmp_path / "raw"
+    where = fma._Where("fma_small", edition.url, edition.checksum, raw)
     kept = raw / "downloads" / fetching.layout(edition.url)
 
     def is_refused(free):

@@ -203,7 +203,7 @@ def test_the_file_is_as_documented(original):
 
 
 def test_a_pack_is_described_for_catalogues(original):
-    about = json.loads(sharing.describe(original).read_text("utf-8"))
+    about = json.loads(sharing.describe(sharing.read(original)).read_text("utf-8"))
     (file,) = about["distribution"]
     assert file["contentUrl"] == original.name
     assert file["sha256"] == hashlib.sha256(original.read_bytes()).hexdigest()
