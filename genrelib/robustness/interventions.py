@@ -10,7 +10,7 @@ determine if a music information retrieval system is a 'horse'", IEEE Transactio
 >>> row = INTERVENTIONS["white_noise"]
 >>> row.apply(y, 22050, row.strengths[1], rng(0, "noise")).shape
 (22050,)
->>> [name for name, row in INTERVENTIONS.items() if row.mel is None]  # of a log-mel alone
+>>> [name for name, row in INTERVENTIONS.items() if row.no_mel]  # of a log-mel alone
 ['clipping', 'mp3', 'vorbis', 'opus']
 """
 
@@ -67,18 +67,15 @@ class Intervention:
             return y
         return np.asarray(self.on_audio(y, strength, generator), dtype=np.float32)
 
-    @property
-    def mel(self) -> Callable | None:
-        """The same change of a log-mel matrix, or None: then `no_mel` says why.
+    def apply_to_mel(
+        self, log_mel: np.ndarray, strength: float, generator, *, frame_s: float
+    ) -> np.ndarray:
+        """Do the same to a log-mel matrix, unless `no_mel` says why that can't be.
 
-        ``mel(log_mel, strength, generator, *, frame_s)`` takes and returns float32 matrices of
-        shape ``(128, n_frames)``, in dB re the track's maximum, within [-80, 0]; `frame_s` is
-        seconds per frame. The matrix keeps its maximum. What is below the floor is taken to lie on
-        it.
+        It has the shape ``(128, n_frames)``, in dB re the track's maximum, within [-80, 0], and so
+        has the result, float32; `frame_s` is seconds per frame. The matrix keeps its maximum. What
+        is below the floor is taken to lie on it.
         """
-        return None if self.on_mel is None else self._apply_to_mel
-
-    def _apply_to_mel(self, log_mel, strength, generator, *, frame_s: float) -> np.ndarray:
         log_mel = np.array(log_mel, dtype=np.float32)
         self._check(strength)
         if strength == self.neutral:

@@ -84,7 +84,7 @@ def of_mel(
         if change.name == UNCHANGED:
             return {name: store.read(name, [track_id])[0] for name in _features(asked)}
         generator = _generator(change, track_id, seed)
-        apply = INTERVENTIONS[change.name].mel
+        apply = INTERVENTIONS[change.name].apply_to_mel
         log_mel = apply(whole, change.strength, generator, frame_s=store.frame_s)
         return {name: stored(name, FROM_MEL[name](log_mel)) for name in _features(asked)}
 

@@ -26,7 +26,7 @@ from genrelib.synthesis.recordings import plan
 from genrelib.synthesis.styles import make_artist
 
 FRAME_S = HOP_LENGTH / SR
-WITH_MEL = [name for name, row in INTERVENTIONS.items() if row.mel is not None]
+WITH_MEL = [name for name, row in INTERVENTIONS.items() if not row.no_mel]
 WITH_NEUTRAL = [name for name, row in INTERVENTIONS.items() if row.neutral is not None]
 DRAWING = ["equaliser", "white_noise", "pink_noise", "reverberation"]
 ONE_SIDED = [name for name in INTERVENTIONS if name not in ("gain", "time_stretch", "pitch_shift")]
@@ -51,7 +51,7 @@ def apply(name, y, strength, *names):
 
 
 def apply_mel(name, log_mel, strength, *names):
-    return INTERVENTIONS[name].mel(log_mel, strength, rng(0, *names), frame_s=FRAME_S)
+    return INTERVENTIONS[name].apply_to_mel(log_mel, strength, rng(0, *names), frame_s=FRAME_S)
 
 
 def distance(a, b):
@@ -106,7 +106,7 @@ def test_a_row_says_all_that_a_reader_needs(name):
     assert own.neutral is None or own.neutral in own.strengths
     low, high = own.bounds
     assert all(low <= s <= high for s in own.strengths if s != own.neutral)
-    assert (own.mel is None) == bool(own.no_mel)
+    assert (own.on_mel is None) == bool(own.no_mel)
 
 
 @pytest.mark.parametrize("name", INTERVENTIONS)
@@ -145,7 +145,7 @@ def test_silence_stays_silent(name):
 def test_the_neutral_strength_changes_nothing(name, songs):
     y, own = songs[0], INTERVENTIONS[name]
     assert apply(name, y, own.neutral).tobytes() == y.tobytes()
-    if own.mel is not None:
+    if not own.no_mel:
         assert apply_mel(name, mel(y), own.neutral).tobytes() == mel(y).tobytes()
 
 
@@ -409,7 +409,7 @@ def test_reverberation_on_a_mel_depends_on_the_time_of_a_frame():
     log_mel = np.full((128, 50), -80.0)
     log_mel[:, 5] = 0
     decays = [
-        INTERVENTIONS["reverberation"].mel(log_mel, 1.0, rng(0), frame_s=frame_s)[0, 6:12]
+        INTERVENTIONS["reverberation"].apply_to_mel(log_mel, 1.0, rng(0), frame_s=frame_s)[0, 6:12]
         for frame_s in (0.05, 0.1)
     ]
     assert np.diff(decays[0]) == pytest.approx(-3, abs=0.01)  # 60 dB per second

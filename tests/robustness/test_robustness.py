@@ -245,7 +245,7 @@ def test_packs_are_asked_by_their_mel(tmp_path):
     planned = plan(corpus, features, workspace, ["mel_svm"])
     experiments.run(planned, corpus, features, n_jobs=1)
     rows = ask(corpus, features, planned, robustness.chosen_tracks(planned, corpus, 16, seed=0))
-    on_mel = {name for name, row in INTERVENTIONS.items() if row.mel is not None}
+    on_mel = {name for name, row in INTERVENTIONS.items() if not row.no_mel}
     assert set(rows["change"]) == {UNCHANGED, *on_mel}
     assert_as_predicted(workspace, rows)
     silent = rows[rows["change"].isin(["gain", UNCHANGED])].groupby("track_id")["p_blues"]
