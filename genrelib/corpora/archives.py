@@ -46,11 +46,6 @@ def is_stray(name: str) -> bool:
     return any(part.startswith(".") or part in left for part in PurePosixPath(name).parts)
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file is a zip or a (compressed) tar, by its content."""
-    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
-
-
 def is_extracted(folder: Path, identity: str) -> bool:
     """Whether `folder` holds every member, in its size, of the archive named by `identity`."""
     marker = _marker(folder)

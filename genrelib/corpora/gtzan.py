@@ -51,7 +51,7 @@ FILTERED = {
 CHANGES = "gtzan_artists.csv"
 """The changes to Sturm's artists, one row each with its reason, in a table beside this module."""
 
-_LINE = re.compile(r"([a-z]+\.\d{5})\.wav\s*:::(.*?)(?::::(.*))?")
+_LINE = re.compile(r"^([a-z]+\.\d{5})\.wav\s*:::(.*?)(?::::(.*))?$", re.MULTILINE)
 
 
 def published_md5(edition: str, downloads: Path) -> dict[str, str]:
@@ -63,13 +63,13 @@ def published_md5(edition: str, downloads: Path) -> dict[str, str]:
 
 def annotations(downloads: Path) -> pd.DataFrame:
     """Return what is known of GTZAN's 1000 tracks, audio apart."""
-    raw = _text(fetch(*ARTISTS, downloads))
-    table = parse_artists(raw)
+    table = parse_artists(fetch(*ARTISTS, downloads).read_text(encoding="utf-8"))
     grouped_with = _apply_changes(table, changes())
     table["genre"] = [track.partition(".")[0] for track in table.index]
     split = {}
     for part, source in FILTERED.items():
-        split |= dict.fromkeys(parse_list(_text(fetch(*source, downloads))), part)
+        listed = fetch(*source, downloads).read_text(encoding="utf-8")
+        split |= dict.fromkeys(parse_list(listed), part)
     table["official_split"] = [split.get(track, "") for track in table.index]
     nameless = table.index[table["artist"] == ""]
     table.loc[nameless, "artist"] = list(map(credits.unknown, nameless))
@@ -109,20 +109,8 @@ def parse_artists(text: str) -> pd.DataFrame:
     >>> parse_artists(text).loc["blues.00000"].tolist()
     ['John Lee Hooker', 'Sugar Mama']
     """
-    rows = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        match = _LINE.fullmatch(line)
-        if match is None or match[1] in rows:
-            raise GenrelibError(
-                f"line {number} of the artist index is {line!r}; expected a new track as "
-                "'genre.00000.wav ::: artist ::: title': fetch the pinned file again."
-            )
-        rows[match[1]] = (match[2].strip(), (match[3] or "").strip())
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["artist", "title"])
-    return table.rename_axis("track_id").sort_index()
+    table = pd.DataFrame(_LINE.findall(text), columns=["track_id", "artist", "title"])
+    return table.apply(lambda column: column.str.strip()).set_index("track_id").sort_index()
 
 
 def parse_list(text: str) -> list[str]:
@@ -133,15 +121,6 @@ def parse_list(text: str) -> list[str]:
     """
     lines = filter(None, map(str.strip, text.splitlines()))
     return [line.rpartition("/")[2].removesuffix(".wav") for line in lines]
-
-
-def _text(path: Path) -> str:
-    """Decode a list as UTF-8 or, when it is none, as Latin-1."""
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
 
 
 def _apply_changes(table: pd.DataFrame, table_of_changes: pd.DataFrame) -> dict[str, list[str]]:
@@ -286,11 +265,9 @@ def _given(edition: str, raw: Path, source: str | Path) -> Path:
     path = Path(os.path.abspath(Path(source).expanduser()))
     if path.is_dir():
         return path
-    if not archives.is_archive(path):
-        kind = "is neither a folder nor a zip or tar archive"
-        state = kind if path.exists() else "does not exist"
+    if not path.is_file():
         raise GenrelibError(
-            f"source={str(source)!r} {state} (looked at {path}); give the folder or the "
+            f"source={str(source)!r} does not exist (looked at {path}); give the folder or the "
             "archive that holds files like blues/blues.00000.wav."
         )
     stat = path.stat()

@@ -197,9 +197,6 @@ def test_lists_are_read_whatever_their_ends_and_letters():
         "rock.00001": {"artist": "", "title": ""},
         "pop.00000": {"artist": "", "title": "T"},
     }
-    for broken in ("rock.00000.wav A B", "rock.00000.wav ::: A ::: B\n" * 2):
-        with pytest.raises(GenrelibError, match="of the artist index"):
-            gtzan_index.parse_artists(broken)
 
 
 def test_every_change_to_an_artist_has_a_reason():
