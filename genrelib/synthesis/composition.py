@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.seeds import derive, rng
-from .styles import Artist, Style, in_metre, style
+from .styles import Artist, Style, in_metre, style, words
 
 #: Names of the pitch classes, as keys are written.
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -45,18 +45,6 @@ CHORDS = {
 
 _DEGREES = dict(zip(("I", "II", "III", "IV", "V", "VI", "VII"), SCALES["major"], strict=True))
 _NUMERAL = re.compile(r"(b?)([IViv]+)(.*)")
-_ADJECTIVES = (
-    "Amber", "Autumn", "Blue", "Borrowed", "Broken", "Burning", "Crooked", "Distant",
-    "Electric", "Empty", "Fading", "Golden", "Hollow", "Hungry", "Iron", "Lonely", "Midnight",
-    "Northern", "Paper", "Quiet", "Restless", "Rolling", "Second", "Silver", "Sleeping",
-    "Southern", "Stolen", "Sudden", "Velvet", "Wandering", "Wicked", "Winter",
-)  # fmt: skip
-_NOUNS = (
-    "Avenue", "Bells", "Bridge", "Canyon", "Carnival", "Coast", "Dawn", "Engine", "Fever",
-    "Garden", "Harbour", "Highway", "Horizon", "Island", "Ladder", "Lantern", "Letters",
-    "Machine", "Meadow", "Mirror", "Moon", "Orchard", "Radio", "Railway", "River", "Shadow",
-    "Station", "Summer", "Telephone", "Thunder", "Tower", "Window",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,7 +96,7 @@ def compose(genre: str, seed: int, *, tempo: float | None = None, key: int | Non
     scale, progression = habits.harmony[random.integers(len(habits.harmony))]
     chords = tuple(tuple(map(_chord, bar.split("/"))) for bar in progression.split())
     return Song(
-        title=" ".join(words[random.integers(len(words))] for words in (_ADJECTIVES, _NOUNS)),
+        title=" ".join(some[random.integers(len(some))] for some in words("titles")),
         genre=genre,
         seed=derive(seed, "players", genre),
         key=drawn_key if key is None else int(key),

@@ -14,16 +14,14 @@ arguments give the same samples.
 
 import functools
 from dataclasses import dataclass, replace
-from importlib.resources import files
 
 import numpy as np
 import scipy.fft
 import scipy.signal
-import yaml
 
 from ..base.seeds import rng
 from .composition import Score, Song, arrange
-from .styles import Artist, style
+from .styles import Artist, loaded, style
 
 SR = 22050  # sample rate of the controlled corpus, that of GTZAN, in Hz
 
@@ -216,8 +214,7 @@ class Stroke:
 
 
 def _tables() -> tuple[dict[str, Instrument], dict[str, dict[str, Stroke]]]:
-    text = files(__package__).joinpath("instruments.yaml").read_text(encoding="utf-8")
-    tables = yaml.safe_load(text)
+    tables = loaded("instruments.yaml")
     kits = {kit: strokes for kit, strokes in tables["kits"].items() if kit != "common"}
     return (
         {name: Instrument(**fields) for name, fields in tables["instruments"].items()},
