@@ -122,7 +122,7 @@ def place(url: str, folder: Path) -> Path:
 
 def _known(path: Path) -> Path | str | None:
     """Return what earlier calls found, or None when the link is to be asked for."""
-    if path.is_file() and _beside(path, "md5").is_file():
+    if path.is_file():
         return path
     for ending, seconds in AGAIN_AFTER_S.items():
         failed = _beside(path, ending)
@@ -145,7 +145,6 @@ def _fetch(url: str, path: Path) -> Path | str:
         reason = f"{error} Asked for again after {hours:g} h, or once {again.name} is deleted."
         write_text(again, reason)
         return reason
-    write_text(_beside(path, "md5"), digest(path, "md5"))
     return path
 
 
@@ -267,9 +266,7 @@ def _songs(wanted: pd.DataFrame, fetched: dict, base: Path) -> tuple[pd.DataFram
             elif not path.is_file():
                 troubles[line] = f"{_shown(place)} is no file"
             else:
-                is_fetched = _is_link(place)  # its md5 is that of when it came
-                md5 = _beside(path, "md5").read_text() if is_fetched else digest(path, "md5")
-                rows[line] = (path, md5)
+                rows[line] = (path, digest(path, "md5"))
         except (OSError, RuntimeError, ValueError) as error:  # no such user, too long, not allowed
             reason = getattr(error, "strerror", None) or error
             troubles[line] = f"{_shown(place)} can't be read ({reason})"

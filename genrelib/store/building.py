@@ -226,17 +226,17 @@ def _noted(
     table: pd.DataFrame, requests: Mapping[str, Request], made: Iterable[tuple[str, str]]
 ) -> pd.DataFrame:
     """Return the table with what came of the requests; a failed track loses all its features."""
-    columns = {column: table[column].to_numpy(dtype=object, copy=True) for column in table}
-    rows = _places(table)
-    for track_id, failure in made:
-        row, request = rows[track_id], requests[track_id]
-        lost = [*columns] if failure else [*STATE]
-        held = {"failure": failure, "failed_md5": request.md5} if failure else {}
-        for column in lost:
-            columns[column][row] = held.get(column, "")
-        for name in () if failure else request.names:
-            columns[name][row] = request.md5
-    return pd.DataFrame(columns, index=table.index, dtype=str)
+    failure = pd.Series(dict(made), dtype=str)
+    failed, sound = failure[failure != ""], failure.index[failure == ""]
+    table = table.copy()
+    table.loc[failed.index] = ""
+    table.loc[failed.index, "failure"] = failed
+    table.loc[failed.index, "failed_md5"] = [requests[i].md5 for i in failed.index]
+    table.loc[sound, list(STATE)] = ""
+    for name in table.columns.drop(list(STATE)):
+        own = [i for i in sound if name in requests[i].names]
+        table.loc[own, name] = [requests[i].md5 for i in own]
+    return table
 
 
 def _values(
@@ -248,17 +248,12 @@ def _values(
 ) -> Callable[[str], dict[str, np.ndarray]]:
     """Return the function that finds a track's matrices: just made, or in the old store."""
     held = opened(path).file["features"] if len(old) else {}
+    rows = {track_id: row for row, track_id in enumerate(old.index)}
     names = table.columns.drop(list(STATE))
-    filled = (table[names] != "").to_numpy()
-    rows, old_rows = _places(table), _places(old)
 
     def values(track_id: str) -> dict[str, np.ndarray]:
         made = source.matrices(requests[track_id]) if track_id in requests else {}
-        wanted = names[filled[rows[track_id]]]
-        return {n: made[n] if n in made else held[n][old_rows[track_id]] for n in wanted}
+        wanted = [name for name in names if table.at[track_id, name] != ""]
+        return {n: made[n] if n in made else held[n][rows[track_id]] for n in wanted}
 
     return values
-
-
-def _places(table: pd.DataFrame) -> dict[str, int]:
-    return {track_id: row for row, track_id in enumerate(table.index)}
