@@ -249,11 +249,11 @@ def _values(
     """Return the function that finds a track's matrices: just made, or in the old store."""
     held = opened(path).file["features"] if len(old) else {}
     rows = {track_id: row for row, track_id in enumerate(old.index)}
-    names = table.columns.drop(list(STATE))
+    filled = table.drop(columns=list(STATE)).to_dict("index")
 
     def values(track_id: str) -> dict[str, np.ndarray]:
         made = source.matrices(requests[track_id]) if track_id in requests else {}
-        wanted = [name for name in names if table.at[track_id, name] != ""]
+        wanted = [name for name, md5 in filled[track_id].items() if md5]
         return {n: made[n] if n in made else held[n][rows[track_id]] for n in wanted}
 
     return values
