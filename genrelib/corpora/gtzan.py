@@ -69,7 +69,7 @@ def annotations(downloads: Path) -> pd.DataFrame:
     split = {}
     for part, source in FILTERED.items():
         listed = fetch(*source, downloads).read_text(encoding="utf-8")
-        split |= dict.fromkeys(parse_list(listed), part)
+        split |= dict.fromkeys(re.findall(r"([a-z]+\.\d{5})\.wav", listed), part)
     table["official_split"] = [split.get(track, "") for track in table.index]
     nameless = table.index[table["artist"] == ""]
     table.loc[nameless, "artist"] = list(map(credits.unknown, nameless))
@@ -111,16 +111,6 @@ def parse_artists(text: str) -> pd.DataFrame:
     """
     table = pd.DataFrame(_LINE.findall(text), columns=["track_id", "artist", "title"])
     return table.apply(lambda column: column.str.strip()).set_index("track_id").sort_index()
-
-
-def parse_list(text: str) -> list[str]:
-    r"""Read a list of files, one per line, as track ids.
-
-    >>> parse_list("blues/blues.00012.wav\r\nrock/rock.00001.wav \n\n")
-    ['blues.00012', 'rock.00001']
-    """
-    lines = filter(None, map(str.strip, text.splitlines()))
-    return [line.rpartition("/")[2].removesuffix(".wav") for line in lines]
 
 
 def _apply_changes(table: pd.DataFrame, table_of_changes: pd.DataFrame) -> dict[str, list[str]]:
@@ -181,23 +171,14 @@ KAGGLE = "https://www.kaggle.com/datasets/andradaolteanu/gtzan-dataset-music-gen
 _NAME = re.compile(rf"((?:{'|'.join(GENRES)})\.\d{{5}})\.(wav|au)", re.IGNORECASE)
 
 
-def load_gtzan(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
-    """Load GTZAN: 10 genres of 100 excerpts of 30 s.
+def load(edition: str, data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
+    """Load GTZAN, 10 genres of 100 excerpts of 30 s, or gtzan_mini, the first 10 of each.
 
     Every track of the published index is a row, missing and differing files with the reason; so is
     every audio file that the index does not know. `source` is a local archive or folder, in any
     layout whose files are named ``blues.00000.wav`` (or ``.au``); by default the archived copies
     are downloaded.
     """
-    return _load("gtzan", data, source, n_jobs)
-
-
-def load_gtzan_mini(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
-    """Load the first 10 tracks of each of GTZAN's genres; see :func:`load_gtzan`."""
-    return _load("gtzan_mini", data, source, n_jobs)
-
-
-def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
     raw = Path(os.path.abspath(data)) / "raw"
     downloads = raw / "downloads"
     known = annotations(downloads)

@@ -17,7 +17,7 @@ from .tracks import NO_GENRE, Loaded
 GENRE_MAP = "gtzan_fma_genres.csv"  # beside this module: which genres are one, or why not
 COLUMNS = ("collection", "genre", "joined", "reason")
 
-_GTZAN: dict[str, Callable] = {"gtzan": gtzan.load_gtzan, "gtzan_mini": gtzan.load_gtzan_mini}
+_GTZAN: dict[str, Callable] = {name: partial(gtzan.load, name) for name in gtzan.ARCHIVES}
 _FMA: dict[str, Callable] = {name: partial(fma.load, name) for name in fma.EDITIONS}
 
 
@@ -35,7 +35,7 @@ def load_gtzan_fma(
     With FMA-medium these are blues, classical, country, hip-hop, jazz, pop and rock; FMA-small has
     the last and hip-hop and pop only. Tracks of other genres are excluded, with the reason. `gtzan`
     and `fma` name the editions; `whole`, "gtzan" or "fma", a collection all of whose genres are
-    kept; `source` is GTZAN's, see :func:`.gtzan.load_gtzan`.
+    kept; `source` is GTZAN's, see :func:`.gtzan.load`.
     """
     for kind, name, known in (
         ("edition of GTZAN", gtzan, _GTZAN),

@@ -111,7 +111,7 @@ def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: in
     pack = corpus.pack
     reasons = list(filter(None, map(pack.lacks if pack else lacking_in_audio, names)))
     if reasons:
-        had = ", ".join(pack.features if pack else FEATURES)
+        had = ", ".join(sorted(pack.makers) if pack else FEATURES)
         raise GenrelibError(f"{'; '.join(reasons)}. Ask for {had} only.")
     if pack is None:
         source = _Audio(usable, path.with_name(f"{path.name}.parts"), clip_s, n_jobs, corpus.name)
