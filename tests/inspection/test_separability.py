@@ -11,7 +11,7 @@ from genrelib.base.seeds import rng
 from genrelib.features import FEATURES
 from genrelib.features.segments import averaged
 from genrelib.features.stack import STACK_ROWS
-from genrelib.inspection.rows import LEVELS, row_labels
+from genrelib.inspection.separability import LEVELS, row_labels
 
 
 def make_summaries(tracks, *, told=4, artist_rows=0, noise=12, effect=2.0, artist=1.0, seed=0):
