@@ -89,7 +89,7 @@ def named(source: str | Path | None, corpus: str, kind: str, wanted: str) -> Pat
         raise GenrelibError(f"source={source!r}: the corpus {corpus!r} needs one; {wanted}.")
     path = Path(os.path.abspath(Path(source).expanduser()))
     if not (path.is_file() if kind == "file" else path.is_dir()):
-        raise GenrelibError(f"source={str(source)!r} is no {kind} (looked at {path}); {wanted}.")
+        raise GenrelibError(f"source={str(source)!r} is not a {kind} (looked at {path}); {wanted}.")
     return path
 
 

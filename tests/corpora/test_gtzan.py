@@ -382,7 +382,7 @@ def test_real_annotations(downloads):
 
 def test_real_changes_all_apply(downloads):
     index = gtzan_index.parse_artists(
-        gtzan_index._text(fetching.fetch(*gtzan_index.ARTISTS, downloads))
+        fetching.fetch(*gtzan_index.ARTISTS, downloads).read_text(encoding="utf-8")
     )
     for change in gtzan_index.changes().itertuples():
         hit = index["artist"] == change.raw
