@@ -7,12 +7,12 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from . import corpora, store, systems
+from . import systems
 from .base import parallel
 from .base.errors import GenrelibError
 from .base.files import Workspace
 from .base.text import printable
-from .corpora import Corpus, packed
+from .corpora import packed
 from .corpora.fetching import MIRROR
 from .prediction import models, songs
 from .store import sharing
@@ -65,32 +65,35 @@ def _score(options: argparse.Namespace) -> str:
 
 
 def _pack(options: argparse.Namespace) -> str:
-    from .study.parameters import parameters_of
-
     sharing.refuse(options.to, options.licence)  # before anything is computed
-    workspace = Workspace.find(options.study)
-    parameters = parameters_of(workspace)
-    name, corpus_options, clip_s = (parameters[k] for k in ("corpus", "corpus_options", "clip_s"))
-    placed = workspace.placed(corpus_options)
-    corpus = corpora.load(name, workspace.data, n_jobs=options.n_jobs, **placed)
-    names = options.features.split(",") if options.features else _read_by(parameters, corpus)
-    path = workspace.feature_store(name, corpus_options, clip_s)
-    store.build(corpus, names, path, clip_s=clip_s, n_jobs=options.n_jobs)
-    features = store.open_store(path)
-    digest = sharing.pack(corpus, features, options.to, names=names, licence=options.licence)
-    sharing.describe(options.to)
+    study = _study(options.study, options.n_jobs)
+    names = options.features.split(",") if options.features else _read_by(study)
+    features = study.features(names)
+    sharing.pack(study.corpus, features, options.to, names=names, licence=options.licence)
+    contents = sharing.read(options.to)
+    sharing.describe(contents)
     return (
-        f"{_summary(sharing.read(options.to))}\n{sharing.RIGHTS}\nGive the digest with the file, "
-        f"so that others can compare: {digest}"
+        f"{_summary(contents)}\n{sharing.RIGHTS}\nGive the digest with the file, so that others "
+        f"can compare: {contents.digest}"
     )
 
 
-def _read_by(parameters: dict, corpus: Corpus) -> list[str]:
-    """List the features that a study's notebooks read of a corpus."""
+def _study(name: str, n_jobs: int):
+    """Return a study with all its parameters."""
+    from .study import Study
+    from .study.parameters import FOR_THE_PAGE, parameters_of
+
+    given = parameters_of(Workspace.find(name))
+    given = {key: value for key, value in given.items() if key not in FOR_THE_PAGE}
+    return Study(name, n_jobs=n_jobs, **given)
+
+
+def _read_by(study) -> list[str]:
+    """List the features that a study's notebooks read of its corpus."""
     from .inspection.search import features_of
 
-    names, _ = systems.available(systems.chosen(parameters["systems"]), corpus)
-    return [*systems.features_of(names), *features_of(corpus)]
+    names, _ = systems.available(study.chosen(), study.corpus)
+    return [*systems.features_of(names), *features_of(study.corpus)]
 
 
 def _unpack(options: argparse.Namespace) -> str:
@@ -115,12 +118,8 @@ def _model_path(study: str, system: str) -> Path:
 
 def _trained(name: str, system: str, path: Path, n_jobs: int) -> str:
     from .prediction import training
-    from .study import Study
-    from .study.parameters import FOR_THE_PAGE, parameters_of
 
-    given = parameters_of(Workspace.find(name))
-    given = {key: value for key, value in given.items() if key not in FOR_THE_PAGE}
-    model = training.train(Study(name, n_jobs=n_jobs, **given), system)
+    model = training.train(_study(name, n_jobs), system)
     models.write(path, model)
     stated = {key: 100 * share for key, share in model.header["artist_disjoint"].items()}
     return (

@@ -380,8 +380,6 @@ def _check_trainable(fold, tracks):
 def _check_counts(tracks, n_folds, n_repeats):
     check_limits(n_folds=n_folds, n_repeats=n_repeats)
     counts = tracks["genre"].value_counts()
-    if len(counts) < 2:
-        raise GenrelibError(f"{len(counts)} genre with usable tracks; at least 2 are needed.")
     if counts.min() < n_folds:
         raise GenrelibError(
             f"genre {counts.idxmin()!r} has {counts.min()} usable tracks, fewer than "

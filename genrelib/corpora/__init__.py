@@ -18,10 +18,9 @@ import pandas as pd
 from ..base.errors import GenrelibError, unknown
 from ..store import Pack
 from ..store.packs import lacking_in_audio
-from . import credits, fma
+from . import credits, fma, gtzan
 from .credits import applied
 from .folders import load_folder
-from .gtzan import load_gtzan, load_gtzan_mini
 from .joined import load_gtzan_fma
 from .listed import load_list
 from .packed import described_levels, load_gtzan_mel_dev, load_pack
@@ -144,9 +143,9 @@ class Collection:
 
 CORPORA: dict[str, Collection] = {
     "synthetic": Collection(load_synthetic, ("rendered",)),
-    "gtzan_mini": Collection(load_gtzan_mini, ("gtzan",), of_gtzan="part"),
+    "gtzan_mini": Collection(partial(gtzan.load, "gtzan_mini"), ("gtzan",), of_gtzan="part"),
     "gtzan_mel_dev": Collection(load_gtzan_mel_dev, ("gtzan",), of_gtzan="part"),
-    "gtzan": Collection(load_gtzan, ("gtzan",), of_gtzan="whole"),
+    "gtzan": Collection(partial(gtzan.load, "gtzan"), ("gtzan",), of_gtzan="whole"),
     "fma_features": Collection(fma.load_fma_features, ("fma",)),
     **{name: Collection(partial(fma.load, name), ("fma",)) for name in fma.EDITIONS},
     "gtzan_fma": Collection(load_gtzan_fma, ("gtzan", "fma")),

@@ -46,23 +46,11 @@ def is_stray(name: str) -> bool:
     return any(part.startswith(".") or part in left for part in PurePosixPath(name).parts)
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file is a zip or a (compressed) tar, by its content."""
-    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
-
-
 def is_extracted(folder: Path, identity: str) -> bool:
     """Whether `folder` holds every member, in its size, of the archive named by `identity`."""
     marker = _marker(folder)
     is_same = marker.get("identity") == identity
     return is_same and all(_has(folder / name, size) for name, size in marker["sizes"].items())
-
-
-def extracted_bytes(folder: Path, identity: str) -> int:
-    """Return how many bytes of an archive's members `folder` holds already."""
-    marker = _marker(folder)
-    sizes = marker["sizes"] if marker.get("identity") == identity else {}
-    return sum(size for name, size in sizes.items() if _has(Path(folder) / name, size))
 
 
 def extract(archive: Path, folder: Path, *, identity: str) -> Path:

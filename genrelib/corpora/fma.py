@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -14,9 +13,9 @@ from tqdm import tqdm
 from ..base.errors import GenrelibError, unknown
 from ..base.files import check_room, digest, replacing
 from ..store import DTYPE, packs
-from ..store.file import links
+from ..store.building import UNREADABLE_NPZ
 from . import archives, credits, fetching
-from .tracks import SHORTEST_S, TOO_SHORT, Loaded, verified
+from .tracks import NO_GENRE, SHORTEST_S, TOO_SHORT, Loaded, verified
 
 SITE = "https://os.unil.cloud.switch.ch/fma"
 METADATA = (f"{SITE}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
@@ -25,7 +24,6 @@ METADATA = (f"{SITE}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835
 METADATA_BYTES = (360_000_000, 1_500_000_000)  # about what the archive takes, and what is in it
 SUBSETS = ("small", "medium", "large")  # each holds those before it
 SPLITS = {"training": "train", "validation": "valid", "test": "test"}  # FMA's names, and ours
-NO_GENRE = "(none)"  # stands for the genre of a track that has none; such tracks are excluded
 
 COLUMNS = tuple(row for _, row in packs.ROWS_OF_PACKED["fma_features"])
 """Names of the columns of ``features.csv``: feature, statistic and number of each."""
@@ -47,41 +45,48 @@ _ROWS = 4000  # of features.csv that are parsed at once: 40 MB of text
 
 def folder(raw: Path, source: str | Path | None = None) -> Path:
     """Return the folder of the extracted metadata: the user's own, or fetched once."""
-    target = raw / "fma_metadata" / _short(METADATA[1])
+    where = _Where("fma_metadata", *METADATA, raw, source)
     remedy = "choose another data folder"
-    where = _Where("fma_metadata", *METADATA, target, raw, source)
     where.check_room(*METADATA_BYTES, what="FMA's metadata", remedy=remedy)
     return where.obtained()
 
 
-def _short(checksum: str) -> str:
-    return checksum.partition(":")[2][:8]
-
-
 @dataclass(frozen=True)
 class _Where:
-    """A folder of FMA's, `name`: where the user may have it, is it fetched from, extracted to."""
+    """A folder of FMA's, `name`: where it is published, and the place that the user names."""
 
     name: str
     url: str
     checksum: str
-    target: Path
     raw: Path
     source: str | Path | None = None
 
     @property
+    def target(self) -> Path:
+        """Where what is fetched is extracted to."""
+        return self.raw / self.name / self.checksum.partition(":")[2][:8]
+
+    @property
     def given(self) -> Path | None:
-        """The user's own folder or archive."""
-        return None if self.source is None else _given(self.source, self.name)
+        """The user's own folder ``<name>/`` or archive ``<name>.zip``."""
+        if self.source is None:
+            return None
+        root = Path(os.path.abspath(Path(self.source).expanduser()))
+        if not root.exists():
+            raise GenrelibError(
+                f"source={str(self.source)!r} does not exist (looked at {root}); give the folder "
+                f"that holds {self.name}/ or {self.name}.zip, or leave source out: then it is "
+                "fetched."
+            )
+        places = (root, root / self.name, root / f"{self.name}.zip", root.parent / self.name)
+        return next((p for p in places if p.exists() and p.stem == self.name), None)
 
     def check_room(self, archived: int, content: int, **words: str) -> None:
         """Refuse, before anything is fetched, what the disk can't take."""
-        given = self.given
-        if archives.is_extracted(self.target, self.checksum) or (given and given.is_dir()):
-            return
-        fetched = given or fetching.wanting_bytes(self.url, self.raw / "downloads", archived)
-        there = archives.extracted_bytes(self.target, self.checksum)
-        check_room(self.raw, max(0, content - there) + (0 if given else fetched), **words)
+        wanting = fetching.wanting_bytes(self.url, self.raw / "downloads", archived)
+        known = self.given or archives.is_extracted(self.target, self.checksum)
+        if wanting and not known:  # extracting asks for room itself
+            check_room(self.raw, wanting + content, **words)
 
     def obtained(self) -> Path:
         """Return the user's folder, or the one extracted from the user's or a fetched archive."""
@@ -97,18 +102,6 @@ class _Where:
             archive = given or fetching.fetch(self.url, self.checksum, self.raw / "downloads")
             archives.extract(archive, self.target, identity=self.checksum)
         return self.target / self.name
-
-
-def _given(source: str | Path, name: str) -> Path | None:
-    """Find a folder ``<name>/`` or an archive ``<name>.zip`` at the place that the user names."""
-    root = Path(os.path.abspath(Path(source).expanduser()))
-    if not root.exists():
-        raise GenrelibError(
-            f"source={str(source)!r} does not exist (looked at {root}); give the folder that holds "
-            f"{name}/ or {name}.zip, or leave source out: then it is fetched."
-        )
-    places = (root, root / name, root / f"{name}.zip", root.parent / name)
-    return next((p for p in places if p.exists() and p.stem == name), None)
 
 
 def annotations(metadata: Path, subset: str) -> pd.DataFrame:
@@ -162,56 +155,49 @@ def about(table: pd.DataFrame) -> list[str]:
 
 
 def features(metadata: Path, kept: Path) -> Path:
-    """Return an HDF5 file of what ``features.csv`` holds, made when it is not there.
+    """Return an ``.npz`` file of what ``features.csv`` holds, made when it is not there.
 
-    It holds ``track_id`` and ``values`` (n, 518), float32, and ``name``, of each column, those of
-    :data:`COLUMNS`; rows and columns as in ``features.csv``.
+    It holds ``track_id`` and ``values`` (n, 518), float32, in the order of :data:`COLUMNS`.
     """
-    path = kept / "features.h5"
+    path = kept / "features.npz"
     if path.is_file():
         return path
     source = metadata / "features.csv"
-    names, n_header = _header(source, 3)
-    _check_columns([" ".join(name) for name in names], source)
-    types = {0: int} | dict.fromkeys(range(1, 1 + N_FEATURES), np.float32)
+    ids, values = [], []
     try:
         with (
-            replacing(path) as temporary,
-            h5py.File(temporary, "w") as file,
+            pd.read_csv(source, header=[0, 1, 2], index_col=0, chunksize=_ROWS) as parts,
             tqdm(desc="parsing features.csv", unit=" tracks") as bar,
         ):
-            file["name"] = list(COLUMNS)
-            ids = file.create_dataset("track_id", (0,), "i4", maxshape=(None,))
-            shape = (0, N_FEATURES)
-            values = file.create_dataset("values", shape, "f4", maxshape=(None, N_FEATURES))
-            for rows in pd.read_csv(
-                source, header=None, skiprows=n_header, dtype=types, index_col=0, chunksize=_ROWS
-            ):
-                for dataset, content in ((ids, rows.index), (values, rows.to_numpy())):
-                    dataset.resize(len(dataset) + len(rows), axis=0)
-                    dataset[-len(rows) :] = content
+            for rows in parts:
+                _check_columns(list(map(" ".join, rows.columns)))
+                ids += map(int, rows.index)
+                values.append(rows.to_numpy(np.float32))
                 bar.update(len(rows))
-    except ValueError as error:
+        values = np.concatenate(values)
+    except (OSError, ValueError) as error:
         raise _damaged(source, error) from error
+    with replacing(path) as temporary:
+        np.savez(temporary, track_id=ids, values=values)
     return path
 
 
-def _check_columns(names: list[str], source: Path) -> None:
+def _check_columns(names: list[str]) -> None:
     if len(names) != N_FEATURES:
-        raise _damaged(source, f"{len(names)} columns instead of {N_FEATURES}")
+        raise ValueError(f"{len(names)} columns instead of {N_FEATURES}")
     for name, known in zip(names, COLUMNS, strict=True):
         if name != known:
-            raise _damaged(source, f"the column {name!r} where {known!r} should be")
+            raise ValueError(f"the column {name!r} where {known!r} should be")
 
 
 def read_features(path: Path) -> Mapping[str, np.ndarray]:
     """Read a file that :func:`features` made."""
     try:
-        with h5py.File(path, "r") as file:
-            if links(file) or file["values"].shape != (len(file["track_id"]), N_FEATURES):
-                raise ValueError("it is not laid out as it was written")
-            ids, values = file["track_id"][:], file["values"][:]
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        with np.load(path, allow_pickle=False) as content:
+            ids, values = content["track_id"], content["values"]
+        if values.shape != (len(ids), N_FEATURES):
+            raise ValueError(f"values of shape {values.shape}")
+    except UNREADABLE_NPZ as error:
         raise GenrelibError(
             f"{path} is damaged ({error}); delete it: it is made again from features.csv."
         ) from error
@@ -220,35 +206,17 @@ def read_features(path: Path) -> Mapping[str, np.ndarray]:
 
 def _tracks(path: Path) -> pd.DataFrame:
     """Read the columns of ``tracks.csv`` that are used, as text but for the duration."""
-    names, n_header = _header(path, 2)
-    wanting = [" ".join(name) for name in _COLUMNS if name not in names]
-    if wanting:
-        raise _damaged(path, f"the columns {', '.join(wanting)} are wanting")
-    places = {1 + names.index(name): column for name, column in _COLUMNS.items()}
     try:
-        table = pd.read_csv(
-            path, header=None, skiprows=n_header, usecols=[0, *places], dtype=str, na_filter=False
-        )
-        table = table.rename(columns=places).set_index(0)
+        table = pd.read_csv(path, header=[0, 1], index_col=0, dtype=str, na_filter=False)
+        wanting = [" ".join(name) for name in _COLUMNS if name not in table]
+        if wanting:
+            raise ValueError(f"the columns {', '.join(wanting)} are wanting")
+        table = table[list(_COLUMNS)].apply(lambda column: column.str.strip())
+        table = table.set_axis(list(_COLUMNS.values()), axis="columns")
         table.index = pd.Index([f"{int(number):06d}" for number in table.index], name="track_id")
-        table["duration_s"] = table["duration_s"].astype(float)
-    except ValueError as error:
-        raise _damaged(path, error) from error
-    text = table.columns.drop("duration_s")
-    table[text] = table[text].apply(lambda column: column.str.strip())
-    return table
-
-
-def _header(path: Path, n_rows: int) -> tuple[list[tuple[str, ...]], int]:
-    """Return the names of the columns and how many lines stand before the first track."""
-    try:
-        rows = pd.read_csv(path, header=None, nrows=n_rows + 1, dtype=str, na_filter=False)
+        return table.astype({"duration_s": float})
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
-    if len(rows) <= n_rows:
-        raise _damaged(path, "it ends in its header")
-    names = list(zip(*rows.iloc[:n_rows, 1:].to_numpy(), strict=True))
-    return names, n_rows + (rows.iloc[n_rows, 0] == "track_id")
 
 
 def _named(table: pd.DataFrame) -> pd.Series:
@@ -319,13 +287,9 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     clips without a top genre: more than half of FMA-large. `source` is a folder that holds the
     edition or its archive, such as ``fma_small/`` or ``fma_small.zip``; the metadata beside it are
     taken too.
-
-    Raises :class:`GenrelibError` when there is no room, the download fails, or what comes is not in
-    FMA's format.
     """
     edition, raw = EDITIONS[name], Path(os.path.abspath(data)) / "raw"
-    target = raw / name / _short(edition.checksum)
-    where = _Where(name, edition.url, edition.checksum, target, raw, source)
+    where = _Where(name, edition.url, edition.checksum, raw, source)
     what = f"the clips of FMA-{edition.subset} and their archive"
     remedy = "take a smaller edition (fma_features needs no audio) or another data folder"
     where.check_room(edition.n_bytes, edition.n_bytes, what=what, remedy=remedy)
@@ -334,7 +298,7 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     paths = {track: clips / track[:3] / f"{track}.mp3" for track in table.index}
     table["exclude"] = _known_reasons(table, paths, name)
     wanted = table.index[table["exclude"] == ""]
-    record = target / "verified.csv"
+    record = where.target / "verified.csv"
     present = {track: paths[track] for track in wanted}
     facts = verified(present, record, n_jobs=n_jobs, label=f"verifying {name}")
     table["md5"] = facts["md5"].reindex(table.index, fill_value="")
@@ -345,8 +309,13 @@ def load(name: str, data: Path, *, source: str | Path | None = None, n_jobs: int
     table["path"] = [str(path) if path.is_file() else "" for path in paths.values()]
     labels = {track: {md5} if md5 else set() for track, md5 in table["md5"].items()}
     table["group"] = pd.Series(credits.joined(labels, table["group"].to_dict()), dtype=object)
-    unknown_files = len(set(published) - {f"{t[:3]}/{t}.mp3" for t in table.index})
-    notes = [*about(table), *_about(table, name, unknown_files)]
+    notes = [
+        *about(table),
+        f"{(table['exclude'] == '').sum()} of the {len(table)} clips of {name} are used, decoded "
+        "whole; the others are excluded with their reason.",
+    ]
+    if unknown_files := len(set(published) - {f"{t[:3]}/{t}.mp3" for t in table.index}):
+        notes.append(f"{unknown_files} clips of the archive are not in the metadata; not used.")
     return table.drop(columns="licence"), notes
 
 
@@ -383,18 +352,6 @@ def _reason(row, published: str) -> str:
     return ""
 
 
-def _about(table: pd.DataFrame, name: str, unknown_files: int) -> list[str]:
-    """Say how many clips are used, and which are shorter than they should be."""
-    usable = table[table["exclude"] == ""]
-    notes = [
-        f"{len(usable)} of the {len(table)} clips of {name} are used, decoded whole; the others "
-        "are excluded with their reason."
-    ]
-    if unknown_files:
-        notes.append(f"{unknown_files} clips of the archive are not in the metadata; not used.")
-    return notes
-
-
 LARGEST = float(np.finfo(DTYPE).max)  # values beyond are cut off: a store can't hold more
 
 
@@ -407,13 +364,11 @@ def load_fma_features(
     each of 74 rows of librosa features, over the whole track, not the clip of 30 s. `subset` is one
     of :data:`SUBSETS`; `source`, a folder that holds ``fma_metadata/`` or its archive. `md5` is of
     a track's values, `duration_s` the whole track's in seconds, at least 1.
-
-    Raises :class:`GenrelibError` as :func:`load` does.
     """
     raw = Path(os.path.abspath(data)) / "raw"
     metadata = folder(raw, source)
     table = annotations(metadata, subset)
-    path = features(metadata, raw / "fma_metadata" / _short(METADATA[1]))
+    path = features(metadata, _Where("fma_metadata", *METADATA, raw).target)
     held = read_features(path)
     table["exclude"] = [
         _reason_of_values(held.get(track), genre) for track, genre in table["genre"].items()
@@ -438,7 +393,14 @@ def load_fma_features(
         read=read_features,
         makers={"fma_features": column},
     )
-    notes = [*about(table), *_about_features(table, subset, cut_off)]
+    notes = [
+        *about(table),
+        f"features without audio: {len(usable)} of the {len(table)} tracks of FMA-{subset}. The "
+        "518 values sum up whole tracks, of which the clips of 30 s are the middle (mdeff/fma#8): "
+        "no result here is that of a clip.",
+    ]
+    if cut_off:
+        notes.append(f"values beyond {LARGEST:g}, cut off there: {cut_off}.")
     return Loaded(table.drop(columns="licence"), notes, pack)
 
 
@@ -456,15 +418,3 @@ def _reason_of_values(values: np.ndarray | None, genre: str) -> str:
     if bad:
         return f"{bad} of its {len(values)} features are not finite"
     return "" if values.any() else "all its features are zero: its extraction failed"
-
-
-def _about_features(table: pd.DataFrame, subset: str, cut_off: int) -> list[str]:
-    usable = (table["exclude"] == "").sum()
-    notes = [
-        f"features without audio: {usable} of the {len(table)} tracks of FMA-{subset}. The 518 "
-        "values sum up whole tracks, of which the clips of 30 s are the middle (mdeff/fma#8): no "
-        "result here is that of a clip."
-    ]
-    if cut_off:
-        notes.append(f"values beyond {LARGEST:g}, cut off there: {cut_off}.")
-    return notes

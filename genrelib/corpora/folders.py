@@ -13,7 +13,7 @@ from ..base.errors import GenrelibError
 from ..features.audio import SUFFIXES
 from . import credits
 from .archives import is_stray
-from .tracks import NO_FILE, measure
+from .tracks import NO_FILE, measure, named
 
 LIST = "tracks.csv"  # optional, in the root: `file` (with slashes), `artist`, `title`
 
@@ -58,11 +58,9 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     The artist is what ``source/tracks.csv`` says, else the name of the folder between the genre's
     and the file; else it is unknown, and the track counts as an artist of its own. Nothing is
     copied.
-
-    Raises :class:`GenrelibError` when there is no such folder, it has no genres, or `tracks.csv` is
-    malformed.
     """
-    root = _root(source)
+    wanted = "give source=<folder> that holds one folder per genre with audio files in it"
+    root = named(source, "folder", "folder", wanted)
     found, notes = _search(root)
     listed = _listed(root / LIST, notes)
     ids = _ids(found)
@@ -74,7 +72,11 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     changes = credits.one_spelling(table["artist"])
     table["artist"] = table["artist"].replace(changes)
     notes += credits.respelled(changes)
-    table["group"] = pd.Series(_groups(table))
+    labels = {
+        row.Index: credits.credited(row.artist) + ([row.md5] if row.exclude == "" else [])
+        for row in table.itertuples()
+    }
+    table["group"] = pd.Series(credits.joined(labels, table["artist"].to_dict()))
     usable = table[table["exclude"] == ""]
     twins = usable[usable["md5"].duplicated(keep=False)]
     if len(twins):
@@ -113,16 +115,6 @@ def _is_new(real: str, root: str, followed: set[str]) -> bool:
         return False
     followed.add(real)
     return True
-
-
-def _root(source: str | Path | None) -> Path:
-    wanted = "give source=<folder> that holds one folder per genre with audio files in it"
-    if source is None or not str(source).strip():
-        raise GenrelibError(f"source={source!r}: the corpus 'folder' needs one; {wanted}.")
-    root = Path(os.path.abspath(Path(source).expanduser()))
-    if not root.is_dir():
-        raise GenrelibError(f"source={str(source)!r} is not a folder (looked at {root}); {wanted}.")
-    return root
 
 
 def _search(root: Path) -> tuple[list[_Found], list[str]]:
@@ -259,16 +251,7 @@ def _missing(listed: pd.DataFrame, there: set[str], taken: set[str], notes: list
     return rows
 
 
-def _groups(table: pd.DataFrame) -> dict[str, str]:
-    """Join tracks by credited artist and, where the audio is usable, by equal bytes."""
-    labels = {
-        row.Index: credits.credited(row.artist) + ([row.md5] if row.exclude == "" else [])
-        for row in table.itertuples()
-    }
-    return credits.joined(labels, table["artist"].to_dict())
-
-
-def _some(names: list[str], limit: int = 5) -> str:
+def _some(names: list[str]) -> str:
     """Return how many there are and the first few by name."""
-    shown = ", ".join(map(credits.plain, names[:limit])) + (", ..." if len(names) > limit else "")
+    shown = ", ".join(map(credits.plain, names[:5])) + (", ..." if len(names) > 5 else "")
     return f"{len(names)} ({shown})"

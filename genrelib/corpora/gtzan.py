@@ -5,8 +5,6 @@ import io
 import json
 import os
 import re
-import wave
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +15,7 @@ from ..features.audio import SUFFIXES
 from . import archives, credits, fetching
 from .fetching import fetch
 from .folders import files_below
-from .tracks import measure
+from .tracks import NO_GENRE, measure
 
 INDEXES = {
     "gtzan": (
@@ -53,7 +51,7 @@ FILTERED = {
 CHANGES = "gtzan_artists.csv"
 """The changes to Sturm's artists, one row each with its reason, in a table beside this module."""
 
-_LINE = re.compile(r"([a-z]+\.\d{5})\.wav\s*:::(.*?)(?::::(.*))?")
+_LINE = re.compile(r"^([a-z]+\.\d{5})\.wav\s*:::(.*?)(?::::(.*))?$", re.MULTILINE)
 
 
 def published_md5(edition: str, downloads: Path) -> dict[str, str]:
@@ -65,13 +63,13 @@ def published_md5(edition: str, downloads: Path) -> dict[str, str]:
 
 def annotations(downloads: Path) -> pd.DataFrame:
     """Return what is known of GTZAN's 1000 tracks, audio apart."""
-    raw = _text(fetch(*ARTISTS, downloads))
-    table = parse_artists(raw)
+    table = parse_artists(fetch(*ARTISTS, downloads).read_text(encoding="utf-8"))
     grouped_with = _apply_changes(table, changes())
     table["genre"] = [track.partition(".")[0] for track in table.index]
     split = {}
     for part, source in FILTERED.items():
-        split |= dict.fromkeys(parse_list(_text(fetch(*source, downloads))), part)
+        listed = fetch(*source, downloads).read_text(encoding="utf-8")
+        split |= dict.fromkeys(re.findall(r"([a-z]+\.\d{5})\.wav", listed), part)
     table["official_split"] = [split.get(track, "") for track in table.index]
     nameless = table.index[table["artist"] == ""]
     table.loc[nameless, "artist"] = list(map(credits.unknown, nameless))
@@ -100,8 +98,8 @@ def changes() -> pd.DataFrame:
     An empty `track_id` means every track of that artist; `grouped_with` names artists, with
     semicolons, whose group the track joins.
     """
-    with resources.files(__package__).joinpath(CHANGES).open(encoding="utf-8") as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+    path = Path(__file__).with_name(CHANGES)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def parse_artists(text: str) -> pd.DataFrame:
@@ -111,39 +109,8 @@ def parse_artists(text: str) -> pd.DataFrame:
     >>> parse_artists(text).loc["blues.00000"].tolist()
     ['John Lee Hooker', 'Sugar Mama']
     """
-    rows = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        match = _LINE.fullmatch(line)
-        if match is None or match[1] in rows:
-            raise GenrelibError(
-                f"line {number} of the artist index is {line!r}; expected a new track as "
-                "'genre.00000.wav ::: artist ::: title': fetch the pinned file again."
-            )
-        rows[match[1]] = (match[2].strip(), (match[3] or "").strip())
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["artist", "title"])
-    return table.rename_axis("track_id").sort_index()
-
-
-def parse_list(text: str) -> list[str]:
-    r"""Read a list of files, one per line, as track ids.
-
-    >>> parse_list("blues/blues.00012.wav\r\nrock/rock.00001.wav \n\n")
-    ['blues.00012', 'rock.00001']
-    """
-    lines = filter(None, map(str.strip, text.splitlines()))
-    return [line.rpartition("/")[2].removesuffix(".wav") for line in lines]
-
-
-def _text(path: Path) -> str:
-    """Decode a list as UTF-8 or, when it is none, as Latin-1."""
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
+    table = pd.DataFrame(_LINE.findall(text), columns=["track_id", "artist", "title"])
+    return table.apply(lambda column: column.str.strip()).set_index("track_id").sort_index()
 
 
 def _apply_changes(table: pd.DataFrame, table_of_changes: pd.DataFrame) -> dict[str, list[str]]:
@@ -204,23 +171,14 @@ KAGGLE = "https://www.kaggle.com/datasets/andradaolteanu/gtzan-dataset-music-gen
 _NAME = re.compile(rf"((?:{'|'.join(GENRES)})\.\d{{5}})\.(wav|au)", re.IGNORECASE)
 
 
-def load_gtzan(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
-    """Load GTZAN: 10 genres of 100 excerpts of 30 s.
+def load(edition: str, data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
+    """Load GTZAN, 10 genres of 100 excerpts of 30 s, or gtzan_mini, the first 10 of each.
 
     Every track of the published index is a row, missing and differing files with the reason; so is
     every audio file that the index does not know. `source` is a local archive or folder, in any
     layout whose files are named ``blues.00000.wav`` (or ``.au``); by default the archived copies
     are downloaded.
     """
-    return _load("gtzan", data, source, n_jobs)
-
-
-def load_gtzan_mini(data: Path, *, source: str | Path | None = None, n_jobs: int = 1):
-    """Load the first 10 tracks of each of GTZAN's genres; see :func:`load_gtzan`."""
-    return _load("gtzan_mini", data, source, n_jobs)
-
-
-def _load(edition: str, data: Path, source: str | Path | None, n_jobs: int):
     raw = Path(os.path.abspath(data)) / "raw"
     downloads = raw / "downloads"
     known = annotations(downloads)
@@ -288,11 +246,9 @@ def _given(edition: str, raw: Path, source: str | Path) -> Path:
     path = Path(os.path.abspath(Path(source).expanduser()))
     if path.is_dir():
         return path
-    if not archives.is_archive(path):
-        kind = "is neither a folder nor a zip or tar archive"
-        state = kind if path.exists() else "does not exist"
+    if not path.is_file():
         raise GenrelibError(
-            f"source={str(source)!r} {state} (looked at {path}); give the folder or the "
+            f"source={str(source)!r} does not exist (looked at {path}); give the folder or the "
             "archive that holds files like blues/blues.00000.wav."
         )
     stat = path.stat()
@@ -339,29 +295,21 @@ def _verify(facts: pd.DataFrame, present: dict, published: dict) -> list[str]:
 
 def _md5_as_wav(path: Path) -> str:
     """Return the md5 that an .au file's samples have as a plain 16-bit WAV, the index's form."""
-    with open(path, "rb") as file:
-        samples, sr = soundfile.read(file, dtype="int16", always_2d=True)
+    samples, sr = soundfile.read(path, dtype="int16")
     target = io.BytesIO()
-    with wave.open(target, "wb") as writer:
-        writer.setparams((samples.shape[1], 2, sr, 0, "NONE", ""))
-        writer.writeframes(samples.astype("<i2").tobytes())
+    soundfile.write(target, samples, sr, format="WAV", subtype="PCM_16")
     return hashlib.md5(target.getvalue()).hexdigest()
 
 
 def _extra_rows(extra: dict[str, Path], facts: pd.DataFrame) -> pd.DataFrame:
     """Make a row, excluded, for each audio file that the published index does not know."""
-    rows = {}
-    for name, path in extra.items():
-        folder = path.parent.name.lower()
-        rows[name] = {
-            "genre": folder if folder in GENRES else "(none)",
-            "artist": credits.unknown(name),
-            "title": "",
-            "group": credits.unknown(name),
-            "official_split": "",
-            "path": str(path),
-            "duration_s": facts.loc[name, "duration_s"],
-            "md5": facts.loc[name, "md5"],
-            "exclude": "not in the published index of GTZAN",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    folders = [path.parent.name.lower() for path in extra.values()]
+    unknown = list(map(credits.unknown, extra))
+    return facts.loc[list(extra)].assign(
+        genre=[folder if folder in GENRES else NO_GENRE for folder in folders],
+        artist=unknown,
+        group=unknown,
+        path=list(map(str, extra.values())),
+        exclude="not in the published index of GTZAN",
+        **dict.fromkeys(("title", "official_split"), ""),
+    )

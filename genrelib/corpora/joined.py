@@ -6,20 +6,18 @@ collections apart again, for training on one and testing on the other.
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 
 from ..base.errors import GenrelibError, unknown
 from . import credits, fma, gtzan
-from .fma import NO_GENRE
-from .tracks import Loaded
+from .tracks import NO_GENRE, Loaded
 
 GENRE_MAP = "gtzan_fma_genres.csv"  # beside this module: which genres are one, or why not
 COLUMNS = ("collection", "genre", "joined", "reason")
 
-_GTZAN: dict[str, Callable] = {"gtzan": gtzan.load_gtzan, "gtzan_mini": gtzan.load_gtzan_mini}
+_GTZAN: dict[str, Callable] = {name: partial(gtzan.load, name) for name in gtzan.ARCHIVES}
 _FMA: dict[str, Callable] = {name: partial(fma.load, name) for name in fma.EDITIONS}
 
 
@@ -37,7 +35,7 @@ def load_gtzan_fma(
     With FMA-medium these are blues, classical, country, hip-hop, jazz, pop and rock; FMA-small has
     the last and hip-hop and pop only. Tracks of other genres are excluded, with the reason. `gtzan`
     and `fma` name the editions; `whole`, "gtzan" or "fma", a collection all of whose genres are
-    kept; `source` is GTZAN's, see :func:`.gtzan.load_gtzan`.
+    kept; `source` is GTZAN's, see :func:`.gtzan.load`.
     """
     for kind, name, known in (
         ("edition of GTZAN", gtzan, _GTZAN),
@@ -55,8 +53,8 @@ def load_gtzan_fma(
 
 def genre_map() -> pd.DataFrame:
     """Return the map of GTZAN's and FMA's genres."""
-    with resources.files(__package__).joinpath(GENRE_MAP).open(encoding="utf-8") as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+    path = Path(__file__).with_name(GENRE_MAP)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def join(parts: Mapping[str, Loaded], genres: pd.DataFrame, *, whole: str = "") -> Loaded:
@@ -67,8 +65,7 @@ def join(parts: Mapping[str, Loaded], genres: pd.DataFrame, *, whole: str = "") 
     equal artists, by :func:`.credits.spelling_key`, and of equal bytes are one group, whichever
     collections they are of.
 
-    Raises :class:`GenrelibError` when a genre is not in the map, fewer than two are shared, or a
-    name holds a colon.
+    Raises :class:`GenrelibError` when a genre is not in the map, or fewer than two are shared.
     """
     tables = {n: _renamed(n, part, genres, is_whole=n == whole) for n, part in parts.items()}
     shared = set.intersection(*(_usable_genres(table) for table in tables.values()))
@@ -113,8 +110,6 @@ def collections(track_ids: Iterable[str]) -> pd.Series:
 
 def _renamed(name: str, part: Loaded, genres: pd.DataFrame, *, is_whole: bool) -> pd.DataFrame:
     """Return a collection's tracks under their ids and genres in the joined corpus."""
-    if ":" in name:
-        raise GenrelibError(f"the collection {name!r} has a colon in its name; take another.")
     known = genres[genres["collection"] == name].set_index("genre")
     table = part.tracks.copy()
     usable = table["exclude"] == ""

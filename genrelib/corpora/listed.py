@@ -19,7 +19,7 @@ from ..base.parallel import spread
 from ..features import SR, audio
 from ..features.audio import SUFFIXES
 from . import credits, fetching
-from .tracks import SHORTEST_S, TOO_SHORT, found_at, quiet
+from .tracks import NO_GENRE, SHORTEST_S, TOO_SHORT, found_at, named, quiet
 
 SEGMENT_S = 30.0  # seconds of a segment; what is left over at the end of a song is not used
 _MARKER = "segments.json"
@@ -120,14 +120,9 @@ def place(url: str, folder: Path) -> Path:
     return Path(folder) / f"{name}{suffix if suffix in SUFFIXES else ''}"
 
 
-def md5_of(path: Path) -> str:
-    """Return the md5 of a fetched file, as it was when it came."""
-    return _beside(path, "md5").read_text(encoding="utf-8")
-
-
 def _known(path: Path) -> Path | str | None:
     """Return what earlier calls found, or None when the link is to be asked for."""
-    if path.is_file() and _beside(path, "md5").is_file():
+    if path.is_file():
         return path
     for ending, seconds in AGAIN_AFTER_S.items():
         failed = _beside(path, ending)
@@ -150,7 +145,6 @@ def _fetch(url: str, path: Path) -> Path | str:
         reason = f"{error} Asked for again after {hours:g} h, or once {again.name} is deleted."
         write_text(again, reason)
         return reason
-    write_text(_beside(path, "md5"), digest(path, "md5"))
     return path
 
 
@@ -172,8 +166,6 @@ def _beside(path: Path, ending: str) -> Path:
 COLUMNS = ("url_or_path", "genre", "artist", "title")
 """Of the CSV, in any order; artist and title may be empty. Paths are relative to the CSV."""
 
-NO_GENRE = "(none)"
-
 
 def load_list(data: Path, *, source: str | Path | None = None, pause_s: float = 1.0, n_jobs=1):
     """Load a collection from a list of songs, by links or by paths.
@@ -185,13 +177,11 @@ def load_list(data: Path, *, source: str | Path | None = None, pause_s: float = 
 
     Who makes the list (a CSV with :data:`COLUMNS`, named by `source`) answers for the rights: that
     the music may be downloaded, kept, and worked with. Nothing of it is published by a study.
-
-    Raises :class:`GenrelibError` when the CSV can't be read or has other columns, `pause_s` is out
-    of range, or there is no room for the segments.
     """
     if not 0 <= pause_s <= 3600:
         raise GenrelibError(f"pause_s={pause_s!r}; 0 to 3600 seconds between requests are allowed.")
-    path = _source(source)
+    wanted = f"give source=<file>, a CSV with the columns {', '.join(COLUMNS)}"
+    path = named(source, "list", "file", wanted)
     rows = read_list(path)
     folder = Path(os.path.abspath(data)) / "raw" / "list"
     wanted = rows[rows["trouble"] == ""]
@@ -265,16 +255,6 @@ def _has_host(url: str) -> bool:
         return False
 
 
-def _source(source: str | Path | None) -> Path:
-    wanted = f"give source=<file>, a CSV with the columns {', '.join(COLUMNS)}"
-    if source is None or not str(source).strip():
-        raise GenrelibError(f"source={source!r}: the corpus 'list' needs one; {wanted}.")
-    path = Path(os.path.abspath(Path(source).expanduser()))
-    if not path.is_file():
-        raise GenrelibError(f"source={str(source)!r} is no file (looked at {path}); {wanted}.")
-    return path
-
-
 def _songs(wanted: pd.DataFrame, fetched: dict, base: Path) -> tuple[pd.DataFrame, dict[int, str]]:
     """Find each line's audio file: `path` and `md5`; or the reason why there is none."""
     rows, troubles = {}, {}
@@ -286,7 +266,7 @@ def _songs(wanted: pd.DataFrame, fetched: dict, base: Path) -> tuple[pd.DataFram
             elif not path.is_file():
                 troubles[line] = f"{_shown(place)} is no file"
             else:
-                rows[line] = (path, md5_of(path) if _is_link(place) else digest(path, "md5"))
+                rows[line] = (path, digest(path, "md5"))
         except (OSError, RuntimeError, ValueError) as error:  # no such user, too long, not allowed
             reason = getattr(error, "strerror", None) or error
             troubles[line] = f"{_shown(place)} can't be read ({reason})"

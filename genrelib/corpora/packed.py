@@ -73,9 +73,6 @@ def load_pack(data: Path, *, file: str | None = None, n_jobs: int = 1) -> Loaded
     What is not there is looked for in the folder that :data:`genrelib.store.packs.FOLDER` names.
     The tracks table is the one that was packed; of the notes, the licence note is the first. `md5`
     is of the audio that the features are from.
-
-    Raises :class:`GenrelibError` when the pack is not found, or :func:`genrelib.store.sharing.read`
-    refuses it.
     """
     contents = sharing.read(_found(packs.installed(data), file))
     tracks = contents.tracks.copy()
@@ -144,8 +141,7 @@ _SHOWN = 5  # track ids that an error names
 def load_gtzan_mel_dev(data: Path, *, n_jobs: int = 1) -> Loaded:
     """Load the pack from the folder that :data:`genrelib.store.packs.FOLDER` names.
 
-    Raises :class:`GenrelibError` when the pack is not found or not as described above, or holds
-    tracks that are not GTZAN's or are in the fault-filtered test split: those are sealed.
+    One with tracks of the fault-filtered test split, which are sealed, is refused.
     """
     path = packs.find(f"{NAME}.npz")
     known = gtzan.annotations(Path(os.path.abspath(data)) / "raw" / "downloads")

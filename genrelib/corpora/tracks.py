@@ -50,6 +50,8 @@ PLANTED = (
 
 SPLITS = ("", "train", "valid", "test")
 
+NO_GENRE = "(none)"  # stands for the genre of a track that has none; such tracks are excluded
+
 NO_FILE = {"path": "", "duration_s": 0.0, "official_split": "", "md5": ""}
 """What a row has of a track that is missing."""
 
@@ -81,13 +83,23 @@ def found_at(base: Path, place: str) -> Path:
     return next((path for path in paths if path.is_file()), paths[0])
 
 
+def named(source: str | Path | None, corpus: str, kind: str, wanted: str) -> Path:
+    """Return the "file" or "folder" that a person names as a corpus's source, absolute."""
+    if source is None or not str(source).strip():
+        raise GenrelibError(f"source={source!r}: the corpus {corpus!r} needs one; {wanted}.")
+    path = Path(os.path.abspath(Path(source).expanduser()))
+    if not (path.is_file() if kind == "file" else path.is_dir()):
+        raise GenrelibError(f"source={str(source)!r} is not a {kind} (looked at {path}); {wanted}.")
+    return path
+
+
 def measure(paths: Mapping[str, Path], *, n_jobs: int, label: str) -> pd.DataFrame:
     """Read `md5`, `duration_s` and the reason to `exclude` of many audio files, by track id.
 
     Only headers are decoded: samples that are damaged or not finite are found when features are
     extracted.
     """
-    rows = _spread(_facts, paths, n_jobs=n_jobs, label=label)
+    rows = for_each(_facts, paths, n_jobs=n_jobs, label=label)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["md5", "duration_s", "exclude"])
     return table.reindex(list(paths))
 
@@ -96,7 +108,7 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     """Return a tracks table that keeps its contract, rows sorted, columns in order.
 
     Raises :class:`GenrelibError` when ids are not unique strings, columns are wanting or unknown, a
-    text is empty that must not be, or a usable track has no file or no duration.
+    text is empty that must not be, or a usable track has no file, md5 or duration.
     """
     wanting = [column for column in COLUMNS if column not in tracks]
     known = tracks.columns.isin([*COLUMNS, *PLANTED])
@@ -119,6 +131,7 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     _refuse(ids[~tracks["official_split"].isin(SPLITS)], f"a split other than {SPLITS}")
     usable = tracks["exclude"] == ""
     _refuse(ids[usable & ~tracks["path"].map(os.path.isabs)], "no absolute path")
+    _refuse(ids[usable & (tracks["md5"] == "")], "no md5")
     seconds = tracks["duration_s"].map(lambda value: isinstance(value, Real) and value < math.inf)
     _refuse(ids[~seconds.astype(bool)], "no duration in seconds")
     _refuse(ids[usable & ~(tracks["duration_s"] > 0)], "no duration")
@@ -126,8 +139,8 @@ def checked(tracks: pd.DataFrame) -> pd.DataFrame:
     return tracks[[*COLUMNS, *extra]].astype({"duration_s": float})
 
 
-def _spread(read: Callable, paths: Mapping[str, Path], *, n_jobs: int, label: str) -> dict:
-    """Return what `read` finds of each file, many of them to a task."""
+def for_each(read: Callable, paths: Mapping[str, Path], *, n_jobs: int, label: str) -> dict:
+    """Return what ``read(path)`` finds of each file, by track id; many files are a task."""
     items = [(track, os.fspath(path)) for track, path in paths.items()]
     chunks = [(items[start : start + _CHUNK],) for start in range(0, len(items), _CHUNK)]
     n_jobs = n_jobs if len(chunks) > 1 else 1
@@ -211,7 +224,7 @@ def verified(paths: Mapping[str, Path], record: Path, *, n_jobs: int, label: str
     for start in range(0, len(todo), _BATCH):
         batch = todo[start : start + _BATCH]
         said = f"{label}, {start + len(batch)} of {len(todo)}"
-        rows = _spread(_decode_file, {t: paths[t] for t in batch}, n_jobs=n_jobs, label=said)
+        rows = for_each(_decode_file, {t: paths[t] for t in batch}, n_jobs=n_jobs, label=said)
         new = pd.DataFrame.from_dict(rows, orient="index", columns=_FACTS).join(state)
         found = pd.concat([found, new[[*_STATE, *_FACTS]]]).sort_index()
         with replacing(record) as temporary:

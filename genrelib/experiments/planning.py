@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator
 
 from .. import protocols, systems
 from ..base.codetrace import FIT_LIBRARIES, code_of, versions
-from ..base.errors import check_limits
 from ..base.files import Workspace
 from ..base.seeds import derive
 from ..corpora import Corpus
@@ -137,7 +136,7 @@ def _classes(estimator) -> list[type]:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a study fits its systems: the parameters that its fits share, within their limits.
+    """How a study fits its systems: the parameters that its fits share, checked with the study.
 
     See :func:`genrelib.protocols.folds` and :class:`genrelib.systems.Recipe`; `decomposed` systems
     also meet the protocols of :data:`genrelib.protocols.DECOMPOSITION`. Networks are fitted with
@@ -151,10 +150,6 @@ class Settings:
     image_size: tuple[int, int]
     decomposed: Collection[str] = ()
     n_seeds: int = 1
-
-    def __post_init__(self):
-        numbers = ("n_folds", "n_repeats", "n_seeds", "seed", "epoch_share", "image_size")
-        check_limits(**{name: getattr(self, name) for name in numbers})
 
 
 def plan(

@@ -143,9 +143,6 @@ def _read(workspace, names, *, is_valid):
 
 def _table(path, record):
     table = pd.read_csv(path, dtype=TEXT, keep_default_na=False).map(unguarded)
-    wanted = ["track_id", "genre", "predicted", *(f"p_{genre}" for genre in record["genres"])]
-    if [column for column in table if column not in VOTES] != wanted:
-        raise GenrelibError(f"{path} has not the columns {', '.join(wanted)}; delete it and run.")
     for column, none in VOTES.items():
         if column not in table:
             table[column] = none

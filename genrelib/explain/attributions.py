@@ -70,11 +70,6 @@ class Explainer:
         self._transformers = Pipeline(pipeline.steps[:-1])
         self._net = pipeline.net_
         self.shape = check_features(background).shape[1:]
-        if len(background) < 2:
-            raise GenrelibError(
-                f"{len(background)} background tracks; at least 2 are needed: give the training "
-                "tracks."
-            )
         self._background = self._inputs(background[:_MOST_BACKGROUND])
         mean = self._inputs(background).mean(dim=(0, 2), dtype=torch.float64)
         self._baseline = mean.float()[None, :, None].expand(-1, -1, self._background.shape[2])
@@ -110,12 +105,6 @@ class Explainer:
             raise unknown("method of attribution", method, METHODS)
         inputs = self._inputs(X)
         targets = np.asarray(self.predicted(X) if targets is None else targets)
-        n_classes = self._net.n_classes
-        if len(targets) != len(X) or not np.isin(targets, np.arange(n_classes)).all():
-            raise GenrelibError(
-                f"targets {targets.tolist()} for {len(X)} tracks; one class per track is needed, 0 "
-                f"to {n_classes - 1}."
-            )
         ask = self._integrated if method == "integrated_gradients" else self._occluded
         # cuDNN's LSTMs have no gradient in evaluation mode
         with one_thread(), torch.backends.cudnn.flags(enabled=False):

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 
 from ..base.seeds import derive, rng
 from ..inference import means
-from ..systems import SYSTEMS
+from ..robustness.tables import titled
 from .attributions import METHODS, Explainer
 from .causes import CHANGES
 
@@ -214,7 +214,7 @@ def _causes(table):
         sure = part[part["low"] > 0].sort_values("drop", ascending=False)
         named = _named(sure["change"].map(CHANGES), sure, "drop")
         yield (
-            f"{_title(system)}: the probability of a track's own genre falls beyond chance under "
+            f"{titled(system)}: the probability of a track's own genre falls beyond chance under "
             f"{len(sure)} of {len(part)} changes{named}."
         )
     rises = int((table["high"] < 0).sum())
@@ -226,7 +226,7 @@ def _causes(table):
 
 def _toward(table):
     pulled = table[table["low"] > 0]
-    named = _named(map(_title, pulled["system"]), pulled, "toward")
+    named = _named(map(titled, pulled["system"]), pulled, "toward")
     yield (
         "Under the production of another genre's artist, the probability of that genre rises "
         f"beyond chance with {len(pulled)} of {len(table)} systems{named}."
@@ -237,7 +237,7 @@ def _importances(table):
     for system, part in table.groupby("system", sort=False):
         sure = part[part["low"] > 0].sort_values("drop", ascending=False)
         yield (
-            f"{_title(system)}: shuffling {len(sure)} of {len(part)} families of inputs costs "
+            f"{titled(system)}: shuffling {len(sure)} of {len(part)} families of inputs costs "
             f"accuracy beyond chance (by chance alone about {len(part) * _TAIL:.1f} would), over "
             f"{part['n_tracks'].iloc[0]} tracks{_named(sure['family'], sure, 'drop')}."
         )
@@ -252,8 +252,3 @@ def _named(titles, table, name):
 
 def _points(row, name):
     return f"{100 * row[name]:.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-
-
-def _title(system):
-    title = SYSTEMS[system].title if system in SYSTEMS else system
-    return title[0].upper() + title[1:]

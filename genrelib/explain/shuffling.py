@@ -8,7 +8,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.inspection import permutation_importance
 
-from ..base.errors import GenrelibError
 from ..features import FEATURES, SR
 from ..features.compiled import librosa
 from ..features.segments import averaged
@@ -42,16 +41,6 @@ def importance(
     :func:`genrelib.inference.means`.
     """
     rows = [np.asarray(members) for members in families.values()]
-    if not len(X) == len(y) == len(track_ids) or len(X) < 2:
-        raise GenrelibError(
-            f"{len(X)} inputs, {len(y)} labels and {len(track_ids)} track ids; equally many are "
-            "needed, at least 2."
-        )
-    if not rows or max(part.max() for part in rows) >= X.shape[1]:
-        raise GenrelibError(
-            f"{len(rows)} families of {X.shape[1]} rows; at least one is needed, of rows 0 to "
-            f"{X.shape[1] - 1}."
-        )
     sources = np.repeat(np.arange(len(X))[:, None], len(rows), axis=1)
     how = {"scoring": _right_by_track, "n_repeats": N_REPEATS, "random_state": seed}
     found = permutation_importance(_Assembled(estimator, X, rows), sources, y, **how)

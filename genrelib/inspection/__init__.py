@@ -8,16 +8,20 @@ and intervals resample artists. *Artist* means ``group`` where a corpus joins ar
 """
 
 from .audit import ACTIONS, FAULTS, PAIRED, SIGNAL, against_titles, evaluate, gathered, manifest
-from .probes import (
+from .search import copies, features_of, pairs, recordings
+from .separability import (
+    STATISTICS,
     Folds,
     alone_and_without,
+    contrasting,
+    feature_table,
     findings,
     fitted_folds,
+    genre_means,
     genre_pairs,
     leak,
     probe,
     probe_scores,
+    summaries,
 )
-from .rows import STATISTICS, contrasting, feature_table, genre_means, summaries
-from .search import copies, features_of, pairs, recordings
 from .tracks import facts, mislabels, signals, silences

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from ..base.errors import GenrelibError, unknown
+from ..base.errors import unknown
 from ..corpora.credits import COLUMNS as MANIFEST_COLUMNS
 
 COLUMNS = ("track", "other", "fault", "score", "evidence")
@@ -145,15 +145,3 @@ def manifest(found: pd.DataFrame) -> pd.DataFrame:
             rows.append((row.track, "group", row.other, row.fault, row.evidence))
     listed = pd.DataFrame(rows, columns=list(MANIFEST_COLUMNS))
     return listed.sort_values(["track", "action", "with"], ignore_index=True)
-
-
-def check_matrices(matrices: np.ndarray, track_ids: Iterable[str], frame_s: float) -> None:
-    """Refuse what no detector can compare."""
-    n = len(list(track_ids))
-    if matrices.ndim != 3 or len(matrices) != n or not frame_s > 0:
-        raise GenrelibError(
-            f"matrices of shape {matrices.shape} for {n} tracks with frame_s={frame_s!r}; give "
-            "(n_tracks, n_bands, n_frames), one id each, and the seconds per frame, above 0."
-        )
-    if not np.isfinite(matrices).all():
-        raise GenrelibError("matrices hold values that are not finite; build the store again.")

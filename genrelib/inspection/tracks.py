@@ -15,10 +15,10 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import welch
 
 from ..base.errors import GenrelibError
-from ..base.parallel import spread
 from ..corpora import Corpus
+from ..corpora.tracks import for_each
 from ..features import audio
-from .audit import check_matrices, table
+from .audit import table
 
 SHORT = 0.9  # a clip below this share of the usual duration is truncated
 SILENCE_S = 1.0  # digital silence at an end is a fault from this on, or from half the track
@@ -28,7 +28,6 @@ _SILENT = 1e-4  # -80 dB re full scale: dither of 16 bits stays below
 _SAME_VALUE = 2.0**-17  # half a step of 16 bits
 _NOTHING_DB = -75.0  # re the strongest band
 _CLIPS = 0.5  # share of tracks of the median duration from which on a corpus is of clips
-_CHUNK = 32
 _SILENCE_DB = 0.5  # above a track's least value
 
 
@@ -41,11 +40,9 @@ def facts(corpus: Corpus, *, n_jobs: int) -> pd.DataFrame:
     its maximum; ``nyquist_hz``, up to where it could be. Channels are averaged first.
     """
     readable = corpus.tracks["path"].map(os.path.isfile) & (corpus.tracks["duration_s"] > 0)
-    items = list(corpus.tracks.loc[readable, "path"].items()) if corpus.pack is None else []
-    chunks = [(items[start : start + _CHUNK],) for start in range(0, len(items), _CHUNK)]
-    label = "listening for faults"
-    done = spread(_measured, chunks, n_jobs=n_jobs if len(chunks) > 1 else 1, label=label)
-    rows = {track: row for chunk in done for track, row in chunk}
+    paths = corpus.tracks.loc[readable, "path"] if corpus.pack is None else {}
+    found = for_each(_measured, paths, n_jobs=n_jobs, label="listening for faults")
+    rows = {track: row for track, row in found.items() if row}
     columns = list(_facts_of(np.zeros(1, dtype=np.float32), 1, 1))
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return table.sort_index().rename_axis("track_id")
@@ -73,7 +70,6 @@ def signals(facts: pd.DataFrame) -> pd.DataFrame:
 
 def silences(log_mel: np.ndarray, track_ids: list[str], *, frame_s: float) -> pd.DataFrame:
     """Find silent ends, parameters as in :func:`~genrelib.inspection.recordings`."""
-    check_matrices(log_mel, track_ids, frame_s)
     rows = []
     for track, on in zip(track_ids, sounding(log_mel), strict=True):
         head, tail = _ends(on)
@@ -90,19 +86,13 @@ def sounding(log_mel: np.ndarray) -> np.ndarray:
     return log_mel.max(axis=1) > least[:, None] + _SILENCE_DB
 
 
-def _measured(items: list[tuple[str, str]]) -> list[tuple[str, dict]]:
-    measured = []
-    for track, path in items:
-        try:
-            info = audio.inspect(Path(path))
-            y = _heard(Path(path), info)
-        except GenrelibError:  # the feature store says so, with the reason
-            continue
-        facts = _facts_of(y, info.sr, info.channels)
-        if info.duration_s > audio.LONG_S:
-            facts["duration_s"] = info.duration_s
-        measured.append((track, facts))
-    return measured
+def _measured(path: Path) -> dict:
+    try:
+        info = audio.inspect(path)
+        facts = _facts_of(_heard(path, info), info.sr, info.channels)
+    except GenrelibError:  # the feature store says so, with the reason
+        return {}
+    return facts | {"duration_s": info.duration_s} if info.duration_s > audio.LONG_S else facts
 
 
 def _heard(path: Path, info: audio.AudioInfo) -> np.ndarray:

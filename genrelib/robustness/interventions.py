@@ -10,7 +10,7 @@ determine if a music information retrieval system is a 'horse'", IEEE Transactio
 >>> row = INTERVENTIONS["white_noise"]
 >>> row.apply(y, 22050, row.strengths[1], rng(0, "noise")).shape
 (22050,)
->>> [name for name, row in INTERVENTIONS.items() if row.mel is None]  # of a log-mel alone
+>>> [name for name, row in INTERVENTIONS.items() if row.no_mel]  # of a log-mel alone
 ['clipping', 'mp3', 'vorbis', 'opus']
 """
 
@@ -22,11 +22,9 @@ from numbers import Real
 import numpy as np
 
 from ..base.errors import GenrelibError
-from ..features import FEATURES, HOP_LENGTH, N_FFT, SR
+from ..features import SR
 from . import audio, mel
 from .mel import FLOOR_DB
-
-N_MELS = FEATURES["log_mel"].n_bands
 
 
 @dataclass(frozen=True)
@@ -54,64 +52,39 @@ class Intervention:
     def apply(
         self, y: np.ndarray, sr: int, strength: float, generator: np.random.Generator
     ) -> np.ndarray:
-        """Change `y`, mono audio in floats of 22050 Hz, finite, at least 2048 samples long.
+        """Change `y`, finite mono audio in floats of 22050 Hz, at least 2048 samples long.
 
         The strength is the neutral one or within `bounds`; the same state of the generator gives
         the same samples. The result is a new array, float32 of the same length, finite, aligned
         with `y` within a millisecond (but for what `description` says); it may exceed full scale.
-        Other arguments raise GenrelibError.
+        Another rate or strength raises GenrelibError.
         """
-        y = np.asarray(y)
-        _refuse_unless(
-            sr == SR and y.ndim == 1 and len(y) >= N_FFT,
-            y,
-            f"y at {sr!r} Hz",
-            f"finite mono audio of {SR} Hz and at least {N_FFT} samples: read it with audio.read",
-        )
-        y = y.astype(np.float32)
-        self._check(strength, generator)
+        if sr != SR:
+            raise GenrelibError(f"y is of {sr!r} Hz; {SR} Hz are needed: read it with audio.read.")
+        y = np.array(y, dtype=np.float32)
+        self._check(strength)
         if strength == self.neutral:
-            return y.copy()
+            return y
         return np.asarray(self.on_audio(y, strength, generator), dtype=np.float32)
 
-    @property
-    def mel(self) -> Callable | None:
-        """The same change of a log-mel matrix, or None: then `no_mel` says why.
+    def apply_to_mel(
+        self, log_mel: np.ndarray, strength: float, generator, *, frame_s: float
+    ) -> np.ndarray:
+        """Do the same to a log-mel matrix, unless `no_mel` says why that can't be.
 
-        ``mel(log_mel, strength, generator, *, frame_s)`` takes and returns float32 matrices of
-        shape ``(128, n_frames)``, in dB re the track's maximum, within [-80, 0]; `frame_s` is
-        seconds per frame. The matrix keeps its maximum. What is below the floor is taken to lie on
-        it.
+        It has the shape ``(128, n_frames)``, in dB re the track's maximum, within [-80, 0], and so
+        has the result, float32; `frame_s` is seconds per frame. The matrix keeps its maximum. What
+        is below the floor is taken to lie on it.
         """
-        return None if self.on_mel is None else self._apply_to_mel
-
-    def _apply_to_mel(self, log_mel, strength, generator, *, frame_s: float) -> np.ndarray:
-        log_mel = np.asarray(log_mel)
-        # a hundredth of a decibel for what was stored in few bits
-        _refuse_unless(
-            log_mel.ndim == 2
-            and len(log_mel) == N_MELS
-            and log_mel.shape[1] >= N_FFT // HOP_LENGTH
-            and log_mel.min() >= FLOOR_DB - 0.01
-            and log_mel.max() <= 0.01
-            and frame_s > 0,
-            log_mel,
-            f"log_mel with frame_s={frame_s!r}",
-            f"({N_MELS}, n_frames) in [{FLOOR_DB:g}, 0] dB, not yet standardised",
-        )
-        log_mel = log_mel.astype(np.float32)
-        self._check(strength, generator)
+        log_mel = np.array(log_mel, dtype=np.float32)
+        self._check(strength)
         if strength == self.neutral:
-            return log_mel.copy()
+            return log_mel
         changed = self.on_mel(log_mel, strength, generator, frame_s)
         louder = np.max(changed) - np.max(log_mel)
         return np.clip(changed - louder, FLOOR_DB, 0).astype(np.float32)
 
-    def _check(self, strength: float, generator: np.random.Generator) -> None:
-        if not isinstance(generator, np.random.Generator):
-            raise GenrelibError(
-                f"generator is {generator!r}; give a numpy Generator, such as seeds.rng(seed, ...)."
-            )
+    def _check(self, strength: float) -> None:
         low, high = self.bounds
         known = isinstance(strength, Real) and not isinstance(strength, bool)
         if not known or not (strength == self.neutral or low <= strength <= high):
@@ -120,12 +93,6 @@ class Intervention:
                 f"the strength of {self.name} is {strength!r}; give a number from {low:g} to "
                 f"{high:g} [{self.unit}]{also}."
             )
-
-
-def _refuse_unless(holds: bool, values: np.ndarray, what: str, needed: str) -> None:
-    most = np.finfo(np.float32).max
-    if not holds or values.dtype.kind != "f" or not (np.abs(values) <= most).all():
-        raise GenrelibError(f"{what} has shape {values.shape}, {values.dtype}; needed is {needed}.")
 
 
 _NO_CODEC = (

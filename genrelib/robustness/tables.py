@@ -153,7 +153,7 @@ def _interventions(table):
         rows = worst.to_dict("records")
         named = "; ".join(f"{_named(row)}, {_points(row, 'difference')} points" for row in rows)
         yield (
-            f"{_title(name)}: {unchanged:.1%} of {part.iloc[0]['n']} tracks are right as they are. "
+            f"{titled(name)}: {unchanged:.1%} of {part.iloc[0]['n']} tracks are right as they are. "
             f"Of {len(part)} changes, {len(lost)} make fewer right beyond chance (by chance alone "
             f"about {len(part) * _TAIL:.1f} would){', most of all ' * bool(named)}{named}."
         )
@@ -195,7 +195,7 @@ def _kinds(table):
         losses = [(kind, _points(part.loc[kind], "difference")) for kind in kinds]
         told = [f"{KINDS[kind].lower()} {loss} points" for kind, loss in losses]
         yield (
-            f"{_title(name)}: {part.loc[UNCHANGED, 'accuracy']:.1%} of the songs are right as "
+            f"{titled(name)}: {part.loc[UNCHANGED, 'accuracy']:.1%} of the songs are right as "
             f"recorded; against that, {', '.join(told)}."
         )
 
@@ -208,7 +208,7 @@ def _swaps(table):
         elif row["difference_high"] < 0:
             verdict = "what has stayed (chords, melody, production)"
         yield (
-            f"{_title(row['system'])}: of {row['n']} songs played in the manner of another genre "
+            f"{titled(row['system'])}: of {row['n']} songs played in the manner of another genre "
             f"by the same artist, {_share(row, 'manner')} are taken for the manner's genre and "
             f"{_share(row, 'own')} for their own: it follows {verdict}."
         )
@@ -228,6 +228,7 @@ def _points(row, name) -> str:
     return f"{100 * row[name]:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def _title(name) -> str:
-    title = SYSTEMS[name].title
+def titled(system: str) -> str:
+    """Return a system's title, to begin a sentence."""
+    title = SYSTEMS[system].title if system in SYSTEMS else system
     return title[0].upper() + title[1:]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .. import experiments
-from ..base.errors import GenrelibError, unknown
+from ..base.errors import GenrelibError
 from ..base.parallel import spread
 from ..base.seeds import rng
 from ..corpora import Corpus
@@ -84,7 +84,7 @@ def of_mel(
         if change.name == UNCHANGED:
             return {name: store.read(name, [track_id])[0] for name in _features(asked)}
         generator = _generator(change, track_id, seed)
-        apply = INTERVENTIONS[change.name].mel
+        apply = INTERVENTIONS[change.name].apply_to_mel
         log_mel = apply(whole, change.strength, generator, frame_s=store.frame_s)
         return {name: stored(name, FROM_MEL[name](log_mel)) for name in _features(asked)}
 
@@ -128,10 +128,6 @@ def strengths(name: str, n: int) -> tuple[float, ...]:
     >>> strengths("pitch_shift", 3)
     (-1, 0.01, 1)
     """
-    if name not in INTERVENTIONS:
-        raise unknown("intervention", name, INTERVENTIONS)
-    if n < 1:
-        raise GenrelibError(f"{n} strengths of {name}; ask for at least 1.")
     row = INTERVENTIONS[name]
     there = [strength for strength in row.strengths if strength != row.neutral]
     places = np.linspace(len(there) - 1, 0, min(n, len(there))).round().astype(int)
@@ -144,8 +140,6 @@ def chosen_tracks(fits: Iterable[Fit], corpus: Corpus, n_tracks: int, *, seed: i
     Of the `fits`, those whose estimators are kept count. Tracks with a planted fault are left out.
     The ids are sorted; all where there are no more than `n_tracks`.
     """
-    if n_tracks < 1:
-        raise GenrelibError(f"{n_tracks} tracks; ask for at least 1.")
     tested = {track_id for fit in _kept(fits) for track_id in fit.fold.test}
     tracks = corpus.usable.loc[sorted(tested)]
     if "fault" in tracks:
@@ -189,8 +183,8 @@ def answers(
     :func:`strengths`; the answers do not depend on `n_jobs`.
 
     One row per system, track and change: ``system, track_id, genre, change, strength, manner``
-    (empty), ``predicted, p_<genre>...``. GenrelibError is raised when no fit is kept, a track was
-    not tested, or a feature can't be had after a change.
+    (empty), ``predicted, p_<genre>...``. GenrelibError is raised when no fit is kept, or a
+    feature can't be had after a change.
     """
     fits = _kept(fits)
     asked, clip_s = _asked(fits), store.configuration["clip_s"]
@@ -265,12 +259,6 @@ def _answered(fits, corpus, store, track_ids, made: Iterator[Made]) -> pd.DataFr
     """Predict each track's pictures as they come, so that not all are in memory."""
     asked, genre = _asked(fits), corpus.tracks["genre"]
     tested = {i: [fit for fit in fits if i in fit.fold.test] for i in track_ids}
-    untested = [track_id for track_id, found in tested.items() if not found]
-    if untested:
-        raise GenrelibError(
-            f"{len(untested)} tracks were tested by no fit that is kept, such as {untested[0]}; "
-            "take those of chosen_tracks."
-        )
     needed = {fit.path: fit for found in tested.values() for fit in found}
     estimators = {path: experiments.fitted(fit, corpus, store) for path, fit in needed.items()}
     tables = {}

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.errors import GenrelibError, unknown
+from ..base.errors import GenrelibError
 from ..base.seeds import rng
 from ..synthesis.recordings import Recording, plan
-from ..synthesis.rendering import SR, cover, genre_swap, live
+from ..synthesis.rendering import SR, adapt, render
 from ..synthesis.styles import GENRES, Artist, make_artist
 from .audio import decoded_again
 
@@ -46,15 +46,13 @@ class Variant:
 
         An unchanged track has exactly the samples of its file.
         """
-        here, seconds = self.recording, self.recording.duration_s
+        here, is_live = self.recording, self.kind == "live"
         if self.kind == "unchanged":
             y = here.sound()
-        elif self.kind == "cover":
-            y = cover(here.song, self.artist, duration_s=seconds, take=here.take)
-        elif self.kind == "live":
-            y = live(here.song, self.artist, duration_s=seconds, take=here.take + 1)
         else:
-            y = genre_swap(here.song, self.artist, self.manner, duration_s=seconds, take=here.take)
+            song = adapt(here.song, self.artist) if self.kind == "cover" else here.song
+            how = {"duration_s": here.duration_s, "take": here.take + is_live}
+            y = render(song, self.artist, **how, genre=self.manner, is_live=is_live)
         return decoded_again(y, SR, format="WAV", subtype="PCM_16")
 
 
@@ -81,13 +79,14 @@ def controlled_variants(
     """
     sizes = {"artists_per_genre": artists_per_genre, "songs_per_artist": songs_per_artist}
     recordings = plan(**sizes, duration_s=duration_s, seed=seed)
-    kinds = tuple(kinds)
-    for kind in kinds:
-        if kind not in KINDS:
-            raise unknown("kind of variant", kind, KINDS)
-    variants = []
+    kinds, variants = tuple(kinds), []
     for track_id in track_ids:
-        here = _healthy(track_id, recordings)
+        here = recordings[track_id]
+        if here.fault:
+            raise GenrelibError(
+                f"{track_id} has a planted fault ({here.fault}); variants are of healthy tracks: "
+                "take those whose column fault is empty."
+            )
         for kind in kinds:
             artist, played = here.artist, here.genre
             if kind == "cover":
@@ -98,18 +97,3 @@ def controlled_variants(
                 played = str(rng(seed, "genre swap", track_id).choice(others))
             variants.append(Variant(track_id, kind, here.genre, played, artist, here))
     return variants
-
-
-def _healthy(track_id: str, recordings: dict[str, Recording]) -> Recording:
-    if track_id not in recordings:
-        raise GenrelibError(
-            f"{track_id!r} is not among the corpus's {len(recordings)} tracks, "
-            f"{min(recordings)} to {max(recordings)}; give the options that it was loaded with."
-        )
-    recording = recordings[track_id]
-    if recording.fault:
-        raise GenrelibError(
-            f"{track_id} has a planted fault ({recording.fault}); variants are of healthy tracks: "
-            "take those whose column fault is empty."
-        )
-    return recording

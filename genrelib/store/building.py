@@ -22,8 +22,6 @@ from ..features.audio import read_middle
 from .file import STATE, opened, size_of, stored, write
 from .packs import Pack, lacking_in_audio
 
-UNREADABLE = "unreadable"  # stands for the md5 of a file that can't be read
-
 
 @dataclass(frozen=True)
 class Request:
@@ -39,14 +37,6 @@ class Request:
         content = self.track_id, self.md5, self.names, self.clip_s, configuration(self.clip_s)
         text = json.dumps(content)
         return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
-
-
-def audio_md5(track_id: str, path: str) -> tuple[str, str]:
-    """Return the track's id and the md5 of its audio file, :data:`UNREADABLE` if there is none."""
-    try:
-        return track_id, digest(Path(path), "md5")
-    except OSError:
-        return track_id, UNREADABLE
 
 
 def make_part(request: Request, path: str, folder: Path) -> tuple[str, str]:
@@ -83,7 +73,7 @@ def _extracted(request: Request, path: str) -> dict[str, np.ndarray]:
         features = extract(clip, SR, request.names)
         return {name: stored(name, matrix) for name, matrix in features.items()}
     except (GenrelibError, OSError) as error:
-        if request.md5 not in (UNREADABLE, audio_md5(request.track_id, path)[1]):
+        if _md5(path) != request.md5:
             raise GenrelibError(
                 f"{path} has vanished or changed since the corpus was loaded, or its disk is not "
                 f"there ({error}). See to it and run again: what is finished is kept."
@@ -91,6 +81,14 @@ def _extracted(request: Request, path: str) -> dict[str, np.ndarray]:
         # without the folder: the same fault must read the same everywhere
         reason = str(error).replace(str(path), Path(path).name)
         return {"failure": np.array(reason)}
+
+
+def _md5(path: str) -> str:
+    """Return the md5 of a file, empty where it can't be read."""
+    try:
+        return digest(Path(path), "md5")
+    except OSError:
+        return ""
 
 
 def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: int) -> Path:
@@ -105,32 +103,23 @@ def build(corpus, names: Iterable[str], path: Path, *, clip_s: float, n_jobs: in
     up with zeros.
 
     Raises :class:`GenrelibError` when a name is unknown, the corpus lacks a feature or the clip's
-    length, no track is usable, what is at `path` is damaged, or the disk has no room. A track that
-    fails is not an error but a row of :attr:`genrelib.store.Store.failures`.
+    length, what is at `path` is damaged, or the disk has no room. A track that fails is not an
+    error but a row of :attr:`genrelib.store.Store.failures`.
     """
     names, path = tuple(dict.fromkeys(names)), Path(path).absolute()
     usable = corpus.tracks[corpus.tracks["exclude"] == ""].sort_index()
-    if usable.empty:
-        raise GenrelibError(
-            f"corpus {corpus.name} has no usable track, of {len(corpus.tracks)}; see the reasons "
-            "in the column exclude."
-        )
-    _refuse_lacking(corpus.pack, names)
-    if corpus.pack is None:
+    pack = corpus.pack
+    reasons = list(filter(None, map(pack.lacks if pack else lacking_in_audio, names)))
+    if reasons:
+        had = ", ".join(sorted(pack.makers) if pack else FEATURES)
+        raise GenrelibError(f"{'; '.join(reasons)}. Ask for {had} only.")
+    if pack is None:
         source = _Audio(usable, path.with_name(f"{path.name}.parts"), clip_s, n_jobs, corpus.name)
     else:
-        source = _Packed(usable, corpus.pack, clip_s)
+        source = _Packed(usable, pack, clip_s)
     with locked(path):
         _extend(corpus, source, names, path)
     return path
-
-
-def _refuse_lacking(pack: Pack | None, names: Iterable[str]) -> None:
-    """Raise an error that says why features can't be had from the source, if there are such."""
-    reasons = list(filter(None, map(pack.lacks if pack else lacking_in_audio, names)))
-    if reasons:
-        had = pack.features if pack else FEATURES
-        raise GenrelibError(f"{'; '.join(reasons)}. Ask for {', '.join(had)} only.")
 
 
 class _Audio:
@@ -138,19 +127,13 @@ class _Audio:
 
     def __init__(self, usable: pd.DataFrame, folder: Path, clip_s: float, n_jobs: int, label: str):
         self.paths = usable["path"]
-        self.known = usable["md5"].to_dict() if "md5" in usable else {}
+        self.known = usable["md5"].to_dict()  # what identifies the audio of each track
         self.folder = folder
         self.clip_s = clip_s
         self.n_jobs = n_jobs
         self.label = label
         self.configuration = features.configuration(clip_s)
         self.n_frames = features.n_frames(clip_s)
-
-    def md5s(self) -> dict[str, str]:
-        """Return what identifies the audio of each track."""
-        unread = [(i, path) for i, path in self.paths.items() if not self.known.get(i)]
-        read = spread(audio_md5, unread, n_jobs=self.n_jobs, label="checksums of audio")
-        return self.known | dict(read)
 
     def room(self, requests: Iterable[Request]) -> int:
         """Return how many bytes the parts take that are missing."""
@@ -188,9 +171,6 @@ class _Packed:
         """What the pack holds of each track."""
         return self.pack.read(self.pack.path)
 
-    def md5s(self) -> dict[str, str]:
-        return self.known
-
     def room(self, requests: Iterable[Request]) -> int:
         return 0
 
@@ -210,7 +190,9 @@ Source = _Audio | _Packed  # where values come from; both have the same methods
 
 def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:
     """Do what :func:`build` promises, alone at `path`."""
-    old = _table_to_extend(path, source.configuration)
+    old = pd.DataFrame(columns=list(STATE), dtype=str)
+    if path.exists() and json.loads(opened(path).configuration) == source.configuration:
+        old = opened(path).table
     requests = _missing(source, names, old)
     if requests or not path.exists():  # a store of nothing can be opened too
         held = sorted({*names, *old.columns.drop(list(STATE))})
@@ -228,18 +210,11 @@ def _extend(corpus, source: Source, names: tuple[str, ...], path: Path) -> None:
     source.clean()
 
 
-def _table_to_extend(path: Path, configuration: Mapping[str, object]) -> pd.DataFrame:
-    """Return the table of rows at `path`, empty when there is no store of this configuration."""
-    if path.exists() and json.loads(opened(path).configuration) == configuration:
-        return opened(path).table
-    return pd.DataFrame(columns=list(STATE), dtype=str)
-
-
 def _missing(source: Source, names: Sequence[str], old: pd.DataFrame) -> dict[str, Request]:
     """Return what must be made, by track id, sorted."""
     held = old.to_dict("index")
     requests = {}
-    for track_id, md5 in sorted(source.md5s().items()):
+    for track_id, md5 in sorted(source.known.items()):
         row = held.get(track_id, {})
         lacking = tuple(name for name in names if row.get(name) != md5)
         if lacking and row.get("failed_md5") != md5:
@@ -251,17 +226,17 @@ def _noted(
     table: pd.DataFrame, requests: Mapping[str, Request], made: Iterable[tuple[str, str]]
 ) -> pd.DataFrame:
     """Return the table with what came of the requests; a failed track loses all its features."""
-    columns = {column: table[column].to_numpy(dtype=object, copy=True) for column in table}
-    rows = _places(table)
-    for track_id, failure in made:
-        row, request = rows[track_id], requests[track_id]
-        lost = [*columns] if failure else [*STATE]
-        held = {"failure": failure, "failed_md5": request.md5} if failure else {}
-        for column in lost:
-            columns[column][row] = held.get(column, "")
-        for name in () if failure else request.names:
-            columns[name][row] = request.md5
-    return pd.DataFrame(columns, index=table.index, dtype=str)
+    failure = pd.Series(dict(made), dtype=str)
+    failed, sound = failure[failure != ""], failure.index[failure == ""]
+    table = table.copy()
+    table.loc[failed.index] = ""
+    table.loc[failed.index, "failure"] = failed
+    table.loc[failed.index, "failed_md5"] = [requests[i].md5 for i in failed.index]
+    table.loc[sound, list(STATE)] = ""
+    for name in table.columns.drop(list(STATE)):
+        own = [i for i in sound if name in requests[i].names]
+        table.loc[own, name] = [requests[i].md5 for i in own]
+    return table
 
 
 def _values(
@@ -273,17 +248,12 @@ def _values(
 ) -> Callable[[str], dict[str, np.ndarray]]:
     """Return the function that finds a track's matrices: just made, or in the old store."""
     held = opened(path).file["features"] if len(old) else {}
-    names = table.columns.drop(list(STATE))
-    filled = (table[names] != "").to_numpy()
-    rows, old_rows = _places(table), _places(old)
+    rows = {track_id: row for row, track_id in enumerate(old.index)}
+    filled = table.drop(columns=list(STATE)).to_dict("index")
 
     def values(track_id: str) -> dict[str, np.ndarray]:
         made = source.matrices(requests[track_id]) if track_id in requests else {}
-        wanted = names[filled[rows[track_id]]]
-        return {n: made[n] if n in made else held[n][old_rows[track_id]] for n in wanted}
+        wanted = [name for name, md5 in filled[track_id].items() if md5]
+        return {n: made[n] if n in made else held[n][rows[track_id]] for n in wanted}
 
     return values
-
-
-def _places(table: pd.DataFrame) -> dict[str, int]:
-    return {track_id: row for row, track_id in enumerate(table.index)}

@@ -124,11 +124,6 @@ class Pack:
         """Seconds from one frame to the next: ``duration_s / n_frames``."""
         return self.duration_s / self.n_frames
 
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the features that can be had from it, sorted."""
-        return tuple(sorted(self.makers))
-
     def lacks(self, feature: str) -> str:
         """Return why a feature can't be had, in words; empty when it can."""
         if described(feature).name in self.makers:

@@ -19,6 +19,7 @@ it is no signature. Whoever wants to know that a pack is that of its sender comp
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +36,7 @@ from ..base.files import check_room, locked, replacing, sweep, write_text
 from ..base.text import visible
 from ..features import FEATURES
 from .file import DTYPE, Store, create_features, links, seconds_per_frame, size_of, stored
-from .packs import PACKED, described, installed
+from .packs import PACKED, installed
 
 FORMAT = "genrelib feature pack"
 VERSION = 1  # raised when the layout changes
@@ -351,7 +352,6 @@ RIGHTS = (
 )
 """What to know before a licence note is given."""
 
-_BLOCK = 2**20  # bytes that are copied at a time
 _FOLDERS = re.compile(
     r"""(?<![^\s'"(\[=])(?:/(?:[^/\\\s]+[/\\])+|(?:~[^/\\\s]*|[A-Za-z]:)[/\\](?:[^/\\\s]+[/\\])*)"""
 )
@@ -368,14 +368,10 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
     pack, and by what right; it is shown wherever it is used.
 
     Raises :class:`GenrelibError` when the licence note is empty, the file exists, a feature is
-    unknown or not in the store, or the disk has no room.
+    not in the store, or the disk has no room.
     """
     path, names = Path(path).absolute(), sorted(set(names))
     refuse(path, licence)
-    if not names:
-        raise GenrelibError("no feature is named; name at least one, such as log_mel.")
-    for name in names:
-        described(name)
     corpus = corpus.without(features.failures["reason"])
     ids = list(corpus.usable.index)
     n_frames = features.read(names[0], ids[:1]).shape[2]
@@ -391,16 +387,16 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
     }
     with locked(features.path):  # no other pack of this store may sweep what this one writes
         given = {"names": names, "n_frames": n_frames, "about": about}
-        return write(path, tracks, partial(_matrices, features), **given)
+        return write(path, tracks, lambda name, i: stored(name, features.read(name, i)), **given)
 
 
-def describe(path: Path) -> Path:
+def describe(contents: Contents) -> Path:
     """Write beside a pack what catalogues of datasets read, Croissant 1.0; return its path.
 
     The format is that of https://docs.mlcommons.org/croissant, in JSON-LD. It tells name, licence,
     size and SHA-256 of the file; Croissant has no words for what is inside of HDF5.
     """
-    contents = read(path)
+    path = contents.path
     genres = contents.tracks.loc[contents.usable, "genre"].nunique()
     names = ", ".join(f"{name} ({bands} x {n})" for name, (bands, n) in contents.features.items())
     about = {
@@ -449,27 +445,16 @@ def unpack(path: Path, data: Path) -> Contents:
     contents = verify(path)
     with locked(kept):
         if not kept.exists():
-            _copy(path, kept)
+            remedy = "name the folder that holds the pack in GENRELIB_PACKS instead"
+            size = path.stat().st_size
+            check_room(kept.parent, size, what="the pack's features", remedy=remedy)
+            with replacing(kept) as temporary:
+                shutil.copyfile(path, temporary)
         elif verify(kept).digest != contents.digest:
             raise GenrelibError(
                 f"{kept} is another pack of the same name; delete it, or rename {path.name}."
             )
     return read(kept)
-
-
-def _copy(path: Path, target: Path) -> None:
-    size = path.stat().st_size
-    remedy = "name the folder that holds the pack in GENRELIB_PACKS instead"
-    check_room(target.parent, size, what="its features", remedy=remedy)
-    bar = tqdm(total=size, unit="B", unit_scale=True, desc=f"copying {path.name}")
-    with replacing(target) as temporary, open(path, "rb") as old, open(temporary, "wb") as new, bar:
-        while block := old.read(_BLOCK):
-            new.write(block)
-            bar.update(len(block))
-
-
-def _matrices(features: Store, name: str, track_ids: Sequence[str]) -> np.ndarray:
-    return stored(name, features.read(name, track_ids))
 
 
 def _without_folders(text: str) -> str:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.errors import GenrelibError
 from ..base.seeds import derive, rng
-from .styles import Artist, Style, in_metre, style
+from .styles import Artist, Style, in_metre, style, words
 
 #: Names of the pitch classes, as keys are written.
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -46,18 +45,6 @@ CHORDS = {
 
 _DEGREES = dict(zip(("I", "II", "III", "IV", "V", "VI", "VII"), SCALES["major"], strict=True))
 _NUMERAL = re.compile(r"(b?)([IViv]+)(.*)")
-_ADJECTIVES = (
-    "Amber", "Autumn", "Blue", "Borrowed", "Broken", "Burning", "Crooked", "Distant",
-    "Electric", "Empty", "Fading", "Golden", "Hollow", "Hungry", "Iron", "Lonely", "Midnight",
-    "Northern", "Paper", "Quiet", "Restless", "Rolling", "Second", "Silver", "Sleeping",
-    "Southern", "Stolen", "Sudden", "Velvet", "Wandering", "Wicked", "Winter",
-)  # fmt: skip
-_NOUNS = (
-    "Avenue", "Bells", "Bridge", "Canyon", "Carnival", "Coast", "Dawn", "Engine", "Fever",
-    "Garden", "Harbour", "Highway", "Horizon", "Island", "Ladder", "Lantern", "Letters",
-    "Machine", "Meadow", "Mirror", "Moon", "Orchard", "Radio", "Railway", "River", "Shadow",
-    "Station", "Summer", "Telephone", "Thunder", "Tower", "Window",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,17 +90,13 @@ def compose(genre: str, seed: int, *, tempo: float | None = None, key: int | Non
     (12, 'A blues')
     """
     habits = style(genre)
-    if key is not None and key not in range(12):
-        raise GenrelibError(f"key {key!r} is not a pitch class; give 0 (C) to 11 (B).")
-    if tempo is not None and not 0 <= tempo <= 1:
-        raise GenrelibError(f"tempo {tempo!r} is a position in the genre's range; give 0 to 1.")
     random = rng(seed, "song", genre)
     drawn_key, drawn_tempo = int(random.integers(12)), float(random.random())
     metre = int(random.choice(habits.metres))
     scale, progression = habits.harmony[random.integers(len(habits.harmony))]
     chords = tuple(tuple(map(_chord, bar.split("/"))) for bar in progression.split())
     return Song(
-        title=" ".join(words[random.integers(len(words))] for words in (_ADJECTIVES, _NOUNS)),
+        title=" ".join(some[random.integers(len(some))] for some in words("titles")),
         genre=genre,
         seed=derive(seed, "players", genre),
         key=drawn_key if key is None else int(key),
@@ -320,17 +303,9 @@ def _bass(song: Song, source: Style, metre: int, n_bars: int, random) -> list:
     return notes
 
 
-def _comp(song: Song, source: Style, metre: int, n_bars: int, random) -> list:
-    pattern = _choice(in_metre(source.comp, metre), random)
-    return _chords(song, pattern, metre, n_bars, random, base=64)
-
-
-def _pad(song: Song, source: Style, metre: int, n_bars: int, random) -> list:
-    pattern = _choice(in_metre(source.pad, metre), random)
-    return _chords(song, pattern, metre, n_bars, random, base=67)
-
-
-def _chords(song: Song, pattern: str, metre: int, n_bars: int, random, *, base: int) -> list:
+def _chords(part: str, base: int, song: Song, source: Style, metre: int, n_bars: int, random):
+    """Play the chords of `part`, the comp or the pad, around the MIDI pitch `base`."""
+    pattern = _choice(in_metre(getattr(source, part), metre), random)
     notes = []
     for bar in range(n_bars):
         letters = _changing(pattern, song, bar, "x")
@@ -366,4 +341,10 @@ def _lead(song: Song, source: Style, metre: int, n_bars: int, random) -> list:
     return notes
 
 
-_PLAYERS = {"drums": _drums, "bass": _bass, "comp": _comp, "pad": _pad, "lead": _lead}
+_PLAYERS = {
+    "drums": _drums,
+    "bass": _bass,
+    "comp": functools.partial(_chords, "comp", 64),
+    "pad": functools.partial(_chords, "pad", 67),
+    "lead": _lead,
+}

@@ -2,16 +2,13 @@
 
 import hashlib
 import json
-import numbers
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import scipy
 import soundfile
-import yaml
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -21,13 +18,13 @@ from ..base.errors import GenrelibError
 from ..base.files import replacing, write_text
 from ..base.parallel import spread
 from .composition import performed_tempo
-from .recordings import Recording, check, fingerprints, plan
+from .recordings import Recording, fingerprints, plan
 from .rendering import SR
-from .styles import GENRES
+from .styles import GENRES, loaded
 
 #: What the audio depends on: a change of any of these makes rendered files stale.
-_TABLES = ("styles.yaml", "instruments.yaml")
-_MODULES = ("styles", "composition", "instruments", "rendering", "recordings")
+_TABLES = ("styles.yaml", "words.yaml", "instruments.yaml")
+_MODULES = ("styles", "composition", "rendering", "recordings")
 
 
 def write_corpus(
@@ -51,9 +48,6 @@ def write_corpus(
     Raises :class:`GenrelibError` when a value is out of range, or the folder holds files that are
     not this corpus's.
     """
-    check("n_jobs", n_jobs, numbers.Integral, -1, None)
-    if n_jobs == 0:
-        raise GenrelibError("n_jobs is 0; give the number of processes, or -1 for every core.")
     configuration = {
         "artists_per_genre": artists_per_genre,
         "songs_per_artist": songs_per_artist,
@@ -77,8 +71,7 @@ def write_corpus(
 
 def _recipe() -> str:
     """Return a digest of the code and the tables that the audio depends on."""
-    package = files(__package__)
-    tables = [yaml.safe_load(package.joinpath(name).read_text("utf-8")) for name in _TABLES]
+    tables = [loaded(name) for name in _TABLES]
     modules = [import_module(f".{name}", __package__) for name in _MODULES]
     text = json.dumps(tables, sort_keys=True) + code_of_modules([seeds, *modules])
     return hashlib.sha256(text.encode()).hexdigest()

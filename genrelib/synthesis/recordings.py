@@ -6,8 +6,8 @@ recording, versions of one song, mislabelled and distorted tracks, and one trunc
 """
 
 import itertools
-import numbers
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -67,13 +67,16 @@ def plan(
     >>> len(corpus), sum(recording.fault != "" for recording in corpus.values())
     (40, 6)
     """
-    for name, value, low, high in (
-        ("artists_per_genre", artists_per_genre, 2, 1000),
-        ("songs_per_artist", songs_per_artist, 2, 1000),
-        ("seed", seed, 0, None),
+    for name, value, kind, low, high in (
+        ("artists_per_genre", artists_per_genre, Integral, 2, 1000),
+        ("songs_per_artist", songs_per_artist, Integral, 2, 1000),
+        ("seed", seed, Integral, 0, np.inf),
+        ("duration_s", duration_s, Real, 1, 120),
     ):
-        check(name, value, numbers.Integral, low, high)
-    check("duration_s", duration_s, numbers.Real, 1, 120)
+        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+            what = "a whole number" if kind is Integral else "a number"
+            bound = f"from {low} to {high}" if high < np.inf else f"at least {low}"
+            raise GenrelibError(f"{name} is {value!r}; give {what} {bound}.")
     recordings = {}
     for genre in GENRES:
         for slot in range(artists_per_genre * songs_per_artist):
@@ -93,18 +96,6 @@ def fingerprints(recordings: dict[str, Recording]) -> pd.DataFrame:
     artists = {recording.artist.name: recording.artist for recording in recordings.values()}
     rows = pd.json_normalize([asdict(artist) for _, artist in sorted(artists.items())])
     return rows.rename(columns={"name": "artist"}).set_index("artist")
-
-
-def check(name: str, value, kind: type, low, high) -> None:
-    """Raise the error for a value that is not a `kind` of number from `low` to `high` (or up)."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, kind)
-        or not low <= value <= (np.inf if high is None else high)
-    ):
-        what = "a whole number" if kind is numbers.Integral else "a number"
-        bound = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise GenrelibError(f"{name} is {value!r}; give {what} {bound}.")
 
 
 def _record(genre: str, artist: Artist, piece: str, seed: int, duration_s: float) -> Recording:
@@ -128,17 +119,17 @@ def _with_faults(
     n_faulty = max(len(FAULTS), round(FAULTY * len(names)))
     result, n_versions = dict(recordings), 0
     for kind in ("truncated", *itertools.islice(itertools.cycle(_DEALT), n_faulty - 1)):
-        if kind in _ALONE:
-            name = free.pop()
-            fault = _ALONE[kind](name, recordings[name], random, artists_per_genre, seed)
-        else:
+        if kind in ("duplicate", "excerpt", "version"):
             n_versions += kind == "version"
             covers = kind == "version" and n_versions % 2 == 0
             covers = covers and artists_per_genre >= _ARTISTS_FOR_COVERS
             name, original = _pair(recordings, free, same_artist=not covers)
             free = [other for other in free if other not in (name, original)]
-            partner = _PARTNERED[kind](recordings[original], recordings[name].artist)
-            fault = replace(partner, fault_of=original)
+            fault = _tied(kind, recordings[original], recordings[name].artist)
+            fault = replace(fault, fault_of=original)
+        else:
+            name = free.pop()
+            fault = _alone(kind, name, recordings[name], random, artists_per_genre, seed)
         result[name] = replace(fault, fault=kind)
     return result
 
@@ -152,39 +143,26 @@ def _pair(recordings: dict, free: list, *, same_artist: bool) -> tuple[str, str]
     raise GenrelibError("the corpus is too small for its faults; give more songs per artist.")
 
 
-def _truncated(name, here, random, artists_per_genre, seed) -> Recording:
-    short = min(3.0, here.duration_s / 4)
-    return replace(
-        here, duration_s=short, exclude=f"truncated: {short:g} s of {here.duration_s:g} s"
-    )
+def _alone(kind: str, name: str, here: Recording, random, artists_per_genre, seed) -> Recording:
+    """Return what a track becomes by a fault that ties it to no other."""
+    if kind == "truncated":
+        short = min(3.0, here.duration_s / 4)
+        reason = f"truncated: {short:g} s of {here.duration_s:g} s"
+        return replace(here, duration_s=short, exclude=reason)
+    if kind == "mislabel":  # another song, of an artist of a related genre
+        true = str(random.choice(style(here.genre).kin))
+        artist = make_artist(true, int(random.integers(artists_per_genre)), seed)
+        other = _record(true, artist, f"for {name}", seed, here.duration_s)
+        return replace(other, genre=here.genre)
+    return here  # distorted when it is rendered
 
 
-def _distorted(name, here, random, artists_per_genre, seed) -> Recording:
-    return here
-
-
-def _mislabel(name, here, random, artists_per_genre, seed) -> Recording:
-    """Return another song of an artist of a related genre, under this track's label."""
-    true = str(random.choice(style(here.genre).kin))
-    artist = make_artist(true, int(random.integers(artists_per_genre)), seed)
-    return replace(_record(true, artist, f"for {name}", seed, here.duration_s), genre=here.genre)
-
-
-_ALONE = {"truncated": _truncated, "distorted": _distorted, "mislabel": _mislabel}
-
-
-def _duplicate(original: Recording, artist: Artist) -> Recording:
-    return original
-
-
-def _excerpt(original: Recording, artist: Artist) -> Recording:
-    return replace(original, start_s=original.duration_s / 2)
-
-
-def _version(original: Recording, artist: Artist) -> Recording:
-    if artist == original.artist:
+def _tied(kind: str, original: Recording, artist: Artist) -> Recording:
+    """Return a duplicate, an excerpt, or a version by an artist, of another track."""
+    if kind == "excerpt":
+        return replace(original, start_s=original.duration_s / 2)
+    if kind == "version" and artist == original.artist:
         return replace(original, take=1)
-    return replace(original, artist=artist, song=adapt(original.song, artist))
-
-
-_PARTNERED = {"duplicate": _duplicate, "excerpt": _excerpt, "version": _version}
+    if kind == "version":
+        return replace(original, artist=artist, song=adapt(original.song, artist))
+    return original

@@ -12,7 +12,7 @@ from importlib.resources import files
 import numpy as np
 import yaml
 
-from ..base.errors import GenrelibError, unknown
+from ..base.errors import unknown
 from ..base.seeds import derive, rng
 
 #: Genres in GTZAN's order.
@@ -52,36 +52,27 @@ class Style:
 
 
 @functools.cache
-def _styles() -> dict[str, Style]:
-    text = files(__package__).joinpath("styles.yaml").read_text(encoding="utf-8")
-    return {genre: Style(**fields) for genre, fields in yaml.safe_load(text).items()}
+def loaded(name: str) -> dict:
+    """Return a table of this room by its file's name."""
+    return yaml.safe_load(files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
+def words(kind: str) -> list[list[str]]:
+    """Return the words of invented names, "titles" or "bands": the first ones and the second."""
+    return loaded("words.yaml")[kind]
+
+
+@functools.cache
 def style(genre: str) -> Style:
     """Return the style of `genre`; raise :class:`GenrelibError` for an unknown one."""
     if genre not in GENRES:
         raise unknown("genre", genre, GENRES)
-    return _styles()[genre]
+    return Style(**loaded("styles.yaml")[genre])
 
 
 def in_metre(patterns: list, metre: int) -> list:
     """Return those patterns that are one bar of `metre` beats long; a dict counts by its rows."""
     return [p for p in patterns if len(p if isinstance(p, str) else min(p.values())) == 4 * metre]
-
-
-_FIRST = (
-    "Ashen", "Basement", "Bitter", "Copper", "Crimson", "Curious", "Desert", "Drowsy", "Early",
-    "Eastern", "Emerald", "Faded", "Feral", "Foggy", "Frozen", "Gentle", "Glass", "Humble",
-    "Indigo", "Ivory", "Local", "Lucky", "Marble", "Modest", "Mossy", "Plastic", "Rusty",
-    "Salty", "Scarlet", "Stray", "Tidal", "Woollen",
-)  # fmt: skip
-_SECOND = (
-    "Almanacs", "Anchors", "Badgers", "Beacons", "Brothers", "Cartographers", "Cousins",
-    "Deputies", "Falcons", "Ferrymen", "Gardeners", "Herons", "Innkeepers", "Janitors",
-    "Lanterns", "Librarians", "Magpies", "Mechanics", "Millers", "Neighbours", "Otters",
-    "Pilgrims", "Pilots", "Prophets", "Rascals", "Sailors", "Sisters", "Sparrows", "Strangers",
-    "Travellers", "Weavers", "Wolves",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,8 +118,6 @@ def make_artist(genre: str, number: int, seed: int) -> Artist:
     True
     """
     habits = style(genre)
-    if number < 0:
-        raise GenrelibError(f"artist number {number} is negative; artists count from 0.")
     random = rng(seed, "artist", genre, number)
     tonic = int(random.integers(12))
     return Artist(
@@ -166,9 +155,10 @@ def make_artist(genre: str, number: int, seed: int) -> Artist:
 
 def _name(genre: str, number: int, seed: int) -> str:
     """Name each (genre, number) by its position in a shuffled list of all pairs of words."""
-    n_names = len(_FIRST) * len(_SECOND)
+    firsts, seconds = words("bands")
+    n_names = len(firsts) * len(seconds)
     order = rng(seed, "names").permutation(n_names)
     again, place = divmod(number * len(GENRES) + GENRES.index(genre), n_names)
-    first, second = divmod(int(order[place]), len(_SECOND))
+    first, second = divmod(int(order[place]), len(seconds))
     suffix = f" {again + 1}" if again else ""
-    return f"The {_FIRST[first]} {_SECOND[second]}{suffix}"
+    return f"The {firsts[first]} {seconds[second]}{suffix}"

@@ -27,7 +27,7 @@ def table(**changes):
         "group": ["Queen", "B", "C"],
         "exclude": ["", "", "missing: nowhere"],
         "official_split": "",
-        "md5": ["0", "1", ""],
+        "md5": ["0", "1", "2"],
     }
     return pd.DataFrame(rows | changes, index=["r1", "b1", "b2"])
 
@@ -85,7 +85,7 @@ def test_genres_of_one_group_are_noted(fake):
     [
         {"genre": ["blues", "rock", "blues"]},
         {"group": ["Queen", "Queen", "C"]},
-        {"md5": ["2", "1", ""]},
+        {"md5": ["3", "1", "2"]},
         {"exclude": ["", "", ""], "path": "/x", "duration_s": 1.0},
     ],
 )

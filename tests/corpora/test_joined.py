@@ -119,11 +119,6 @@ def test_two_shared_genres_are_needed():
         joined.join(parts(new=Loaded(new, [])), MAP)
 
 
-def test_a_collection_cannot_have_a_colon_in_its_name():
-    with pytest.raises(GenrelibError, match="has a colon"):
-        joined.join({"a:b": parts()["old"], "new": parts()["new"]}, MAP)
-
-
 # -- GTZAN and FMA ---------------------------------------------------------------------------------
 
 

@@ -49,7 +49,7 @@ class Fake:
             soundfile.write(path, noise(track), 22050)
         self.data = folder / "data"
         lines = [f"{t}.wav ::: {ARTIST[t]} ::: Títle {n}  " for n, t in enumerate(TRACKS)]
-        index = "\r\n".join(["## remark", "", *lines, ""]).encode("latin-1")
+        index = "\r\n".join(["## remark", "", *lines, ""]).encode()
         lists = {
             part: "\r\n".join(f"{t[:-6]}/{t}.wav " for t in TRACKS[start::4]).encode()
             for start, part in enumerate(gtzan_index.FILTERED)

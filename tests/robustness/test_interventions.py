@@ -26,7 +26,7 @@ from genrelib.synthesis.recordings import plan
 from genrelib.synthesis.styles import make_artist
 
 FRAME_S = HOP_LENGTH / SR
-WITH_MEL = [name for name, row in INTERVENTIONS.items() if row.mel is not None]
+WITH_MEL = [name for name, row in INTERVENTIONS.items() if not row.no_mel]
 WITH_NEUTRAL = [name for name, row in INTERVENTIONS.items() if row.neutral is not None]
 DRAWING = ["equaliser", "white_noise", "pink_noise", "reverberation"]
 ONE_SIDED = [name for name in INTERVENTIONS if name not in ("gain", "time_stretch", "pitch_shift")]
@@ -51,7 +51,7 @@ def apply(name, y, strength, *names):
 
 
 def apply_mel(name, log_mel, strength, *names):
-    return INTERVENTIONS[name].mel(log_mel, strength, rng(0, *names), frame_s=FRAME_S)
+    return INTERVENTIONS[name].apply_to_mel(log_mel, strength, rng(0, *names), frame_s=FRAME_S)
 
 
 def distance(a, b):
@@ -106,7 +106,7 @@ def test_a_row_says_all_that_a_reader_needs(name):
     assert own.neutral is None or own.neutral in own.strengths
     low, high = own.bounds
     assert all(low <= s <= high for s in own.strengths if s != own.neutral)
-    assert (own.mel is None) == bool(own.no_mel)
+    assert (own.on_mel is None) == bool(own.no_mel)
 
 
 @pytest.mark.parametrize("name", INTERVENTIONS)
@@ -145,7 +145,7 @@ def test_silence_stays_silent(name):
 def test_the_neutral_strength_changes_nothing(name, songs):
     y, own = songs[0], INTERVENTIONS[name]
     assert apply(name, y, own.neutral).tobytes() == y.tobytes()
-    if own.mel is not None:
+    if not own.no_mel:
         assert apply_mel(name, mel(y), own.neutral).tobytes() == mel(y).tobytes()
 
 
@@ -409,7 +409,7 @@ def test_reverberation_on_a_mel_depends_on_the_time_of_a_frame():
     log_mel = np.full((128, 50), -80.0)
     log_mel[:, 5] = 0
     decays = [
-        INTERVENTIONS["reverberation"].mel(log_mel, 1.0, rng(0), frame_s=frame_s)[0, 6:12]
+        INTERVENTIONS["reverberation"].apply_to_mel(log_mel, 1.0, rng(0), frame_s=frame_s)[0, 6:12]
         for frame_s in (0.05, 0.1)
     ]
     assert np.diff(decays[0]) == pytest.approx(-3, abs=0.01)  # 60 dB per second
@@ -431,47 +431,9 @@ def test_a_bit_rate_that_mp3_lacks_is_refused():
         apply("mp3", sine(440), 20)
 
 
-@pytest.mark.parametrize(
-    ("y", "sr"),
-    [
-        (np.zeros(4096), 44100),
-        (np.zeros((2, 4096)), SR),
-        (np.zeros(2047), SR),
-        (np.zeros(4096, dtype=np.int16), SR),
-        (np.full(4096, np.nan), SR),
-        (np.full(4096, 1e300), SR),
-    ],
-)
-def test_unfit_sound_is_refused(y, sr):
-    said = f"y at {sr} Hz has shape .*, {y.dtype}; needed is finite mono audio of 22050 Hz"
-    with pytest.raises(GenrelibError, match=said):
-        INTERVENTIONS["gain"].apply(y, sr, 3, rng(0))
-
-
-@pytest.mark.parametrize(
-    "log_mel",
-    [
-        np.zeros((64, 10)),
-        np.zeros((128, 2)),
-        np.full((128, 10), np.nan),
-        np.full((128, 10), 5.0),
-        np.linspace(-100, 0, 1280).reshape(128, 10),
-    ],
-)
-def test_what_is_no_log_mel_is_refused(log_mel):
-    with pytest.raises(GenrelibError, match=r"needed is \(128, n_frames\) in \[-80, 0\] dB"):
-        INTERVENTIONS["low_pass"].mel(log_mel, 1000, rng(0), frame_s=FRAME_S)
-
-
-@pytest.mark.parametrize("frame_s", [0, -1.0, math.nan])
-def test_an_impossible_time_of_a_frame_is_refused(frame_s):
-    with pytest.raises(GenrelibError, match="frame_s"):
-        INTERVENTIONS["gain"].mel(np.zeros((128, 9)), 3, rng(0), frame_s=frame_s)
-
-
-def test_a_seed_is_no_generator():
-    with pytest.raises(GenrelibError, match=r"generator is 0; .* seeds\.rng"):
-        INTERVENTIONS["gain"].apply(sine(440), SR, 3, 0)
+def test_another_rate_is_refused():
+    with pytest.raises(GenrelibError, match="y is of 44100 Hz; 22050 Hz are needed"):
+        INTERVENTIONS["gain"].apply(sine(440), 44100, 3, rng(0))
 
 
 # variants of the controlled corpus
@@ -513,15 +475,10 @@ def test_variants_change_what_their_kind_says(corpus):
     assert len({v.manner for v in planned if v.kind == "genre_swap"}) > 2
 
 
-def test_variants_of_what_is_not_there_are_refused(corpus):
+def test_variants_of_faulty_tracks_are_refused(corpus):
     faulty = corpus.index[corpus["fault"] == "mislabel"][0]
     with pytest.raises(GenrelibError, match=r"planted fault \(mislabel\)"):
         controlled_variants([faulty], **CORPUS)
-    with pytest.raises(GenrelibError, match=r"'blues.00099' is not among the corpus's 40 tracks"):
-        controlled_variants(["blues.00099"], **CORPUS)
-    healthy = corpus.index[corpus["fault"] == ""][:1]
-    with pytest.raises(GenrelibError, match="unknown kind of variant 'karaoke'"):
-        controlled_variants(healthy, kinds=["karaoke"], **CORPUS)
 
 
 def test_newcomers_have_names_of_their_own():

@@ -102,13 +102,6 @@ def test_strengths_are_those_of_the_registry_with_both_ends(name, n):
     assert n == 1 or found[0] == there[0]
 
 
-def test_strengths_must_be_asked_of_an_intervention():
-    with pytest.raises(GenrelibError, match="unknown intervention 'hiss'"):
-        robustness.strengths("hiss", 1)
-    with pytest.raises(GenrelibError, match="0 strengths of gain; ask for at least 1"):
-        robustness.strengths("gain", 0)
-
-
 @pytest.mark.parametrize("n", [1, 4, 6, 16, 20, 32, TOO_MANY])
 def test_tracks_are_balanced_over_genres_and_groups(planned, music, n):
     found = music.tracks.loc[robustness.chosen_tracks(planned, music, n, seed=0)]
@@ -137,9 +130,7 @@ def test_tracks_with_a_planted_fault_are_left_out(planned, music):
     )
 
 
-def test_there_must_be_tracks_and_fits_that_are_kept(music, features, workspace, planned):
-    with pytest.raises(GenrelibError, match="0 tracks; ask for at least 1"):
-        robustness.chosen_tracks(planned, music, 0, seed=0)
+def test_there_must_be_fits_that_are_kept(music, features, workspace, planned):
     forgotten = plan(music, features, workspace, ["mel_svm"], ["track_random"])
     with pytest.raises(GenrelibError, match=r"none of the fits is kept.*artist_grouped, repeat 0"):
         robustness.chosen_tracks(forgotten, music, 4, seed=0)
@@ -214,11 +205,6 @@ def test_draws_depend_on_track_and_name_not_on_strength(
     assert len({tuple(values) for values in drawn.values()}) == len(INTERVENTIONS)
 
 
-def test_a_track_that_was_not_tested_is_refused(music, features, planned):
-    with pytest.raises(GenrelibError, match="1 tracks were tested by no fit that is kept, such"):
-        ask(music, features, planned[:1], [planned[0].fold.train[0]])
-
-
 # -- packs -----------------------------------------------------------------------------------------
 
 
@@ -259,7 +245,7 @@ def test_packs_are_asked_by_their_mel(tmp_path):
     planned = plan(corpus, features, workspace, ["mel_svm"])
     experiments.run(planned, corpus, features, n_jobs=1)
     rows = ask(corpus, features, planned, robustness.chosen_tracks(planned, corpus, 16, seed=0))
-    on_mel = {name for name, row in INTERVENTIONS.items() if row.mel is not None}
+    on_mel = {name for name, row in INTERVENTIONS.items() if not row.no_mel}
     assert set(rows["change"]) == {UNCHANGED, *on_mel}
     assert_as_predicted(workspace, rows)
     silent = rows[rows["change"].isin(["gain", UNCHANGED])].groupby("track_id")["p_blues"]

@@ -26,7 +26,7 @@ from genrelib.features import FEATURES, SR, extract, n_frames
 from genrelib.features.audio import excerpt, read, read_middle
 from genrelib.features.segments import averaged
 from genrelib.store import build, building, open_store, stored
-from genrelib.store.file import ABSOLUTE_ERROR, RELATIVE_ERROR, size_of
+from genrelib.store.file import size_of
 
 CLIP_S = 0.5
 NAMES = ("log_mel", "chroma")
@@ -96,7 +96,7 @@ def direct(corpus, name, track_id, clip_s=CLIP_S):
 
 
 def within_rounding(stored_values, values):
-    bound = np.maximum(RELATIVE_ERROR * np.abs(values), ABSOLUTE_ERROR)
+    bound = np.maximum(2.0**-11 * np.abs(values), 2.0**-25)
     return np.all(np.abs(stored_values - values) <= bound)
 
 
@@ -286,16 +286,12 @@ def test_a_store_of_another_configuration_is_built_anew(
         old.read("chroma", ["a"])
 
 
-@pytest.mark.parametrize("with_md5", [True, False])
-def test_a_track_whose_audio_changed_is_extracted_again(corpus, make, extracted, with_md5):
-    if not with_md5:
-        corpus.tracks = corpus.tracks.drop(columns="md5")
+def test_a_track_whose_audio_changed_is_extracted_again(corpus, make, extracted):
     store = make(corpus)
     prints = [store.fingerprint(ids, "chroma") for ids in (["a"], ["c"])]
     del extracted[:]
     changed = write_track(corpus_folder(corpus), "c", seed=77)
-    if with_md5:
-        corpus.tracks.loc["c", "md5"] = digest(changed, "md5")
+    corpus.tracks.loc["c", "md5"] = digest(changed, "md5")
     make(corpus)
     assert [track_id for track_id, _ in extracted] == ["c"]
     assert within_rounding(store.read("chroma", ["c"])[0], direct(corpus, "chroma", "c"))
@@ -419,9 +415,6 @@ def test_wrong_requests_are_errors(corpus, make, path):
         make(corpus, ["mel"])
     with pytest.raises(GenrelibError, match="does not exist; build the store first"):
         open_store(path)
-    corpus.tracks["exclude"] = "too old"
-    with pytest.raises(GenrelibError, match="corpus test has no usable track, of 5"):
-        make(corpus)
 
 
 @pytest.mark.parametrize("damage", ["text", "half", "another file"])
