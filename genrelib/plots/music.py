@@ -63,7 +63,7 @@ def gallery(
             show_feature(ax, name, matrices[title][name], frame_s=frame_s)
             ax.label_outer()
         unit = UNIT_OF_KIND.get(FEATURES[name].kind, "")
-        row[0].set_ylabel(f"{name} {unit}".strip(), fontsize="small")
+        row[0].set_ylabel(f"{look.feature(name)} {unit}".strip(), fontsize="small")
         row[0].yaxis.set_label_coords(-0.9 * margin / 3.4, 0.5)
     for ax, bottom, title in zip(axes[0], axes[-1], titles, strict=True):
         ax.set_title(title)
@@ -145,10 +145,7 @@ def band_means(means: pd.DataFrame, name: str) -> Figure:
     place = np.arange(len(means))
     ends = means.iloc[-1].sort_values()
     step = (means.max(axis=None) - means.min(axis=None)) / 18
-    heights = ends.to_numpy().copy()
-    for n in range(1, len(heights)):  # names beside their lines, none upon another
-        heights[n] = max(heights[n], heights[n - 1] + step)
-    heights -= (heights - ends).mean()
+    heights = look.apart(ends.to_numpy(), step)
     colours = genre_colours(tuple(means.columns))
     for genre, height in zip(ends.index, heights, strict=True):
         ax.plot(place, means[genre], color=colours[genre])
@@ -158,7 +155,7 @@ def band_means(means: pd.DataFrame, name: str) -> Figure:
         ax.annotate(genre, goal, at, va="center", fontsize="small", arrowprops=arrow)
     ticks = np.linspace(0, len(means) - 1, min(8, len(means))).round().astype(int)
     ax.set_xticks(ticks, means.index[ticks])
-    ax.set(xlabel=f"row of {name}", ylabel=f"mean [{FEATURES[name].unit}]")
+    ax.set(xlabel=f"row of the {look.feature(name)}", ylabel=f"mean [{FEATURES[name].unit}]")
     ax.set_xlim(0, max(1, place[-1] * 1.15))
     return fig
 
@@ -191,7 +188,7 @@ def pair_separation(pairs: pd.DataFrame) -> Figure:
         own = pairs[pairs["feature"] == feature]
         table = 100 * own.pivot_table(index="second", columns="first", values="auc", dropna=False)
         _triangle(ax, table.reindex(index=genres[1:], columns=genres[:-1]).to_numpy())
-        ax.set_title(feature)
+        ax.set_title(look.feature(feature))
         ax.set_xticks(range(len(genres) - 1), genres[:-1], rotation=90, fontsize=8)
         ax.set_yticks(range(len(genres) - 1), genres[1:], fontsize=8)
     return fig

@@ -160,7 +160,8 @@ def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = No
         mpl.rcParams.update(look)
         drawn = fig  # the notebook's, which it still has to show
         with contextlib.suppress(GenrelibError):
-            drawn = DRAWN[name.partition("_")[2]](read_table(workspace, name), workspace)
+            table = _best_first(read_table(workspace, name), workspace)
+            drawn = DRAWN[name.partition("_")[2]](table, workspace)
         if drawn is None:
             return
         words = name_marks(drawn)
@@ -175,6 +176,13 @@ def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = No
     text = re.sub(r"[ \t]+\n", "\n", text)
     text = re.sub(r"(<svg[^>]*>)", rf"\1\n{_STYLE}", text, count=1)
     write_text(path, with_titles(text, words))
+
+
+def _best_first(table: pd.DataFrame, workspace: Workspace) -> pd.DataFrame:
+    """Sort systems as the front page does, once notebook 09 has scored them all."""
+    if "system" not in table or not (workspace.tables / "09_all_scores.csv").exists():
+        return table
+    return plots.best_first(table, read_table(workspace, "09_all_scores"))
 
 
 def shown_figures(workspace: Workspace) -> dict[str, dict]:

@@ -83,9 +83,9 @@ SECTIONS = {
 """Figures by page and heading; those of the same notebook that none names follow at the end."""
 
 SAID = {
-    "segment_random": "with pieces of the same track in training",
-    "track_random": "with other tracks of the artist in training",
-    STRICT: "when every artist is new",
+    "segment_random": "if it has heard other pieces of them",
+    "track_random": "if it has heard other tracks by the artists",
+    STRICT: "if every artist is new",
 }
 """What an accuracy was measured under, as the end of a sentence."""
 

@@ -259,7 +259,7 @@ class Fits:
 
     def learning_curves(self, *, caption: str) -> None:
         """Draw and save losses and validation accuracy by epoch, of systems that have epochs."""
-        curves = predictions.curves(self.records)
+        curves = plots.best_first(predictions.curves(self.records), self.scored)
         self._figure("learning_curves", plots.learning_curves(curves), curves, caption)
 
     def _figure(self, name, fig, data, caption):

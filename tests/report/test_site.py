@@ -59,7 +59,8 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if not self._hidden and any(tag == "main" for tag, _ in self.tags):
-            self.words += data.replace("\u00a0", "").split()  # a number and its unit are a word
+            # a number and its unit are a word, a comma after a bold word is none
+            self.words += re.findall(r"\S*\w\S*", data.replace("\u00a0", ""))
 
     def named(self, tag: str) -> list[dict]:
         return [given for name, given in self.tags if name == tag]
