@@ -20,6 +20,14 @@ def title(name: str, registry: dict) -> str:
     return registry[name].title if name in registry else name
 
 
+_FEATURES = {"mfcc": "MFCC", "log_mel": "log-mel", "stack": "stack of 87 features"}
+
+
+def feature(name: str) -> str:
+    """Return a feature's name as people write it."""
+    return _FEATURES.get(name, name.replace("_", " "))
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Write a share in percent."""
     return f"{share:.{digits}%}"

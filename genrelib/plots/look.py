@@ -65,14 +65,6 @@ def protocol(name: str) -> str:
     return title(name, PROTOCOLS)
 
 
-FEATURES = {"mfcc": "MFCC", "log_mel": "log-mel", "stack": "stack of 87 features"}
-
-
-def feature(name: str) -> str:
-    """Return a feature's name as people write it."""
-    return FEATURES.get(name, name.replace("_", " "))
-
-
 def best_first(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Sort the systems of a table by their accuracy in `scores` when every artist is new.
 

@@ -22,6 +22,9 @@ from .tables import read_table, save_table
 KNOWN = yaml.safe_load((Path(__file__).parent / "assets" / "sources.yaml").read_text("utf-8"))
 """The ``sources`` of systems, and the ``literature``."""
 
+TABLES = yaml.safe_load((Path(__file__).parent / "assets" / "tables.yaml").read_text("utf-8"))
+"""Titles of ``tables`` and of their ``columns``."""
+
 RUNGS = ("segment_random", LENIENT, STRICT)
 """Protocols of the ladder, the most lenient first."""
 
