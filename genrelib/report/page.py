@@ -159,6 +159,7 @@ def build(
     for path in sorted(workspace.report.glob("*.md")):
         text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         body = markdown2html(text.replace("datasheet.md", "datasheet.html"))
+        body = re.sub("(<table>.*?</table>)", r'<div class="wide">\1</div>', body, flags=re.DOTALL)
         heading = path.stem.replace("_", " ").capitalize()
         write("card.html", f"{path.stem}.html", body=body, heading=heading, source=path.name)
     if runs is not None:
