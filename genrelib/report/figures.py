@@ -25,8 +25,9 @@ from ..systems import SYSTEMS
 from .hovering import name_marks, with_titles
 from .tables import read_table, save_table
 
-INK = {"#262626": "#ecebf1", "#333333": "#dddddd", "#4c4c4c": "#c9c9d2", "#666666": "#b5b5c0"}
-INK |= {"#000000": "#ecebf1", "#808080": "#9a9aa6", "#cccccc": "#454452", "#ffffff": "#15151b"}
+INK = {"#262626": "#ecebf1", "#333333": "#dddddd", "#404040": "#d2d2da", "#4c4c4c": "#c9c9d2"}
+INK |= {"#666666": "#b5b5c0", "#000000": "#ecebf1", "#808080": "#9a9aa6", "#cccccc": "#454452"}
+INK["#ffffff"] = "#15151b"
 """Greys of the figures, and what they become in the dark theme."""
 
 _THEME = "".join(

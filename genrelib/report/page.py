@@ -108,7 +108,12 @@ GLOSSARY = {
     "early stopping": "Ending training when the validation part no longer gets better.",
 }
 
-HEARD = ("low_pass", "pink_noise", "reverberation", "mp3")
+HEARD = {
+    "low_pass": "Only what lies below {}.",
+    "pink_noise": "Noise over the music, at {}.",
+    "reverberation": "A hall that rings for {}.",
+    "mp3": "Squeezed to {}.",
+}
 """Changes that can be heard beside the track as it is, each at the last of its strengths."""
 
 SENTENCES = ("hypothesis", "systems", "verdict")
@@ -375,8 +380,7 @@ def _listen(workspace: Workspace) -> list[dict]:
         changed = row.apply(y, audio.SR, row.strengths[-1], rng(0, "listen", name))
         with replacing(folder / f"{name}.mp3") as temporary:
             soundfile.write(temporary, changed, audio.SR, format="MP3", compression_level=0.6)
-        strength = f"{row.strengths[-1]:g} {row.unit}"
-        text = f"{strength}: {row.description}"
+        text = HEARD[name].format(f"{row.strengths[-1]:g} {row.unit}")
         found.append({"title": row.title, "text": text, "path": f"audio/changed/{name}.mp3"})
     return found
 
