@@ -168,8 +168,8 @@ def _steps(table):
         clear = int((sure & (part["difference"] > 0)).sum())
         gained = int((sure & (part["difference"] < 0)).sum())
         yield (
-            f"Step from {_split(before)} to {_split(after)}, which takes away "
-            f"{part['taken_away'].iloc[0]}: {-100 * part['difference'].median():+.1f} points for "
+            f"Step from {_split(before)} to {_split(after)} (taken away: "
+            f"{part['taken_away'].iloc[0]}): {-100 * part['difference'].median():+.1f} points for "
             f"the median of {_counted(len(part), 'system')}. After Holm's correction, {clear} lose "
             f"and {gained} gain significantly."
         )

@@ -274,7 +274,7 @@ class Fits:
             which = f"the best of {len(part)} systems" if len(part) > 1 else "the only system here"
             accuracy, low, high = (100 * best[name] for name in ("accuracy", "low", "high"))
             sentences.append(
-                f"{PROTOCOLS[protocol].title.capitalize()} (`{protocol}`): the "
+                f"Under {protocol} ({PROTOCOLS[protocol].title}), the "
                 f"{systems.SYSTEMS[best['system']].title}, {which}, is right for {accuracy:.1f} % "
                 f"of the tracks (95 % interval over groups of artists: {low:.1f} to {high:.1f})."
             )
