@@ -4,6 +4,7 @@
 #                                    these are committed, the other figures and all pages from tables
 # make predict AUDIO="a.mp3 music/"  what are these songs? [MODEL=file] [TO=folder]
 # make test                          lint, unit, contract and notebook tests
+# make browser                       what tests need to open pages in Chromium, if that is installed
 # make torture                       odd files, kills, full disks and hostile packs (15 minutes)
 # make mutation                      do the tests notice changed code? (an hour on two idle cores)
 # make notebooks                     run them once more and store the outputs that tests check
@@ -33,7 +34,7 @@ BRIEFLY := $(if $(UV),UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0,PIP_DEFAULT_TIMEOUT=5 
 WANTS_CPU := $(if $(filter auto,$(TORCH)),$(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 \
 	&& echo yes),$(filter cpu,$(TORCH)))
 
-.PHONY: study figures predict test torture mutation notebooks bench lab lock clean torch
+.PHONY: study figures predict test browser torture mutation notebooks bench lab lock clean torch
 
 study: $(READY)
 	@$(BIN)/python -m genrelib run $(STUDY) $(if $(JOBS),--n-jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
@@ -49,6 +50,8 @@ test: $(READY)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
+browser: $(VENV)/browser
 
 torture: $(READY)
 	@PYTHONPATH=tests $(BIN)/python tests/torture.py
@@ -77,6 +80,10 @@ lock: $(READY)
 # beside the environment, which stays as it is locked
 $(VENV)/mutation: | $(READY)
 	@$(INSTALL) --target $@ cosmic-ray==8.7.0
+
+# beside it, too; Playwright drives the Chromium of the system and brings none
+$(VENV)/browser: | $(READY)
+	@$(INSTALL) --target $@ playwright==1.61.0 axe-playwright-python==0.1.8
 
 # PyTorch's build for the CPU, where no GPU is found
 torch:

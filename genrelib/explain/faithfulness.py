@@ -199,13 +199,13 @@ def _cascades(table):
         if last["high"] < LIMIT:
             verdict = "passes"
         yield (
-            f"Weight randomisation, over {last['n_tracks']} tracks and one draw of weights: with "
-            f"all {last['n_all']} layers as before training, the "
-            f"amounts of {METHODS[method]} keep a rank correlation of {last['correlation']:.2f} "
-            f"[{last['low']:.2f}, {last['high']:.2f}] with those of the trained network, and of "
-            f"{last['signed']:.2f} with their signs. With a limit of {LIMIT:g} the method "
-            f"{verdict}. The distance from the baseline, which knows no network, has "
-            f"{last['distance']:.2f} with the trained network's amounts."
+            f"Do the attributions of {METHODS[method]} depend on what the network has learnt? "
+            f"With all {last['n_all']} layers put back to before training, their amounts still "
+            f"have a rank correlation of {last['correlation']:.2f} [{last['low']:.2f}, "
+            f"{last['high']:.2f}] with those of the trained network ({last['signed']:.2f} with "
+            f"signs; {last['n_tracks']} tracks, one draw of weights). With a limit of {LIMIT:g}, "
+            f"the method {verdict}. The mere distance from the baseline, which knows no network, "
+            f"has a correlation of {last['distance']:.2f}."
         )
 
 

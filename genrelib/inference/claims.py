@@ -113,7 +113,7 @@ def _on_the_claim(line, music, about, withheld):
     if np.isnan(line["accuracy_split"]):
         return "", NOT_UNDER_SPLIT
     gap, low, high = line["gap"], line["gap_low"], line["gap_high"]
-    seen = f"rerun less claim is {change(gap, low, high)}"
+    seen = f"the rerun differs from the claim by {change(gap, low, high)}"
     if music == "part":
         seen += ", on a part of GTZAN with fewer tracks to learn from"
     if about != "GTZAN" and not is_joined:
@@ -125,7 +125,7 @@ def _on_the_claim(line, music, about, withheld):
     outcome = judged(low, high)
     if outcome == DIFFERS:
         return outcome, f"the claim is {'exceeded' if low > 0 else 'not reached'}: {seen}"
-    words = "equivalent to the claim" if outcome == EQUIVALENT else "not known"
+    words = "equivalent to the claim" if outcome == EQUIVALENT else "undecided"
     return outcome, f"{words}: {seen}"
 
 
@@ -320,7 +320,7 @@ class _Tables:
         about = SYSTEMS[names[0]].claim_about
         is_about_this = self.is_gtzan and about == "GTZAN"
         if row["kind"] != "accuracy" and found["outcome"] and not is_about_this:
-            words = f"it is said of {about}, so that this decides nothing: {found['verdict']}"
+            words = f"the statement is about {about}, so this decides nothing: {found['verdict']}"
             found |= _said("", words)
         return found
 
@@ -339,8 +339,9 @@ class _Tables:
         claimed, found = float(row["claimed"]), self.scores.loc[place]
         value, low, high = found[["log_loss", "log_loss_low", "log_loss_high"]]
         gap, least, most = (end - claimed for end in (value, low, high))
-        words = f"rerun less claim is {gap:+.2f} nats [{least:+.2f}, {most:+.2f}]"
+        by = f"{gap:+.2f} nats [{least:+.2f}, {most:+.2f}]"
         outcome = NOT_KNOWN if least <= 0 <= most else DIFFERS
+        words = f"the rerun differs from the claim by {by}"
         return self._fair(names, outcome, words, (value, low, high))
 
     def _order(self, _row, names):
@@ -355,7 +356,7 @@ class _Tables:
                 gap = accuracies[better] - accuracies[worse]
                 numbers = (gap.value, *gap.interval)
                 found += [numbers] if protocol == split else []
-                words = f"under {title(protocol, PROTOCOLS)} {better} less {worse} is "
+                words = f"under {title(protocol, PROTOCOLS)} {better} exceeds {worse} by "
                 parts.append(words + change(*numbers))
         outcomes = [_direction(*numbers) for numbers in found]
         worst = [one for one in (CONTRARY, NOT_KNOWN, EQUIVALENT, AS_STATED) if one in outcomes]
@@ -372,7 +373,7 @@ class _Tables:
         bootstrap = bootstrap_of(own, self.groups, "genres", seed=self.seed)
         found = bootstrap.estimate(np.column_stack(columns), _gap, DIFFERENCE)
         numbers = (found.value, *found.interval)
-        words = f"recall in {', '.join(EASY)} less that in {', '.join(HARD)} is "
+        words = f"recall in {', '.join(EASY)} exceeds that in {', '.join(HARD)} by "
         return self._fair(names, _direction(*numbers), words + change(*numbers), numbers)
 
     def _overfitting(self, _row, names):
@@ -407,7 +408,7 @@ class _Tables:
             return _said("", "not rerun: notebook 08 has no songs recorded anew by this system")
         columns = ["difference", "difference_low", "difference_high"]
         lost = [(kind, change(*row[columns]), row["n"]) for kind, row in found]
-        parts = [f"{kind} less unchanged is {by} on {n:.0f} songs" for kind, by, n in lost]
+        parts = [f"{kind} differs from unchanged by {by} on {n:.0f} songs" for kind, by, n in lost]
         ends = [row[columns[1:]] for _, row in found]
         lower = all(high < 0 for _, high in ends)
         outcome = AS_STATED if lower else NOT_KNOWN if any(low < 0 for low, _ in ends) else CONTRARY

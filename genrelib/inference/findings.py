@@ -10,7 +10,7 @@ from .claims import WITHHELD
 from .comparisons import CLASSICAL, DIFFERS, EQUIVALENT, NOT_KNOWN
 from .intervals import ALPHA
 from .leakage import ALONE, EXCESS, MATCHED
-from .wording import change, estimate, percent, points, title
+from .wording import are, change, estimate, listed, percent, points, title
 
 
 def findings(
@@ -46,11 +46,11 @@ def _first(leakage):
     """Answer the study's first question."""
     for row in leakage[leakage["system"] == CLASSICAL].itertuples():
         yield (
-            f"Comparison 1, what the artist is worth to the {_system(row.system)}: accuracy in the "
-            f"{_random(row.before)} split less that in the artist-disjoint split is "
-            f"{change(row.difference, row.low, row.high)} on {row.n_tracks} tracks. The loss is "
-            f"{'significant' if row.low > 0 else 'not significant'}. With each artist counting "
-            f"once it is {change(row.by_artist, row.by_artist_low, row.by_artist_high)}."
+            f"Comparison 1: what does knowing the artist add? To the {_system(row.system)} it adds "
+            f"{change(row.difference, row.low, row.high)}: accuracy in the {_random(row.before)} "
+            f"split against the artist-disjoint split, on {row.n_tracks} tracks. This is "
+            f"{'' if row.low > 0 else 'not '}significant. If each artist counts once, it adds "
+            f"{change(row.by_artist, row.by_artist_low, row.by_artist_high)}."
         )
 
 
@@ -60,32 +60,33 @@ def _random(protocol):
 
 def _second(table):
     """Answer the study's second question: the best network, then all of them."""
-    best = table.loc[table["difference"].idxmax()]
+    best, n = table.loc[table["difference"].idxmax()], len(table)
     yield (
-        f"Comparison 2, with equal data: {_system(best['system'])}, the best network in the "
-        f"artist-disjoint split, less {_system(best['yardstick'])} is "
+        "Comparison 2: is a network better than the "
+        f"{_system(best['yardstick'])}, with equal data and artist-disjoint? The best network, "
+        f"{_system(best['system'])}, exceeds it by "
         f"{change(best['difference'], best['low'], best['high'])} (adjusted p "
         f"{best['p_holm']:.2g}): {_answer(best)}."
     )
-    n = table["outcome"].value_counts()
+    found = table["outcome"].value_counts()
     worse = int(((table["outcome"] == DIFFERS) & (table["difference"] < 0)).sum())
     yield (
-        f"Of {len(table)} networks {worse} are significantly less accurate than that machine, "
-        f"{n.get(DIFFERS, 0) - worse} more, {n.get(EQUIVALENT, 0)} equivalent within the margin, "
-        f"and of {n.get(NOT_KNOWN, 0)} it is not known."
+        f"Of {_counted(n, 'network')}, {are(worse)} significantly less accurate than that system, "
+        f"{are(found.get(DIFFERS, 0) - worse)} more accurate, {are(found.get(EQUIVALENT, 0))} "
+        f"equivalent within the margin, and {are(found.get(NOT_KNOWN, 0))} undecided."
     )
     single = int((table["n_seeds"] == 1).sum())
     if single:
         yield (
-            f"{single} of {len(table)} networks were fitted with one seed per fold: the luck of "
-            "training is not in their intervals and tests."
+            f"Of {_counted(n, 'network')}, {single} had one seed per fold: the luck of training is "
+            "not in their intervals and tests."
         )
 
 
 def _answer(row):
     if row["outcome"] != NOT_KNOWN:
         return "the two differ" if row["outcome"] == DIFFERS else "equivalent within the margin"
-    return f"not known; a difference of {points(row['mdd_holm'])} would be found 4 times in 5"
+    return f"undecided; a true difference of {points(row['mdd_holm'])} would be found 4 times in 5"
 
 
 def _control(table):
@@ -96,10 +97,11 @@ def _control(table):
     lost = alone[alone["low"] > 0]
     clear = excess[(excess["p_holm"] < ALPHA) & (excess["difference"] > 0)]
     yield (
-        f"Control: nothing can leak to the {alone['n_tracks'].max()} tracks that are alone in "
-        f"their group. {len(lost)} of {len(alone)} systems lose on them too, by single intervals "
-        f"above zero. For {len(clear)} of {len(excess)} systems the other tracks lose "
-        "significantly more, after Holm's correction: there the artist is shown to be a reason."
+        f"Control: {alone['n_tracks'].max()} tracks are alone in their group, so nothing can leak "
+        f"to them. If each interval is read by itself, {len(lost)} of "
+        f"{_counted(len(alone), 'system')} lose accuracy on them, too. For {len(clear)} of "
+        f"{len(excess)}, the loss on the other tracks is significantly larger after Holm's "
+        "correction: knowing the artist is shown to be a reason."
     )
 
 
@@ -107,7 +109,7 @@ def _best(scores, n_genres):
     for protocol, part in scores.groupby("protocol", sort=False):
         best = part.loc[part["accuracy"].idxmax()]
         yield (
-            f"Best of {len(part)} systems, {title(protocol, PROTOCOLS)}: "
+            f"Best of {_counted(len(part), 'system')}, {_split(protocol)}: "
             f"{_system(best['system'])}, {estimate(best['accuracy'], best['low'], best['high'])} "
             f"of all tests ({best['n_tracks']} tracks; chance is {percent(1 / n_genres)})."
         )
@@ -115,15 +117,18 @@ def _best(scores, n_genres):
 
 def _lost(leakage):
     if len(leakage):
+        n = _counted(len(leakage), "system")
         clear = leakage[(leakage["p_holm"] < ALPHA) & (leakage["difference"] > 0)]
         matched = int((leakage["before"] == MATCHED).sum())
         yield (
-            "From a split at random to the artist-disjoint one, accuracy changes by "
-            f"{-100 * leakage['difference'].median():+.1f} points at the median system, on the "
-            f"{leakage['n_tracks'].max()} tracks that both make answerable; the loss is "
-            f"significant for {len(clear)} of {len(leakage)} systems, after Holm's correction. For "
-            f"{matched} of them the split at random has the same sizes; for the others fewer "
-            "tracks to learn from are part of the loss."
+            "From a random split to the artist-disjoint one, accuracy changes by "
+            f"{-100 * leakage['difference'].median():+.1f} points for the median system, on the "
+            f"{leakage['n_tracks'].max()} tracks whose genre both splits can learn. After Holm's "
+            f"correction, the loss is significant for {len(clear)} of {n}."
+        )
+        yield (
+            f"For {matched} of {n}, both splits train on equally many tracks. For the others, "
+            "having fewer tracks to learn from is part of the loss."
         )
 
 
@@ -134,7 +139,7 @@ def _unanswerable(scores):
         yield (
             f"In the artist-disjoint split, {percent(share, 0)} of the tests are of a genre whose "
             "only artists are in the test part: no system can answer them. Accuracy counts them as "
-            "wrong; the table also gives the accuracy without them, and the losses leave them out."
+            "wrong. The tables also give the accuracy without them, and the losses leave them out."
         )
 
 
@@ -144,14 +149,15 @@ def _pairs(table, protocol):
     clear = int(table["distinguishable"].sum())
     naive = int((table["p_mcnemar_holm"] < ALPHA).sum())
     yield (
-        f"Pairs of systems, {title(protocol, PROTOCOLS)}: {clear} of {len(table)} differ "
-        f"significantly after Holm's correction. By McNemar's test, which takes tracks of one "
-        f"artist for independent, {naive} would."
+        f"Pairs of systems, {_split(protocol)}: {clear} of {len(table)} differ significantly after "
+        "Holm's correction. By McNemar's test, which treats tracks by one artist as independent, "
+        f"{naive} would."
     )
     if table["mdd_holm"].notna().any():
         yield (
-            f"At the median pair, a true difference of {points(table['mdd_holm'].median())} would "
-            "be found 4 times in 5 after that correction; a smaller one is missed more often."
+            f"How small a gap can be seen, {_split(protocol)}: for the median pair, a true "
+            f"difference of {points(table['mdd_holm'].median())} would be found 4 times in 5. "
+            "Smaller ones are missed more often."
         )
 
 
@@ -162,30 +168,50 @@ def _steps(table):
         clear = int((sure & (part["difference"] > 0)).sum())
         gained = int((sure & (part["difference"] < 0)).sum())
         yield (
-            f"Step from {title(before, PROTOCOLS)} to {title(after, PROTOCOLS)} (taken away: "
-            f"{part['taken_away'].iloc[0]}): {-100 * part['difference'].median():+.1f} points at "
-            f"the median system; after Holm's correction a significant loss for {clear} of "
-            f"{len(part)} systems, a gain for {gained}."
+            f"Step from {_split(before)} to {_split(after)} (taken away: "
+            f"{part['taken_away'].iloc[0]}): {-100 * part['difference'].median():+.1f} points for "
+            f"the median of {_counted(len(part), 'system')}. After Holm's correction, {clear} lose "
+            f"and {gained} gain significantly."
         )
 
 
 def _claims(table):
     known = table[~table["verdict"].str.startswith("not available")]
     if len(known) < len(table):
-        yield f"{len(table) - len(known)} of {len(table)} systems are not available here."
+        missing = len(table) - len(known)
+        yield f"Of {_counted(len(table), 'system')}, {are(missing)} not available here."
     rerun = known[known["claimed"].notna() & known["accuracy_split"].notna()]
     judged = rerun[rerun["outcome"] != ""]
     if len(judged):
         n = judged["outcome"].value_counts()
         exceeded = judged["verdict"].str.contains("exceed")
         more = int(((judged["outcome"] == DIFFERS) & exceeded).sum())
+        parts = {
+            "equivalent within the margin": n.get(EQUIVALENT, 0),
+            "not reached": n.get(DIFFERS, 0) - more,
+            "exceeded": more,
+            "undecided": n.get(NOT_KNOWN, 0),
+            "withheld": n.get(WITHHELD, 0),
+        }
+        said = listed([f"{are(count)} {verdict}" for verdict, count in parts.items() if count])
         yield (
-            f"Of {len(judged)} claims about this music that were rerun under their own split, "
-            f"{n.get(EQUIVALENT, 0)} are equivalent within the margin, "
-            f"{n.get(DIFFERS, 0) - more} are not reached, {more} are exceeded, of "
-            f"{n.get(NOT_KNOWN, 0)} it is not known, and of {n.get(WITHHELD, 0)} the verdict is "
-            f"withheld; {len(rerun) - len(judged)} are about other music, or more."
+            f"Of {_counted(len(judged), 'claim')} about this music, rerun under the source's own "
+            f"kind of split, {said}."
         )
+    if len(judged) < len(rerun):
+        n = len(rerun) - len(judged)
+        yield (
+            f"{_counted(n, 'claim')} more could be rerun, but not on the music that the source "
+            "used: that decides nothing."
+        )
+
+
+def _counted(n, name):
+    return f"{n} {name}{'s' * (n != 1)}"
+
+
+def _split(name):
+    return f"“{title(name, PROTOCOLS)}”"
 
 
 def _system(name):

@@ -1,4 +1,4 @@
-"""Wording: how numbers, intervals and names read in sentences, the same in every room.
+"""Wording: how numbers, intervals, names and lists read in sentences, the same in every room.
 
 Shares and differences are fractions in the code, percent and points in the sentences.
 
@@ -8,12 +8,24 @@ Shares and differences are fractions in the code, percent and points in the sent
 '77.2% [72.4%, 81.3%]'
 >>> change(0.1594, 0.0936, 0.2252)
 '+15.9 points [+9.4, +22.5]'
+>>> listed(["knn", "gmm", "svm"]), are(1), are(2)
+('knn, gmm and svm', '1 is', '2 are')
 """
+
+from collections.abc import Sequence
 
 
 def title(name: str, registry: dict) -> str:
     """Return the title of a system or protocol; its name if the registry lacks it."""
     return registry[name].title if name in registry else name
+
+
+_FEATURES = {"mfcc": "MFCC", "log_mel": "log-mel", "stack": "stack of 87 features"}
+
+
+def feature(name: str) -> str:
+    """Return a feature's name as people write it."""
+    return _FEATURES.get(name, name.replace("_", " "))
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -34,3 +46,13 @@ def estimate(share: float, low: float, high: float) -> str:
 def change(difference: float, low: float, high: float) -> str:
     """Write a signed difference of shares with its interval."""
     return f"{100 * difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names as a list in a sentence."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def are(n: int) -> str:
+    """Write a number with its verb."""
+    return f"{n} {'is' if n == 1 else 'are'}"

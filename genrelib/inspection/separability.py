@@ -28,7 +28,7 @@ from ..features.compiled import librosa
 from ..features.segments import averaged
 from ..features.stack import STACK_ROWS
 from ..inference.intervals import DIFFERENCE, SHARE, cluster_interval
-from ..inference.wording import change, estimate
+from ..inference.wording import change, estimate, feature
 from ..store import PACKED, Store
 from ..store.packs import ROWS_OF_PACKED
 
@@ -430,19 +430,19 @@ def _of_probes(scores, lost):
     accuracy = estimate(*best[["accuracy", "low", "high"]])
     if lost.empty:
         yield (
-            f"With tracks at random, {best['feature']} gives most to a linear probe: {accuracy}; "
-            "no artist-disjoint split can be made here."
+            f"With tracks at random, a linear probe does best on the {feature(best['feature'])}: "
+            f"{accuracy}. No artist-disjoint split can be made here."
         )
         return
     worst = lost.loc[lost["difference"].idxmax()]
     clear = int((lost["low"] > 0).sum())
     yield (
-        "Under the artist-disjoint split, the feature that gives most to a linear probe is "
-        f"{best['feature']}: {accuracy} of {best['n_tracks']} tracks."
+        "In the artist-disjoint split, a linear probe does best on the "
+        f"{feature(best['feature'])}: {accuracy} of {best['n_tracks']} tracks."
     )
     yield (
-        f"Knowing the artist is worth most to {worst['feature']}: "
-        f"{change(*worst[['difference', 'low', 'high']])}; the interval excludes zero for {clear} "
+        f"Knowing the artist helps most on the {feature(worst['feature'])}: "
+        f"{change(*worst[['difference', 'low', 'high']])}. The interval excludes zero for {clear} "
         f"of {len(lost)} features."
     )
 
@@ -452,9 +452,7 @@ def _of_pairs(pairs):
     if len(best):
         hardest = best.nsmallest(_NAMED)
         named = "; ".join(f"{a} and {b} ({auc:.2f})" for (a, b), auc in hardest.items())
-        yield (
-            f"Hardest to tell apart, by the area under the ROC curve of the best feature: {named}."
-        )
+        yield (f"Hardest to tell apart (area under the ROC curve of the best feature): {named}.")
 
 
 def _of_families(families):
@@ -466,7 +464,7 @@ def _of_families(families):
     accuracy = estimate(*best[["alone", "alone_low", "alone_high"]])
     needed = list(strict.loc[strict["lost_low"] > 0, "family"])
     yield (
-        f"The best family alone is {best['family']} ({best['n_rows']} rows): {accuracy}. Left out, "
-        f"{', '.join(needed) or 'none'} of {len(strict)} families would be missed for certain (the "
-        "interval of the loss excludes zero)."
+        f"The best family alone is {best['family']} ({best['n_rows']} rows): {accuracy}. Of "
+        f"{len(strict)} families, these are missed if left out (the interval of the loss excludes "
+        f"zero): {', '.join(needed) or 'none'}."
     )

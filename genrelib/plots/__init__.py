@@ -4,7 +4,7 @@ Nothing is saved here: :func:`genrelib.report.save_figure` does that, with the d
 A figure without anything to draw is None, and only its data are saved.
 """
 
-from .look import genre_colours, style
+from .look import best_first, genre_colours, style
 from .music import (
     band_means,
     corpus_counts,

@@ -15,7 +15,7 @@ from ..explain.attributions import METHODS
 from ..explain.causes import CHANGES
 from ..explain.faithfulness import LIMIT, RANDOM
 from ..inference.leakage import ALONE, EXCESS, LADDER, LENIENT, MATCHED, SIDES, STRICT, TOGETHER
-from ..protocols import DECOMPOSITION, PROTOCOLS
+from ..protocols import DECOMPOSITION
 from ..robustness import INTERVENTIONS
 from ..robustness.variants import KINDS
 from ..systems import SYSTEMS
@@ -40,7 +40,7 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
 
     `scores` is that of :func:`genrelib.inference.scores`; chance is one over `n_genres`.
     """
-    scores = _best_first(scores)
+    scores = look.best_first(scores, scores)
     names = list(dict.fromkeys(scores["system"]))
     n_protocols = scores["protocol"].nunique()
     height = max(0.55, 0.13 * n_protocols) * len(names) + 1.2 + 0.25 * n_protocols
@@ -58,14 +58,6 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     return fig
 
 
-def _best_first(scores):
-    """Sort systems by accuracy under the strictest protocol that is there."""
-    strict = [name for name in PROTOCOLS if name in set(scores["protocol"])][-1]
-    own = scores[scores["protocol"] == strict].set_index("system")["accuracy"]
-    place = scores["system"].map(own.rank(ascending=False, method="first"))
-    return scores.loc[place.sort_values(kind="stable").index]
-
-
 def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
     """Draw confusion matrices side by side: by title, rows the genre, columns the predicted one."""
     fig, axes = panels(len(tables), columns, size=(4.3, 4.1))
@@ -73,7 +65,7 @@ def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
         ticks = {"xticklabels": True, "yticklabels": True}
         sns.heatmap(100 * table, ax=ax, annot_kws={"size": 7}, square=True, **ticks, **_SHARES)
         look.ink_cells(ax)
-        ax.set(title=title, xlabel="predicted", ylabel="genre")
+        ax.set(title=fill(title, 34), xlabel="heard as", ylabel="label")
         ax.tick_params(labelsize=8)
     return fig
 
@@ -85,7 +77,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure | None:
     Protocols that only serve the decomposition of the leakage are not drawn. `curves` is that of
     :func:`genrelib.experiments.predictions.curves`; without any there is no figure.
     """
-    names = [n for n in SYSTEMS if n in set(curves["system"])]
+    names = list(dict.fromkeys(curves["system"]))
     if not names:
         return None
     fig, axes = panels(2 * len(names), 2, size=(5, 2.6), margin=(0, 0.9), sharex="row")
@@ -116,9 +108,9 @@ def learning_curves(curves: pd.DataFrame) -> Figure | None:
 def recalls(shares: pd.DataFrame) -> Figure:
     """Draw which share of each genre each system names right; see :func:`..inference.recalls`."""
     fig, ax = plt.subplots(figsize=(9, 0.4 * len(shares) + 1.2), layout="constrained")
-    shares = shares.loc[shares.mean(axis=1).sort_values(ascending=False, kind="stable").index]
     table = 100 * shares.set_axis([look.system(name) for name in shares.index])
-    sns.heatmap(table, ax=ax, yticklabels=False, **_SHARES)
+    sns.heatmap(table, ax=ax, xticklabels=True, yticklabels=False, **_SHARES)
+    plt.setp(ax.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(np.arange(len(table)) + 0.5, table.index)  # seaborn would turn a lone long one
     look.ink_cells(ax)
     ax.set(xlabel="", ylabel="")
@@ -126,34 +118,31 @@ def recalls(shares: pd.DataFrame) -> Figure:
 
 
 def costs(table: pd.DataFrame) -> Figure:
-    """Draw accuracy against multiply-adds; lines are the accuracies of systems without network.
+    """Draw accuracy beside the multiply-adds of one example, a line per system.
 
-    `table` is that of :func:`genrelib.inference.costs`.
+    `table` is that of :func:`genrelib.inference.costs`; networks than which no other is as cheap
+    and better have a colour of their own.
     """
-    fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
-    networks = table[table["multiply_adds"] > 0]
-    middle = np.sqrt(networks["multiply_adds"].min() * networks["multiply_adds"].max())
-    for row in networks.itertuples():
-        fmt, colour, size = ("o", "C0", "small") if row.is_best else ("x", "0.4", "x-small")
-        style = {"upright": True, "fmt": fmt, "color": colour, "capsize": 2}
-        intervals(ax, [row.multiply_adds], [row.accuracy], [row.low], [row.high], **style)
-        place, is_left = (row.multiply_adds, 100 * row.accuracy), row.multiply_adds < middle
-        side = {"ha": "left", "xytext": (5, 4)} if is_left else {"ha": "right", "xytext": (-5, 4)}
-        name = look.system(row.system)
-        ax.annotate(name, place, textcoords="offset points", fontsize=size, **side)
-    for row in table[~table.index.isin(networks.index)].itertuples():
-        ax.axhline(100 * row.accuracy, color="0.75", linestyle=":", zorder=0)
-        ax.annotate(
-            look.system(row.system),
-            (0, 100 * row.accuracy),
-            (4, 2),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            fontsize="x-small",
-            color="0.4",
-        )
-    ax.set(xscale="log", xlabel="multiply-adds of one example", ylabel="accuracy [%]")
-    ax.xaxis.set_major_formatter(EngFormatter())
+    size = (9, 0.42 * len(table) + 1.2)
+    options = {"sharey": True, "width_ratios": (3, 2), "layout": "constrained"}
+    fig, (left, right) = plt.subplots(1, 2, figsize=size, **options)
+    is_network = table["multiply_adds"] > 0
+    for place, (row, costs_some) in enumerate(zip(table.itertuples(), is_network, strict=True)):
+        colour = {"color": "C0" if row.is_best else "0.4"}
+        intervals(left, [place], [row.accuracy], [row.low], [row.high], **colour)
+        if costs_some:
+            right.plot(row.multiply_adds, place, "o", **colour)
+        else:
+            words = {"color": "0.4", "fontsize": "small", "va": "center"}
+            right.text(0.03, place, "no network", transform=right.get_yaxis_transform(), **words)
+    left.set(xlim=(0, 100), xlabel=f"accuracy [%], {OVER_ARTISTS}")
+    look.name_lines(left, [look.system(name) for name in table["system"]])
+    left.set_ylim(len(table) - 0.5, -0.5)
+    right.set(xlabel="multiply-adds per example")
+    if is_network.any():
+        right.set_xscale("log")
+        right.xaxis.set_major_formatter(EngFormatter())
+    right.margins(x=0.1)
     return fig
 
 
@@ -162,16 +151,23 @@ def growth(scores: pd.DataFrame, shares: dict[str, float]) -> Figure | None:
     part = scores[scores["protocol"].isin(shares)]
     if part.empty:
         return None
-    fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-    for number, (name, rows) in enumerate(part.groupby("system", sort=False)):
-        # side by side, and none beyond the end of the scale
-        shift = number - part["system"].nunique() + 1
-        place = (100 * rows["protocol"].map(shares) + shift).sort_values()
-        own = rows.loc[place.index]
-        style = {"upright": True, "fmt": "o-", "label": look.system(name)}
-        intervals(ax, place, own["accuracy"], own["low"], own["high"], **style)
-    legend(fig)
+    fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
+    part = part.assign(share=100 * part["protocol"].map(shares)).sort_values("share", kind="stable")
+    lines = dict(list(part.groupby("system", sort=False)))
+    ends = pd.Series({name: 100 * own["accuracy"].iloc[-1] for name, own in lines.items()})
+    ends = ends.sort_values(kind="stable")
+    heights = look.apart(ends.to_numpy(), 5)
+    for number, (name, height) in enumerate(zip(ends.index, heights, strict=True)):
+        own, colour = lines[name], f"C{number}"
+        place = own["share"] + number - len(ends) + 1  # side by side, none beyond the scale
+        columns = (own[column] for column in ("accuracy", "low", "high"))
+        intervals(
+            ax, place, *columns, upright=True, fmt="o-", color=colour, label=look.system(name)
+        )
+        words = {"color": colour, "fontsize": "small", "va": "center"}
+        ax.text(103, height, fill(look.system(name), 24), **words)
     ax.set(xlabel="artists of each genre to train on [% of those there are]", ylabel="accuracy [%]")
+    ax.set_xticks(sorted(100 * share for share in shares.values()))
     return fig
 
 
@@ -214,7 +210,7 @@ def ladder(rungs: pd.DataFrame, lost: pd.DataFrame) -> Figure | None:
     """
     if lost.empty:
         return None
-    names = list(dict.fromkeys(lost["system"]))
+    names = [name for name in dict.fromkeys(rungs["system"]) if name in set(lost["system"])]
     rungs = rungs[rungs["difference"].notna() & rungs["system"].isin(names)]
     is_whole = (rungs["protocol"] == STRICT) & rungs["before"].isin([MATCHED, LENIENT])
     steps = rungs[~is_whole].sort_values("protocol", key=lambda own: own.map(LADDER.index))
@@ -425,7 +421,7 @@ def recordings(table: pd.DataFrame, value: str = "accuracy", *, n_genres: int) -
 def _lines(ax, own, value, column, shown, table, *, joined=True) -> None:
     """Draw each system's values, side by side so that no interval hides another."""
     low, high, _ = _VALUES[value]
-    systems = [name for name in SYSTEMS if name in set(table["system"])]
+    systems = list(dict.fromkeys(table["system"]))
     palette = "colorblind" if len(systems) <= 10 else "husl"
     colours = sns.color_palette(palette, len(systems))
     places = np.linspace(-1, 1, len(systems) + 2)[1:-1] * (0.25 if joined else 0.4)

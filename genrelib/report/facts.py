@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ..experiments import predictions
 from ..inference.claims import WITHHELD
 from ..inference.comparisons import DIFFERS, EQUIVALENT, NOT_KNOWN
 from ..inference.leakage import ALONE, LENIENT, MATCHED, STRICT
-from ..inference.wording import points, title
+from ..inference.wording import are, listed, title
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .tables import read_table, save_table
@@ -21,20 +22,23 @@ from .tables import read_table, save_table
 KNOWN = yaml.safe_load((Path(__file__).parent / "assets" / "sources.yaml").read_text("utf-8"))
 """The ``sources`` of systems, and the ``literature``."""
 
+TABLES = yaml.safe_load((Path(__file__).parent / "assets" / "tables.yaml").read_text("utf-8"))
+"""Titles of ``tables`` and of their ``columns``."""
+
 RUNGS = ("segment_random", LENIENT, STRICT)
 """Protocols of the ladder, the most lenient first."""
 
 LEAKS = {
-    "segment": "Pieces of a track are in training: the system has heard it.",
-    "track": "Tracks of the artist are in training: the system has heard the artist.",
-    "artist": "The artist is new, but copies under another name may not be.",
-    "group": "Nothing by the artist is in training: closer to genre.",
+    "segment": "It has heard other pieces of the track.",
+    "track": "It has heard other tracks by the artist.",
+    "artist": "The artist is new; copies under another name may not be.",
+    "group": "The artist is new: closer to genre.",
 }
 """What a test still shares with training, by what a protocol keeps on one side."""
 
 CHIPS = {
     EQUIVALENT: ("holds", "ok"),
-    NOT_KNOWN: ("not known", "other"),
+    NOT_KNOWN: ("undecided", "other"),
     WITHHELD: ("withheld", "other"),
 }
 """A verdict in a word or two, by the outcome of the claims table."""
@@ -188,21 +192,45 @@ class Facts:
 
     def highlights(self) -> list[str]:
         """Say in at most seven plain sentences what the tables show."""
-        said, lost, own = [], self.rows("09_leakage"), self.ladder()
+        said = [*self._on_the_loss(), *self._on_the_best()]
+        steps = [
+            row["difference"]
+            for row in self.rows("09_ladder")
+            if row["before"] == RUNGS[0] and row["difference"] is not None
+        ]
+        if steps:
+            many = f", the median of {len(steps)} systems" if len(steps) > 1 else ""
+            gain = 100 * pd.Series(steps).median()
+            said.append(f"Having heard other pieces of the track adds {gain:.1f} points{many}.")
+        chips = Counter(chip(row)[0] for row in self.rows("09_claims") if row["outcome"])
+        if chips:
+            parts = [f"{are(n)} {name}" for name, n in chips.most_common()]
+            said.append(
+                f"Of {chips.total()} claims rerun under their own kind of split, "
+                f"{listed(parts)}.".replace("are holds", "hold").replace("is holds", "holds")
+            )
+        return said
+
+    def _on_the_loss(self) -> Iterator[str]:
+        """Say what new artists cost the system of the ladder, and how many systems lose."""
+        lost, own = self.rows("09_leakage"), self.ladder()
         step = next((row for row in lost if own and row["system"] == own[0]["system"]), None)
         if step:
-            unsure = step["low"] <= 0 <= step["high"]
-            said.append(
-                f"New artists cost this system {points(step['difference'])} "
-                f"[{100 * step['low']:.1f}, {100 * step['high']:.1f}]"
-                f"{', which may be chance' if unsure else ''}."
-            )
+            ends = f"[{100 * step['low']:.1f}, {100 * step['high']:.1f}]"
+            unsure = ", which may be chance" if step["low"] <= 0 <= step["high"] else ""
+            cost = f"{100 * step['difference']:.1f} points {ends}"
+            yield f"New artists cost this system {cost}{unsure}."
         sure = [row for row in lost if row["p_holm"] is not None and row["p_holm"] < 0.05]
         if lost:
-            said.append(
-                f"{len(sure)} of {len(lost)} systems lose accuracy beyond chance when every tested "
-                "artist is new."
-            )
+            some = f"Of {len(lost)} systems, {len(sure) or 'none'}"
+            some = f"All {len(lost)} systems" if len(sure) == len(lost) > 1 else some
+            lose = "loses" if len(sure) < 2 else "lose"
+            yield f"{some} {lose} more on new artists than chance explains."
+        if sure:
+            yield from self._on_the_control()
+
+    def _on_the_control(self) -> Iterator[str]:
+        """Say whether systems also lose where nothing can leak."""
         alone = [row for row in self.rows("09_controls") if row["tracks"] == ALONE]
         alone = [row for row in alone if row["p_holm"] is not None]
         also = [r["system"] for r in alone if r["p_holm"] < 0.05 and r["difference"] > 0]
@@ -210,50 +238,29 @@ class Facts:
         where = f"on the {n_tracks} tracks whose artist has no other track"
         if also:
             names = [title(name, SYSTEMS) for name in also]
-            some = _listed(names) if len(names) < 3 else f"{len(names)} of {len(alone)} systems"
+            some = listed(names) if len(names) < 3 else f"{len(names)} of {len(alone)} systems"
             lose = "loses" if len(also) == 1 else "lose"
-            said.append(f"Not only the artist: {where}, {some} {lose}, too.")
+            yield f"Not only the artist: {where}, {some} {lose}, too."
         elif alone:
-            said.append(f"A control: {where}, no system loses beyond chance.")
+            yield f"A control: {where}, no system loses more than chance explains."
+
+    def _on_the_best(self) -> Iterator[str]:
+        """Say which systems may be the best, and how small a gap the study can see."""
         ranking = self.rows("09_ranking")
         if ranking:
             first = _letters(ranking[0])
             tied = [row for row in ranking if row is ranking[0] or _letters(row) & first]
-            names = _listed([title(row["system"], SYSTEMS) for row in tied])
-            some = f"{len(tied)} of {len(ranking)} systems" if len(tied) > 4 else names
-            said.append(
-                f"Too close to call at the top: {some}."
-                if len(tied) > 1
-                else f"One system is ahead of all others: {names}."
-            )
+            names = listed([title(row["system"], SYSTEMS) for row in tied])
+            if len(tied) == 1:
+                yield f"One system is clearly the best: {names}."
+            elif len(tied) > 4:
+                yield f"Too close to call: {len(tied)} of {len(ranking)} systems may be the best."
+            else:
+                yield f"Too close to call at the top: {names}."
         pairs = pd.Series([r["mdd_holm"] for r in self.rows("09_pairs") if _of(r, self.strict)])
         if pairs.notna().any():
             gap = 100 * pairs.dropna().median()
-            said.append(
-                f"Between two systems, this study reliably detects only gaps of {gap:.0f} points "
-                "or more."
-            )
-        steps = [
-            row
-            for row in self.rows("09_ladder")
-            if row["before"] == RUNGS[0] and row["difference"] is not None
-        ]
-        if steps:
-            median = 100 * pd.Series([row["difference"] for row in steps]).median()
-            said.append(
-                f"Hearing other pieces of the same track in training adds {median:.1f} points "
-                f"(median of {len(steps)} systems)."
-                if len(steps) > 1
-                else f"Hearing other pieces of the same track in training adds {median:.1f} points."
-            )
-        chips = Counter(chip(row)[0] for row in self.rows("09_claims") if row["outcome"])
-        if chips:
-            parts = [f"{n} {'is' if n == 1 else 'are'} {name}" for name, n in chips.most_common()]
-            said.append(
-                f"Of {chips.total()} claims that could be rerun under their own kind of split, "
-                f"{_listed(parts)}.".replace("are holds", "hold").replace("is holds", "holds")
-            )
-        return said
+            yield f"This test reliably detects only gaps of {gap:.0f} points between two systems."
 
 
 def cited(source: str) -> dict:
@@ -296,7 +303,3 @@ def _letters(row: dict) -> set[str]:
 
 def _of(row: dict, protocol: str) -> bool:
     return row["protocol"] == protocol
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -25,8 +25,9 @@ from ..systems import SYSTEMS
 from .hovering import name_marks, with_titles
 from .tables import read_table, save_table
 
-INK = {"#262626": "#ecebf1", "#333333": "#dddddd", "#4c4c4c": "#c9c9d2", "#666666": "#b5b5c0"}
-INK |= {"#000000": "#ecebf1", "#808080": "#9a9aa6", "#cccccc": "#454452", "#ffffff": "#15151b"}
+INK = {"#262626": "#ecebf1", "#333333": "#dddddd", "#404040": "#d2d2da", "#4c4c4c": "#c9c9d2"}
+INK |= {"#666666": "#b5b5c0", "#000000": "#ecebf1", "#808080": "#9a9aa6", "#cccccc": "#454452"}
+INK["#ffffff"] = "#15151b"
 """Greys of the figures, and what they become in the dark theme."""
 
 _THEME = "".join(
@@ -160,7 +161,8 @@ def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = No
         mpl.rcParams.update(look)
         drawn = fig  # the notebook's, which it still has to show
         with contextlib.suppress(GenrelibError):
-            drawn = DRAWN[name.partition("_")[2]](read_table(workspace, name), workspace)
+            table = _best_first(read_table(workspace, name), workspace)
+            drawn = DRAWN[name.partition("_")[2]](table, workspace)
         if drawn is None:
             return
         words = name_marks(drawn)
@@ -175,6 +177,13 @@ def _draw(workspace: Workspace, name: str, caption: str, fig: Figure | None = No
     text = re.sub(r"[ \t]+\n", "\n", text)
     text = re.sub(r"(<svg[^>]*>)", rf"\1\n{_STYLE}", text, count=1)
     write_text(path, with_titles(text, words))
+
+
+def _best_first(table: pd.DataFrame, workspace: Workspace) -> pd.DataFrame:
+    """Sort systems as the front page does, once notebook 09 has scored them all."""
+    if "system" not in table or not (workspace.tables / "09_all_scores.csv").exists():
+        return table
+    return plots.best_first(table, read_table(workspace, "09_all_scores"))
 
 
 def shown_figures(workspace: Workspace) -> dict[str, dict]:

@@ -32,13 +32,13 @@ from ..base.seeds import rng
 from ..corpora import CORPORA
 from ..corpora.tracks import quiet
 from ..features import audio
-from ..inference.wording import title
+from ..inference.wording import feature, title
 from ..protocols import PROTOCOLS
 from ..robustness import INTERVENTIONS
 from ..systems import SYSTEMS
 from ..systems import build as estimator
 from . import cards
-from .facts import KNOWN, STRICT, Facts, cited, squares
+from .facts import KNOWN, STRICT, TABLES, Facts, cited, squares
 from .figures import shown_figures
 from .tables import lacking_systems, table_names
 
@@ -68,28 +68,30 @@ SECTIONS = {
         "Calibration and abstention": ["09_reliability", "09_risk_coverage"],
     },
     "robustness.html": {
-        "A recording is changed": ["08_robustness", "08_flips"],
-        "A song is recorded anew": ["08_recordings"],
+        "When a recording is changed": ["08_robustness", "08_flips"],
+        "When a song is recorded anew": ["08_recordings"],
         "What a system listens to": ["08_deletion", "08_randomisation", "08_importances"],
-        "Causes that are known": ["08_causes"],
+        "When one known cause is changed": ["08_causes"],
     },
     "features.html": {
-        "What a linear probe makes of each feature": ["02_probes"],
+        "How well a linear probe does on each feature": ["02_probes"],
         "Which genres a feature separates": ["02_pairs"],
-        "Family by family": ["02_families"],
+        "Which rows of the feature matter": ["02_families"],
         "What the features look like": ["02_gallery", "02_means", "06_pictures"],
     },
 }
 """Figures by page and heading; those of the same notebook that none names follow at the end."""
 
 SAID = {
-    "segment_random": "with pieces of the same track in training",
-    "track_random": "with other tracks of the artist in training",
-    STRICT: "when every artist is new",
+    "segment_random": "if it has heard other pieces of them",
+    "track_random": "if it has heard other tracks by the artists",
+    STRICT: "if every artist is new",
 }
 """What an accuracy was measured under, as the end of a sentence."""
 
 GLOSSARY = {
+    "accuracy": "The share of tracks for which a system names the labelled genre.",
+    "points": "Percentage points: from 60 % to 75 % is a gap of 15 points.",
     "artist-disjoint split": "An artist's tracks are all learnt from or all tested, never both.",
     "track-level random split": "Tracks are drawn at random: an artist is often on both sides.",
     "segment-level split": "Pieces of three seconds are drawn at random: a track is on both sides.",
@@ -97,14 +99,21 @@ GLOSSARY = {
     "confidence interval": "A range that would hold the true value in 95 of 100 such studies.",
     "cluster bootstrap": "Drawing whole artists anew, many times, to see how a number varies.",
     "minimum detectable difference": "The true gap that a test would find 4 times in 5.",
+    "Holm's correction": "Raises p values with the number of tests, so that chance seldom wins.",
     "macro F1": "Agreement with the labels in which every genre has the same weight.",
     "calibration": "Whether answers given with 70 % confidence are right 70 times in 100.",
     "log-mel": "Loudness over time and pitch height, on scales like those of hearing.",
     "MFCC": "Twenty numbers per moment that sum up the colour of a sound.",
+    "linear probe": "A very simple classifier: what it can't use is hard to find in a feature.",
     "early stopping": "Ending training when the validation part no longer gets better.",
 }
 
-HEARD = ("low_pass", "pink_noise", "reverberation", "mp3")
+HEARD = {
+    "low_pass": "Only what lies below {}.",
+    "pink_noise": "Noise over the music, at {}.",
+    "reverberation": "A hall that rings for {}.",
+    "mp3": "Squeezed to {}.",
+}
 """Changes that can be heard beside the track as it is, each at the last of its strengths."""
 
 SENTENCES = ("hypothesis", "systems", "verdict")
@@ -144,7 +153,7 @@ def build(
     write("methods.html", "methods.html", splits=_splits(facts), citation=_citation(parameters))
     write("notebooks.html", "notebooks.html", notebooks=notebooks)
     for page, number, heading, lead in (
-        ("analysis.html", "09", "Every finding, figure and table", "What the front page sums up."),
+        ("analysis.html", "09", "Every finding, figure and table", _ANALYSIS),
         ("robustness.html", "08", "What if the recording changes?", _ROBUSTNESS),
         ("features.html", "02", "What the systems hear", _FEATURES),
     ):
@@ -155,6 +164,7 @@ def build(
     for path in sorted(workspace.report.glob("*.md")):
         text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         body = markdown2html(text.replace("datasheet.md", "datasheet.html"))
+        body = re.sub("(<table>.*?</table>)", r'<div class="wide">\1</div>', body, flags=re.DOTALL)
         heading = path.stem.replace("_", " ").capitalize()
         write("card.html", f"{path.stem}.html", body=body, heading=heading, source=path.name)
     if runs is not None:
@@ -162,8 +172,11 @@ def build(
     return index
 
 
-_ROBUSTNESS = "A recording is filtered, drowned in noise, compressed. The genre stays. The answer?"
-_FEATURES = "No system gets the sound itself. Each gets a picture of it, and the pictures differ."
+_ANALYSIS = "All that the front page sums up: the findings, figures and tables behind it."
+_ROBUSTNESS = (
+    "Filter a recording, add noise, compress it: the genre stays the same. Does the answer?"
+)
+_FEATURES = "No system hears the sound itself. Each gets a picture of it, and the pictures differ."
 
 
 def build_overview(workspace: Workspace, titles: dict[str, dict]) -> None:
@@ -192,7 +205,8 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"anchor": _anchor, "shown": _shown, "titled": titled}
+    templates.filters |= {"anchor": _anchor, "shown": _shown, "column": _column, "titled": titled}
+    templates.filters["feature"] = feature
     return templates
 
 
@@ -202,10 +216,25 @@ def _anchor(name: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """Write a cell: numbers to four digits, a gap as a dash."""
+    """Write a cell: numbers to three digits, a gap as a dash.
+
+    >>> _shown(0.052431), _shown(12345.6), _shown(None)
+    ('0.0524', '12,346', '–')
+    """
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return str(value)
+
+
+def _column(name: str) -> str:
+    """Write the name of a column as people read it.
+
+    >>> _column("n_tracks"), _column("p_holm")
+    ('tracks', 'p, adjusted')
+    """
+    return TABLES["columns"].get(name) or str(name).removeprefix("n_").replace("_", " ")
 
 
 def _write(folder: Path, templates, shared: dict, template: str, name: str, **context) -> Path:
@@ -329,7 +358,8 @@ def _figures_page(facts: Facts, figures: dict, page: str, number: str) -> dict:
     for table in table_names(facts.workspace, number):
         rows = facts.rows(table)
         if table not in figures and 0 < len(rows) <= MOST_ROWS and "finding" not in rows[0]:
-            name = table.partition("_")[2].replace("_", " ").capitalize()
+            name = table.partition("_")[2]
+            name = TABLES["tables"].get(name) or name.replace("_", " ").capitalize()
             shown[name] = [_cells(row) for row in rows]
     findings = [row["finding"] for row in facts.rows(f"{number}_findings")]
     listen = _listen(facts.workspace) if page == "robustness.html" else []
@@ -350,8 +380,7 @@ def _listen(workspace: Workspace) -> list[dict]:
         changed = row.apply(y, audio.SR, row.strengths[-1], rng(0, "listen", name))
         with replacing(folder / f"{name}.mp3") as temporary:
             soundfile.write(temporary, changed, audio.SR, format="MP3", compression_level=0.6)
-        strength = f"{row.strengths[-1]:g} {row.unit}"
-        text = f"{strength}: {row.description}"
+        text = HEARD[name].format(f"{row.strengths[-1]:g} {row.unit}")
         found.append({"title": row.title, "text": text, "path": f"audio/changed/{name}.mp3"})
     return found
 
@@ -437,6 +466,7 @@ def _notebook_page(path: Path, entry: dict, beside: dict, write) -> None:
     _link_figures(notebook, path)
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
     body = re.sub("<style.*?</style>", "", body, flags=re.DOTALL)  # the page has its own
+    body = body.replace("<th></th>", "<td></td>")  # pandas heads the corner of a table by nothing
     body = body.replace(
         "No description has been provided for this image", "What the code above draws"
     )

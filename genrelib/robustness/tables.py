@@ -154,8 +154,8 @@ def _interventions(table):
         named = "; ".join(f"{_named(row)}, {_points(row, 'difference')} points" for row in rows)
         yield (
             f"{titled(name)}: {unchanged:.1%} of {part.iloc[0]['n']} tracks are right as they are. "
-            f"Of {len(part)} changes, {len(lost)} make fewer right beyond chance (by chance alone "
-            f"about {len(part) * _TAIL:.1f} would){', most of all ' * bool(named)}{named}."
+            f"Of {len(part)} changes, {len(lost)} lower this more than chance explains (chance "
+            f"alone: about {len(part) * _TAIL:.1f}){', most of all ' * bool(named)}{named}."
         )
     yield from _flips(done)
 
@@ -168,7 +168,7 @@ def _flips(done):
     if len(mild) < len(done):
         most = mild.loc[mild["flip_rate"].idxmax()].to_dict()
         yield (
-            "The mildest strength asked of each intervention changes "
+            "At its mildest, a change of the recording alters "
             f"{mild['flip_rate'].median():.1%} of the answers in the median case, and at most "
             f"{_share(most, 'flip_rate', 'flip')}: {_named(most)}, {SYSTEMS[most['system']].title}."
         )
@@ -176,8 +176,8 @@ def _flips(done):
     steady = list(most.index[most == 0])
     if steady:
         named = ", ".join(INTERVENTIONS[name].title.lower() for name in steady)
-        why = " (Gain changes no feature that is relative to its track's maximum.)"
-        said = f"No answer of any system changes under {named}, at any strength asked."
+        why = " (Features that are relative to the track's maximum do not notice gain.)"
+        said = f"No system changes any answer under {named}, however strong."
         yield said + why * ("gain" in steady)
 
 
@@ -196,7 +196,7 @@ def _kinds(table):
         told = [f"{KINDS[kind].lower()} {loss} points" for kind, loss in losses]
         yield (
             f"{titled(name)}: {part.loc[UNCHANGED, 'accuracy']:.1%} of the songs are right as "
-            f"recorded; against that, {', '.join(told)}."
+            f"recorded. When they are recorded anew, this changes: {', '.join(told)}."
         )
 
 

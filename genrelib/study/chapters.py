@@ -259,7 +259,7 @@ class Fits:
 
     def learning_curves(self, *, caption: str) -> None:
         """Draw and save losses and validation accuracy by epoch, of systems that have epochs."""
-        curves = predictions.curves(self.records)
+        curves = plots.best_first(predictions.curves(self.records), self.scored)
         self._figure("learning_curves", plots.learning_curves(curves), curves, caption)
 
     def _figure(self, name, fig, data, caption):
@@ -274,13 +274,15 @@ class Fits:
             which = f"the best of {len(part)} systems" if len(part) > 1 else "the only system here"
             accuracy, low, high = (100 * best[name] for name in ("accuracy", "low", "high"))
             sentences.append(
-                f"Under {protocol} ({PROTOCOLS[protocol].title}) the "
-                f"{systems.SYSTEMS[best['system']].title}, {which}, has an accuracy of "
-                f"{accuracy:.1f} % (95 % interval over groups of artists: {low:.1f} to {high:.1f})."
+                f"Under {protocol} ({PROTOCOLS[protocol].title}), the "
+                f"{systems.SYSTEMS[best['system']].title}, {which}, is right for {accuracy:.1f} % "
+                f"of the tracks (95 % interval over groups of artists: {low:.1f} to {high:.1f})."
             )
         sentences += self._beside_the_yardstick()
         chance = 100 / len(self.chapter.corpus.genres)
-        return listed([*sentences, f"Guessing one genre for all tracks would give {chance:.1f} %."])
+        return listed(
+            [*sentences, f"Guessing the same genre every time would give {chance:.1f} %."]
+        )
 
     def _beside_the_yardstick(self) -> list[str]:
         """Hold the best system against the one of notebook 03 that needs no network, if it ran."""

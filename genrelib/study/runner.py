@@ -244,8 +244,9 @@ def _failure(output, error, workspace):
 
 
 def _settled(notebook):
-    """Drop what differs between equal runs: times, random ids and progress bars."""
+    """Drop what differs between equal runs (times, ids, progress bars), and links to copies."""
     notebook.metadata.pop("papermill", None)
+    notebook.cells[0].source = notebook.cells[0].source.partition("\n\n*Executed*")[0]
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"
         cell.metadata.pop("papermill", None)

@@ -1,7 +1,8 @@
-"""Quantities of the tables of a report, and where two of them differ."""
+"""What a page holds; quantities of the tables of a report, and where two of them differ."""
 
 import html
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,37 @@ import pandas as pd
 from genrelib.report.page import titled
 
 LENIENT, STRICT = "track_random", "artist_grouped"
+
+
+class Page(HTMLParser):
+    """Gather ids, links, pictures, tags, and the words of the main part that are not folded."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.ids, self.links, self.pictures, self.tags, self.words = [], [], [], [], []
+        self._hidden = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.tags.append((tag, given))
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given[name] for name in ("href", "src") if name in given]
+        self.pictures += [given] if tag == "img" else []
+        if tag in ("details", "script", "style", "title", "svg", "nav"):
+            self._hidden.append(tag)
+
+    def handle_endtag(self, tag):
+        if self._hidden and self._hidden[-1] == tag:
+            self._hidden.pop()
+
+    def handle_data(self, data):
+        if not self._hidden and any(tag == "main" for tag, _ in self.tags):
+            # a number and its unit are a word, a comma after a bold word is none
+            self.words += re.findall(r"\S*\w\S*", data.replace("\u00a0", ""))
+
+    def named(self, tag: str) -> list[dict]:
+        return [given for name, given in self.tags if name == tag]
 
 
 LOSS = "loss to new artists"

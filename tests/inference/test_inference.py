@@ -273,8 +273,8 @@ def test_findings_say_the_numbers_of_the_tables():
     low = f"{table['low'][0]:.1%}"
     assert f"100.0% [{low}, 100.0%] of all tests (48 tracks; chance is 25.0%)" in said[0]
     assert "accuracy changes by -100.0 points" in said[2]
-    assert "significant for 1 of 1 systems" in said[2]
-    assert len(said) == 3
+    assert "significant for 1 of 1 system." in said[2]
+    assert len(said) == 4
 
 
 def test_findings_say_what_no_system_can_answer():
@@ -289,8 +289,8 @@ def test_findings_count_significant_losses_alone(before, after, n):
     both = pd.concat([predictions(before), predictions(after, protocol="artist_grouped")])
     both = both.assign(system="mel_svm")
     said = findings(scores(both, GROUPS, seed=0), leakage(both, GROUPS, seed=0), 4)
-    assert f"The loss is {'' if n else 'not '}significant. With each artist" in said[0]
-    assert f"the loss is significant for {n} of 1 systems" in said[-1]
+    assert f"This is {'' if n else 'not '}significant. If each artist" in said[0]
+    assert f"the loss is significant for {n} of 1 system." in said[-2]
 
 
 def test_f1_of_a_genre_tested_once_and_of_one_genre_alone():

@@ -57,6 +57,23 @@ def test_it_opens_with_its_title_question_and_what_it_reads_and_writes(path):
 
 
 @notebooks
+def test_it_leads_to_its_executed_copies(path):
+    first = read(path).cells[0].source
+    copies = {copy for copy in (ROOT / "reports").glob(f"*/notebooks/{path.name}")}
+    led = re.findall(r"\((\.\./reports/\S+?)\)", first.partition("\n\n*Executed*")[2])
+    assert {(path.parent / link).resolve() for link in led} == copies != set()
+
+
+@notebooks
+def test_it_has_an_exercise_with_a_folded_answer_and_says_what_to_remember(path):
+    prose = "\n\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    tried = re.search(r"## (?:Try it|To try)\n\n(.+?)(?=\n\n## |\Z)", prose, re.DOTALL)[1]
+    assert re.search(r"<details><summary>.+</summary>\n\n.+\n\n</details>", tried, re.DOTALL)
+    remembered = re.search(r"## What to remember\n\n(.+?)\n\n## Self-check", prose, re.DOTALL)[1]
+    assert [line[:2] for line in remembered.splitlines()] == ["* "] * 3
+
+
+@notebooks
 def test_parameters_are_literals_with_the_values_of_the_smoke_study(path):
     (cell,) = tagged(read(path), "parameters")
     smoke = yaml.safe_load((ROOT / "studies" / "smoke.yaml").read_text())

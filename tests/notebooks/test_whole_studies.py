@@ -5,12 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urldefrag, urlsplit
 
 import nbformat
 import pytest
+from helpers import browser
 from helpers.builders import ROOT, copied_project, results, run
-from helpers.page import contradictions, quantities, read, strange_intervals
+from helpers.page import Page, contradictions, quantities, read, strange_intervals
 
 from genrelib.systems import chosen
 
@@ -50,6 +51,70 @@ def test_every_number_that_the_page_shows_twice_is_the_same(smoke):
     assert len(shown) - len(set(shown)) > 100
     for name in ("index.html", "claims.html", "analysis.html", "model_card.md"):
         assert strange_intervals((report / name).read_text(), tables) == set()
+
+
+def test_the_front_page_is_short(smoke):
+    assert len(Page(smoke / "reports" / "smoke" / "index.html").words) <= 600
+
+
+needs_browser = pytest.mark.skipif(bool(browser.missing()), reason=browser.missing())
+
+
+@needs_browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_opens_in_a_browser(smoke, theme):
+    paths = sorted((smoke / "reports").rglob("*.html"))
+    assert len(paths) > 30
+    wrong, led, places = {}, set(), {}
+    with browser.opened(theme) as page:
+        for path in paths:
+            page.errors.clear()
+            page.goto(path.as_uri())
+            places[path.as_uri()] = browser.ids(page)
+            led |= {(path, link) for link in browser.links(page)}
+            found = [*page.errors, *browser.violations(page), *browser.too_wide(page)]
+            wrong |= {path.name: found} if found else {}
+    assert wrong == {}
+    for path, link in led:
+        file, anchor = urldefrag(link)
+        if file.startswith("file:"):
+            assert Path(unquote(urlsplit(file).path)).exists(), (path, link)
+            assert not anchor or {anchor, unquote(anchor)} & places[file], (path, link)
+        else:
+            known = ("data:", "https://doi.org/", "https://arxiv.org/")
+            assert link.startswith(known), (path, link)
+
+
+@needs_browser
+def test_tables_sort_and_filter_and_the_theme_switches(smoke):
+    report = smoke / "reports" / "smoke"
+    with browser.opened("light") as page:
+        page.goto((report / "index.html").as_uri())
+        page.click("#theme")
+        paper = "getComputedStyle(document.body).backgroundColor"
+        assert page.evaluate(paper) == "rgb(21, 21, 27)"
+        page.reload()
+        assert page.evaluate(paper) == "rgb(21, 21, 27)"  # it is remembered
+        column = "[...document.querySelectorAll('table.sortable td:nth-child(2)')]"
+        for order in (-1, 1):
+            page.click("table.sortable th:nth-child(2) button")
+            values = page.evaluate(f"{column}.map((cell) => +cell.dataset.v)")
+            assert len(values) > 2
+            assert values == sorted(values, key=lambda value: order * value)
+        page.goto((report / "tracks.html").as_uri())
+        first = page.text_content("#tracks tbody tr td").split()[0]
+        names = page.locator("#tracks tbody tr td:first-child").all_text_contents()
+        page.fill("[data-part=text]", first.upper())
+        shown = sum(first.lower() in name.lower() for name in names)
+        assert page.locator("#tracks tbody tr:visible").count() == shown < len(names)
+        assert page.text_content("[data-part=count]") == f"{shown} of {len(names)} tracks"
+        page.fill("[data-part=text]", "")
+        page.select_option("[data-part=genre]", index=1)
+        genre = page.input_value("[data-part=genre]")
+        rows = page.locator("#tracks tbody tr:visible")
+        assert 0 < rows.count() < len(names)
+        assert set(rows.locator("td:nth-child(2)").all_text_contents()) == {genre}
+        assert page.errors == []
 
 
 def test_executed_notebooks_are_free_of_paths_and_warnings(smoke):

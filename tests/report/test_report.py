@@ -242,7 +242,7 @@ def test_claims_without_a_single_figure_are_shown_as_gaps(workspace):
     text = (workspace.report / "claims.html").read_text()
     cells = re.search(r">Any system</th>.*?</tr>", text, re.DOTALL)[0]
     assert cells.count(">–</td>") == 3
-    assert "no figure" in cells
+    assert "No figure" in cells
 
 
 def test_the_page_is_made_when_only_some_notebooks_ran(workspace):

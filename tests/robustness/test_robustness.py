@@ -429,15 +429,15 @@ def test_findings_are_made_from_the_tables():
     )
     table = robustness.by_strength(rows, GROUPS, seed=0)
     system, mild, steady = robustness.findings(table, pd.DataFrame(), pd.DataFrame())
-    assert "100.0% of 12 tracks are right as they are. Of 4 changes, 1 make fewer" in system
+    assert "100.0% of 12 tracks are right as they are. Of 4 changes, 1 lower this" in system
     assert "most of all low-pass filter 500 Hz, -100.0 [-100.0, -100.0] points." in system
     # gain and MP3 mildly change nothing, the only low-pass filter every answer
-    assert mild.startswith("The mildest strength asked of each intervention changes 0.0% of")
+    assert mild.startswith("At its mildest, a change of the recording alters 0.0% of")
     assert "at most 100.0% [" in mild
     assert mild.endswith(": low-pass filter 500 Hz, support vector machine on mel statistics.")
     single = table[table["strength"] != 128]
     assert len(robustness.findings(single, pd.DataFrame(), pd.DataFrame())) == 2
-    assert steady.startswith("No answer of any system changes under gain, at any strength asked.")
+    assert steady.startswith("No system changes any answer under gain, however strong.")
 
 
 def test_the_figures_take_the_tables(rows, music, controlled):
