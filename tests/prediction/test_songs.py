@@ -151,7 +151,7 @@ def test_a_page_says_what_when_why_and_near_what(answered, model):
     assert re.search(r'<p class="answer">metal, \d+ %</p>', text)
     assert "data:image/png;base64," in text
     assert text.count("<rect") == pages.TOP  # one clip
-    assert "with a band at its average level" in text
+    assert "each at its average level" in text
     assert text.count(" Hz</span>") == 8
     assert text.count("<li>") == 5
     titles = set(model.known.tracks["title"])
@@ -218,7 +218,7 @@ def test_what_is_no_music_is_not_known(kind, model, tmp_path):
 
 def test_many_songs_are_not_asked_for_reasons(monkeypatch, project, tmp_path):
     monkeypatch.setattr(songs, "MOST_EXPLAINED", 0)
-    table = songs.predict(
+    table, _ = songs.predict(
         [track_of(project, "rock")], project / "smoke.genremodel", tmp_path, n_jobs=1
     )
     (page,) = (tmp_path / pages.FOLDER).iterdir()
