@@ -81,8 +81,8 @@ def clips(path: Path, made_with: dict[str, object]) -> Iterator[tuple[float, np.
     """Yield first second and samples of each clip of a song, see :func:`.audio.windows`."""
     if path.suffix.lower() in CONVERTED:
         raise GenrelibError(
-            f"{path} is of a kind that is not decoded here ({path.suffix}); convert it, for example "
-            f"with: ffmpeg -i {shlex.quote(path.name)} {shlex.quote(f'{path.stem}.flac')}"
+            f"{path} is of a kind not decoded here ({path.suffix}); convert it, such as: "
+            f"ffmpeg -i {shlex.quote(path.name)} {shlex.quote(f'{path.stem}.flac')}"
         )
     spare_s = PACK_SPARE_S if "pack" in made_with else 0.0
     return audio.windows(path, made_with["clip_s"], spare_s=spare_s)

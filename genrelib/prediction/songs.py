@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 
@@ -31,6 +32,7 @@ ANSWERED, UNKNOWN, NOT_READ = "answered", "I don't know", "not read"  # what a v
 MOST_EXPLAINED = 20  # songs up to which each is asked for its reasons: that takes longest
 TABLE, OVERVIEW = "predictions.csv", "index.html"
 PICTURE = (64, 1200)  # most bands and frames of the spectrogram on a page
+AT_ONCE = 8  # clips that are held, and that the system is asked about together
 LEAST = 0.9  # share of a clip below which a song is called short: silence fills up the rest
 N_BANDS, N_MOMENTS = 8, 12  # into how many pieces a clip is cut, across its bands and in time
 
@@ -41,8 +43,8 @@ class Song:
 
     `chances` are probabilities ``(n_clips, n_genres)``, `starts` seconds, `picture` a spectrogram
     in dB; `nearest` are training tracks; `reasons`, of the clip at `reasons_at` seconds, are empty
-    where they were not asked for; `lasts_s` is the file's length, if there is a file. One that
-    could not be read has its `failure` alone.
+    where they were not asked for; `lasts_s` is the length of a file of one clip. A file
+    that could not be read has its `failure` alone.
     """
 
     path: Path
@@ -85,7 +87,7 @@ class Song:
         """What to know of a song that is much shorter than a clip, else an empty string."""
         if self.lasts_s > LEAST * self.clip_s:
             return ""
-        return f"it lasts {self.lasts_s:.1f} s, I listen to {self.clip_s:g} s at a time"
+        return f"it lasts {self.lasts_s:.1f} s, less than the {self.clip_s:g} s of a training clip"
 
     def row(self, genres: Iterable[str]) -> dict[str, object]:
         """Return its row of the table; without an answer, ``genre`` is empty."""
@@ -110,7 +112,8 @@ def listen(model: Model, path: Path, *, is_explained: bool = True) -> Song:
     try:
         clips = listening.clips(path, model.header["made_with"])
         song = hear(model, clips, path=path, is_explained=is_explained)
-        return replace(song, lasts_s=audio.inspect(path).duration_s)
+        is_one = len(song.starts) == 1
+        return replace(song, lasts_s=audio.inspect(path).duration_s) if is_one else song
     except (GenrelibError, OSError) as error:
         return Song(path, failure=str(error).replace(str(path), path.name))
 
@@ -127,16 +130,20 @@ def hear(
     size, made_with = tuple(header["size"]), header["made_with"]
     starts, chances, values, pictures = [], [], [], []
     surest = {}  # of each genre: probability, features and start of the clip that is most so
-    for start_s, y in clips:
-        made = listening.matrices(y, names, made_with)
-        X = averaged(made[header["feature"]], *size)
-        starts.append(start_s)
-        chances.append(model.probabilities(X[np.newaxis])[0])
-        values.append(novelty.summary(made[novelty.FEATURE][np.newaxis])[0])
-        pictures.append(averaged(made[novelty.FEATURE], PICTURE[0], PICTURE[1] // 4))
-        genre, most = int(chances[-1].argmax()), chances[-1].max()
-        if is_explained and most > surest.get(genre, (0,))[0]:
-            surest[genre] = most, X, start_s
+    clips = iter(clips)
+    while part := list(islice(clips, AT_ONCE)):
+        made = [listening.matrices(y, names, made_with) for _, y in part]
+        X = np.array([averaged(features[header["feature"]], *size) for features in made])
+        log_mel = np.array([features[novelty.FEATURE] for features in made])
+        found = model.probabilities(X)
+        values.extend(novelty.summary(log_mel))
+        chances.extend(found)
+        for (start_s, _), one, shares in zip(part, X, found, strict=True):
+            starts.append(start_s)
+            genre, most = int(shares.argmax()), shares.max()
+            if is_explained and most > surest.get(genre, (0,))[0]:
+                surest[genre] = most, one.copy(), start_s
+        pictures += [averaged(one, PICTURE[0], PICTURE[1] // 4) for one in log_mel]
     chances, values = np.array(chances), np.array(values)
     distances, rows = model.known.nearest(np.vstack([values.mean(axis=0), values]))
     why, at = pd.DataFrame(), 0.0
@@ -209,9 +216,9 @@ def predict(
 ) -> tuple[pd.DataFrame, Model]:
     """Answer to audio files and those in folders; write a table, a page each and an overview.
 
-    Returns the table and the model that answered. The table has ``path, genre, p_<genre>..., confidence, verdict``; a file that can't be read is a
-    row with the reason. All is written to the folder `to`, whose answers of an earlier call go; a
-    second call waits for the first.
+    Returns the table and the model that answered. The table has ``path, genre, p_<genre>...,
+    confidence, verdict``; a file that can't be read is a row with the reason. All is written to the
+    folder `to`, whose answers of an earlier call go; a second call waits for the first.
 
     Raises :class:`GenrelibError` for a path that is not there, a folder without audio, what
     :func:`.models.read` refuses, and a folder `to` that can't be written to or holds a page of
