@@ -140,7 +140,7 @@ def _predict(options: argparse.Namespace) -> str:
         )
         print(_trained(*MODEL, path, options.n_jobs), file=sys.stderr)
     to = options.to or Workspace.find("").data / "predictions"
-    table = songs.predict(options.paths, path, to, n_jobs=options.n_jobs)
+    table, model = songs.predict(options.paths, path, to, n_jobs=options.n_jobs)
     lines = [
         f"{row.path}: {row.genre} ({100 * row.confidence:.0f} %)"
         if row.verdict == songs.ANSWERED
@@ -149,6 +149,9 @@ def _predict(options: argparse.Namespace) -> str:
     ]
     if len(table) > SHOWN:
         lines.append(f"... and {len(table) - SHOWN} more.")
+    lines.append(songs.summed_up(table))
+    if model.caution:
+        lines.append(model.caution)
     lines.append(f"The pages: {to / songs.OVERVIEW}; the table: {to / songs.TABLE}")
     if table["verdict"].str.startswith(songs.NOT_READ).all():
         raise GenrelibError("\n".join(["no file could be read", *lines]))
@@ -284,6 +287,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (GenrelibError, OSError) as error:
         print(f"error: {printable(error)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; give the same command again to begin anew.", file=sys.stderr)
+        return 130  # as shells count a signal
     print(printable(said))
     return 0
 

@@ -7,11 +7,11 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from threading import Thread
 
 from joblib import Parallel, delayed, effective_n_jobs
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from tqdm import tqdm
 
 SCHEDULER = "GENRELIB_SCHEDULER"  # variable: address of a dask scheduler; else work stays here
@@ -72,11 +72,17 @@ def one_thread() -> Iterator[None]:
     try:
         if torch:
             torch.set_num_threads(1)
-        with threadpool_limits(1):
+        with _libraries(len(sys.modules)).limit(limits=1):
             yield
     finally:
         if torch:
             torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=1)
+def _libraries(_n_modules: int) -> ThreadpoolController:
+    """Find the libraries that have threads, anew when an import may have brought another: 5 ms."""
+    return ThreadpoolController()
 
 
 def _on_one_thread(function, *task) -> object:

@@ -6,6 +6,8 @@ hold of a clip is computed from its audio, rounding included; for GTZAN's pack, 
 that is the pack's own form.
 """
 
+import os
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,8 +19,12 @@ from ..corpora import packed
 from ..features import audio
 from ..store.file import stored
 
-SUFFIXES = (*audio.SUFFIXES, ".aif", ".aiff", ".oga", ".opus")  # looked for in folders
-CONVERTED = (".aac", ".m4a", ".mp4", ".wma")  # kinds of audio that libsndfile does not decode
+SUFFIXES = (*audio.SUFFIXES, ".aif", ".aifc", ".aiff", ".caf", ".oga", ".opus", ".w64")
+"""What is looked for in folders; a file that is named is tried whatever its name."""
+
+CONVERTED = (".aac", ".ape", ".m4a", ".m4b", ".mp4", ".webm", ".wma", ".wv")
+"""Kinds of audio that libsndfile does not decode; they are looked for too, to be told of."""
+
 PACK_SPARE_S = 1.0  # GTZAN's tracks last 30 s to within this; the pack holds each whole
 
 
@@ -27,7 +33,7 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
 
     A path that is not there, and a folder without audio, are a :class:`GenrelibError`.
     """
-    found = []
+    found: list[Path] = []
     for path in map(Path, paths):
         if not path.is_dir():
             if not path.exists():
@@ -35,14 +41,17 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
             found.append(path)
             continue
         wanted = (*SUFFIXES, *CONVERTED)
-        inside = [p for p in path.rglob("*") if p.suffix.lower() in wanted and p.is_file()]
+        inside = [p for p in path.rglob("*") if p.suffix.lower() in wanted and not p.is_dir()]
         if not inside:
             raise GenrelibError(
                 f"{path} holds no audio, in no folder below it either; looked for are files that "
                 f"end in {', '.join(wanted)}."
             )
         found += sorted(inside)
-    return list(dict.fromkeys(found))
+    once: dict[str, Path] = {}
+    for path in found:
+        once.setdefault(os.path.abspath(path), path)
+    return list(once.values())
 
 
 def check(made_with: dict[str, object]) -> None:
@@ -72,8 +81,8 @@ def clips(path: Path, made_with: dict[str, object]) -> Iterator[tuple[float, np.
     """Yield first second and samples of each clip of a song, see :func:`.audio.windows`."""
     if path.suffix.lower() in CONVERTED:
         raise GenrelibError(
-            f"{path} is AAC or WMA by its name, which is not decoded here; convert it, for example "
-            f"with: ffmpeg -i {path.name} {path.stem}.flac"
+            f"{path} is of a kind not decoded here ({path.suffix}); convert it, such as: "
+            f"ffmpeg -i {shlex.quote(path.name)} {shlex.quote(f'{path.stem}.flac')}"
         )
     spare_s = PACK_SPARE_S if "pack" in made_with else 0.0
     return audio.windows(path, made_with["clip_s"], spare_s=spare_s)

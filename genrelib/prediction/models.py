@@ -45,7 +45,7 @@ SUFFIX = ".genremodel"
 MOST_BYTES = 2**32  # the most that a file may hold, unpacked
 
 MADE_BY = ("scikit-learn", "skorch", "torch")  # read by the version that wrote them alone
-_AGAIN = "train it again: python -m genrelib train"
+_AGAIN = "train it again: python -m genrelib train --study NAME --system NAME"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,17 @@ class Model:
     def genres(self) -> list[str]:
         """The genres it knows, in the order of its probabilities."""
         return self.header["genres"]
+
+    @property
+    def caution(self) -> str:
+        """What must be said beside each answer to a real song; empty if it was trained on some."""
+        if not self.header["corpus"]["is_rendered"]:
+            return ""
+        return (
+            "This model was trained on music that a program plays, not on real songs. It often "
+            "names a wrong genre for a real song, and its percentages hold for the program's music "
+            "only. A model of real songs: python -m genrelib train --study gtzan_mel_dev"
+        )
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities of features ``(n, n_bands, n_frames)``."""
@@ -150,7 +161,10 @@ def read(path: Path) -> Model:
 def _members(path: Path) -> Mapping[str, bytes]:
     """Return the archive's members, once it is sure that the file is as it was written."""
     if not path.is_file():
-        raise GenrelibError(f"the model {path} is not there; {_AGAIN}, or name another.")
+        seen = "is a folder, not a model file" if path.is_dir() else "is not there"
+        raise GenrelibError(
+            f"the model {path} {seen}; name a file that python -m genrelib train has written."
+        )
     content = path.read_bytes()
     first, _, body = content.partition(b"\n")
     if not first.startswith(MAGIC):

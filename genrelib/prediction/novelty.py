@@ -10,6 +10,7 @@ of music by artists that it was not compared with: no speech, noise or silence c
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -77,9 +78,12 @@ class Known:
 
     def nearest(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return distances and rows of the nearest tracks to each summary, ascending."""
+        return self._search.kneighbors((values - self.mean) / self.scale)
+
+    @cached_property
+    def _search(self) -> NearestNeighbors:
         count = min(NEIGHBOURS, len(self.points))
-        search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(self.points)
-        return search.kneighbors((values - self.mean) / self.scale)
+        return NearestNeighbors(n_neighbors=count, algorithm="brute").fit(self.points)
 
     def novelty(self, values: np.ndarray) -> np.ndarray:
         """Return the mean distance of each summary to its nearest tracks."""

@@ -30,10 +30,10 @@ def name_of(number: int, path: Path) -> str:
     return f"{FOLDER}/{number:04d}-{plain}.html"
 
 
-def clear(to: Path) -> None:
-    """Remove the pages of an earlier call."""
-    for page in (Path(to) / FOLDER).glob("[0-9]*-*.html"):
-        page.unlink()
+def written(to: Path) -> list[Path]:
+    """List the songs' pages of an earlier call."""
+    beside = (Path(to) / FOLDER).glob("*.html")
+    return [page for page in beside if re.fullmatch(r"\d{4,}-[a-z0-9-]+\.html", page.name)]
 
 
 def write_song(page: Path, song, model: Model) -> None:
@@ -67,7 +67,9 @@ def write_song(page: Path, song, model: Model) -> None:
     write_text(page, _template("song.html").render(context))
 
 
-def write_overview(page: Path, table: pd.DataFrame, links: list[str], model: Model) -> None:
+def write_overview(
+    page: Path, table: pd.DataFrame, links: list[str], model: Model, said: str
+) -> None:
     """Write the page of all songs; `links` are theirs, in the order of the table."""
     chances = table.filter(regex="^p_").rename(columns=lambda name: name.removeprefix("p_"))
     lines = []
@@ -75,7 +77,7 @@ def write_overview(page: Path, table: pd.DataFrame, links: list[str], model: Mod
     for row, link, (_, own) in zip(rows, links, chances.iterrows(), strict=True):
         top = own.dropna().sort_values(ascending=False, kind="stable").head(TOP)
         lines.append({**row, "link": quote(link), "top": list(top.items())})
-    write_text(page, _template("overview.html").render(lines=lines, **_card(model)))
+    write_text(page, _template("overview.html").render(lines=lines, said=said, **_card(model)))
 
 
 @cache
@@ -87,7 +89,7 @@ def _template(name: str) -> jinja2.Template:
 
 
 def _card(model: Model) -> dict[str, object]:
-    return {"model": model.header, "chance": 1 / len(model.genres)}
+    return {"model": model.header, "caution": model.caution, "chance": 1 / len(model.genres)}
 
 
 def _clock(seconds: float) -> str:
@@ -106,11 +108,16 @@ def _picture(decibels: np.ndarray) -> str:
     """Draw a spectrogram, lowest band at the bottom; return it as a data address."""
     low, high = decibels.min(), decibels.max()
     share = (decibels[::-1] - low) / max(high - low, 1e-9)
-    places = np.linspace(0, 1, len(_MAGMA))
-    levels, channels = np.linspace(0, 1, 256), zip(*_MAGMA, strict=True)
-    palette = np.stack([np.interp(levels, places, channel) for channel in channels])
-    image = Image.fromarray(np.round(255 * share).astype(np.uint8), mode="L").convert("P")
-    image.putpalette(palette.T.round().astype(np.uint8).tobytes())
+    image = Image.fromarray(np.round(255 * share).astype(np.uint8), mode="L")
+    image.putpalette(_palette())
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=3)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+@cache
+def _palette() -> bytes:
+    """Return 256 colours, red, green and blue of each, between those of magma."""
+    levels, places = np.linspace(0, 1, 256), np.linspace(0, 1, len(_MAGMA))
+    channels = [np.interp(levels, places, channel) for channel in zip(*_MAGMA, strict=True)]
+    return np.stack(channels, axis=1).round().astype(np.uint8).tobytes()

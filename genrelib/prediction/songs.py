@@ -7,9 +7,11 @@ Its reasons are the moments and bands of a clip on which its answer rests, for a
 taken away, and the system is asked again (after occlusion, Zeiler & Fergus 2014).
 """
 
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 
@@ -17,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import GenrelibError
-from ..base.files import replacing
+from ..base.files import locked, replacing
 from ..base.parallel import spread
 from ..base.text import guarded
-from ..features import FEATURES, SR
+from ..features import FEATURES, SR, audio
 from ..features.compiled import librosa
 from ..features.segments import averaged
 from . import listening, models, novelty, pages
@@ -30,6 +32,8 @@ ANSWERED, UNKNOWN, NOT_READ = "answered", "I don't know", "not read"  # what a v
 MOST_EXPLAINED = 20  # songs up to which each is asked for its reasons: that takes longest
 TABLE, OVERVIEW = "predictions.csv", "index.html"
 PICTURE = (64, 1200)  # most bands and frames of the spectrogram on a page
+AT_ONCE = 8  # clips that are held, and that the system is asked about together
+LEAST = 0.9  # share of a clip below which a song is called short: silence fills up the rest
 N_BANDS, N_MOMENTS = 8, 12  # into how many pieces a clip is cut, across its bands and in time
 
 
@@ -39,7 +43,8 @@ class Song:
 
     `chances` are probabilities ``(n_clips, n_genres)``, `starts` seconds, `picture` a spectrogram
     in dB; `nearest` are training tracks; `reasons`, of the clip at `reasons_at` seconds, are empty
-    where they were not asked for. A file that could not be read has its `failure` alone.
+    where they were not asked for; `lasts_s` is the length of a file of one clip. A file
+    that could not be read has its `failure` alone.
     """
 
     path: Path
@@ -54,6 +59,7 @@ class Song:
     nearest: pd.DataFrame = field(default_factory=pd.DataFrame)
     reasons: pd.DataFrame = field(default_factory=pd.DataFrame)
     reasons_at: float = 0.0
+    lasts_s: float = np.inf
 
     @cached_property
     def probabilities(self) -> pd.Series:
@@ -72,8 +78,16 @@ class Song:
         if self.failure:
             return f"{NOT_READ}: {self.failure}"
         if self.novelty > 1:
-            return f"{UNKNOWN}: unlike the music I was trained on"
+            said = f"{UNKNOWN}: unlike the music I was trained on"
+            return f"{said} ({self.shortness})" if self.shortness else said
         return ANSWERED
+
+    @property
+    def shortness(self) -> str:
+        """What to know of a song that is much shorter than a clip, else an empty string."""
+        if self.lasts_s > LEAST * self.clip_s:
+            return ""
+        return f"it lasts {self.lasts_s:.1f} s, less than the {self.clip_s:g} s of a training clip"
 
     def row(self, genres: Iterable[str]) -> dict[str, object]:
         """Return its row of the table; without an answer, ``genre`` is empty."""
@@ -97,7 +111,9 @@ def listen(model: Model, path: Path, *, is_explained: bool = True) -> Song:
     """Hear a file, clip by clip; what can't be read is a song with its `failure`."""
     try:
         clips = listening.clips(path, model.header["made_with"])
-        return hear(model, clips, path=path, is_explained=is_explained)
+        song = hear(model, clips, path=path, is_explained=is_explained)
+        is_one = len(song.starts) == 1
+        return replace(song, lasts_s=audio.inspect(path).duration_s) if is_one else song
     except (GenrelibError, OSError) as error:
         return Song(path, failure=str(error).replace(str(path), path.name))
 
@@ -114,16 +130,20 @@ def hear(
     size, made_with = tuple(header["size"]), header["made_with"]
     starts, chances, values, pictures = [], [], [], []
     surest = {}  # of each genre: probability, features and start of the clip that is most so
-    for start_s, y in clips:
-        made = listening.matrices(y, names, made_with)
-        X = averaged(made[header["feature"]], *size)
-        starts.append(start_s)
-        chances.append(model.probabilities(X[np.newaxis])[0])
-        values.append(novelty.summary(made[novelty.FEATURE][np.newaxis])[0])
-        pictures.append(averaged(made[novelty.FEATURE], PICTURE[0], PICTURE[1] // 4))
-        genre, most = int(chances[-1].argmax()), chances[-1].max()
-        if is_explained and most > surest.get(genre, (0,))[0]:
-            surest[genre] = most, X, start_s
+    clips = iter(clips)
+    while part := list(islice(clips, AT_ONCE)):
+        made = [listening.matrices(y, names, made_with) for _, y in part]
+        X = np.array([averaged(features[header["feature"]], *size) for features in made])
+        log_mel = np.array([features[novelty.FEATURE] for features in made])
+        found = model.probabilities(X)
+        values.extend(novelty.summary(log_mel))
+        chances.extend(found)
+        for (start_s, _), one, shares in zip(part, X, found, strict=True):
+            starts.append(start_s)
+            genre, most = int(shares.argmax()), shares.max()
+            if is_explained and most > surest.get(genre, (0,))[0]:
+                surest[genre] = most, one.copy(), start_s
+        pictures += [averaged(one, PICTURE[0], PICTURE[1] // 4) for one in log_mel]
     chances, values = np.array(chances), np.array(values)
     distances, rows = model.known.nearest(np.vstack([values.mean(axis=0), values]))
     why, at = pd.DataFrame(), 0.0
@@ -140,7 +160,7 @@ def hear(
         chances=chances,
         novelties=distances[1:].mean(axis=1),
         picture=averaged(np.concatenate(pictures, axis=1), *PICTURE),
-        nearest=model.known.tracks.iloc[rows[0]].assign(distance=distances[0]),
+        nearest=model.known.tracks.iloc[rows[0]],
         reasons=why,
         reasons_at=at,
     )
@@ -193,29 +213,59 @@ def _named(model: Model, kind: str, first: int, end: int, shape: tuple[int, int]
 
 def predict(
     paths: Iterable[str | Path], model_path: Path, to: Path, *, n_jobs: int = -1
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, Model]:
     """Answer to audio files and those in folders; write a table, a page each and an overview.
 
-    The table has ``path, genre, p_<genre>..., confidence, verdict``; a file that can't be read is a
-    row with the reason. All is written to the folder `to`, whose pages of an earlier call go.
+    Returns the table and the model that answered. The table has ``path, genre, p_<genre>...,
+    confidence, verdict``; a file that can't be read is a row with the reason. All is written to the
+    folder `to`, whose answers of an earlier call go; a second call waits for the first.
 
-    Raises :class:`GenrelibError` for a path that is not there, a folder without audio, and what
-    :func:`.models.read` refuses.
+    Raises :class:`GenrelibError` for a path that is not there, a folder without audio, what
+    :func:`.models.read` refuses, and a folder `to` that can't be written to or holds a page of
+    somebody else's.
     """
     files = listening.files(paths)
-    model_path = Path(model_path).absolute()
+    model_path, to = Path(model_path).absolute(), Path(to)
     model = models.read(model_path)
-    pages.clear(to)
     identity = model_path, model_path.stat().st_mtime_ns
     few = len(files) <= MOST_EXPLAINED
-    tasks = [(number, path, identity, Path(to), few) for number, path in enumerate(files)]
-    rows = dict(spread(_answered, tasks, n_jobs=n_jobs, label="songs"))
-    table = pd.DataFrame([rows[number] for number in range(len(files))])
-    with replacing(Path(to) / TABLE) as temporary:
-        table.map(guarded).to_csv(temporary, index=False, float_format="%.4f", lineterminator="\n")
-    links = [pages.name_of(number, path) for number, path in enumerate(files)]
-    pages.write_overview(Path(to) / OVERVIEW, table, links, model)
-    return table
+    tasks = [(number, path, identity, to, few) for number, path in enumerate(files)]
+    _refuse(to)
+    with locked(to / TABLE):
+        for path in (to / OVERVIEW, to / TABLE, *pages.written(to)):
+            path.unlink(missing_ok=True)
+        rows = dict(spread(_answered, tasks, n_jobs=n_jobs, label="songs"))
+        table = pd.DataFrame([rows[number] for number in range(len(files))])
+        with replacing(to / TABLE) as temporary:
+            text = table.map(guarded)
+            text.to_csv(temporary, index=False, float_format="%.4f", lineterminator="\n")
+        links = [pages.name_of(number, path) for number, path in enumerate(files)]
+        pages.write_overview(to / OVERVIEW, table, links, model, summed_up(table))
+    return table, model
+
+
+def summed_up(table: pd.DataFrame) -> str:
+    """Say how many files of a table of :func:`predict` have an answer."""
+    counts = table["verdict"].str.extract(f"^({ANSWERED}|{UNKNOWN}|{NOT_READ})")[0].value_counts()
+    answered, unknown, not_read = (counts.get(name, 0) for name in (ANSWERED, UNKNOWN, NOT_READ))
+    files = f"{len(table)} file{'s' if len(table) > 1 else ''}"
+    return f"{files}: {answered} answered, {unknown} “{UNKNOWN}”, {not_read} not read."
+
+
+def _refuse(to: Path) -> None:
+    """Refuse a folder that can't be written to, or that has a page of somebody else's."""
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(to, os.W_OK | os.X_OK) else "no permission"
+    except OSError as error:
+        reason = error.strerror
+    if reason:
+        raise GenrelibError(f"{to} can't be written to ({reason}); name another folder by --to.")
+    if (to / OVERVIEW).exists() and not (to / TABLE).exists():
+        raise GenrelibError(
+            f"{to} has an {OVERVIEW}, but no {TABLE}, so it is somebody else's; name another "
+            "folder by --to."
+        )
 
 
 def _answered(number: int, path: Path, identity: tuple, to: Path, is_explained: bool):

@@ -100,6 +100,7 @@ def _trained(fits: list[Fit], corpus: Corpus, store: Store, study: str, seed: in
             "fingerprint": corpus.fingerprint,
             "tracks": len(tracks),
             "artists": int(tracks["artist"].nunique()),
+            "is_rendered": corpus.is_rendered,
             "notes": list(corpus.notes),
         },
         "made_with": store.configuration,
@@ -123,7 +124,8 @@ def _on_all(fit: Fit) -> Fit:
 
 def _judged(rows: pd.DataFrame, groups: pd.Series, seed: int) -> dict:
     """Score the predictions of the folds, as they are and with the other folds' temperature."""
-    together = rows.assign(fold=0)  # one temperature for all
+    rows = rows.assign(seed=0)  # each fold has its own, but folds share a temperature here
+    together = rows.assign(fold=0)
     others = [rows[rows["fold"] != n].assign(fold=n) for n in sorted(rows["fold"].unique())]
     scaled = inference.calibrated(rows, pd.concat(others))
     before, after = (inference.scores(part, groups, seed=seed).iloc[0] for part in (rows, scaled))

@@ -100,8 +100,9 @@ def test_files_and_folders_are_listed_once_and_sorted(tmp_path):
     inside.mkdir(parents=True)
     for name in ("b.WAV", "a.mp3", "c.m4a", "notes.txt"):
         (inside / name).touch()
-    found = listening.files([inside / "b.WAV", tmp_path / "music"])
-    assert [path.name for path in found] == ["b.WAV", "a.mp3", "c.m4a"]
+    (inside / "d.wav").symlink_to(inside / "gone.wav")  # told of, when it is opened
+    found = listening.files([inside / ".." / "deeper" / "b.WAV", tmp_path / "music"])
+    assert [path.name for path in found] == ["b.WAV", "a.mp3", "c.m4a", "d.wav"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(GenrelibError, match="holds no audio"):
         listening.files([tmp_path / "empty"])

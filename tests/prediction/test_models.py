@@ -7,6 +7,7 @@ import pickle
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from helpers.plans import plan
@@ -16,8 +17,9 @@ from sklearn.base import BaseEstimator
 
 from genrelib.base.errors import GenrelibError
 from genrelib.base.files import Workspace
-from genrelib.experiments import KEPT
+from genrelib.experiments import KEPT, tested
 from genrelib.features.segments import averaged
+from genrelib.inference.calibration import temperatures
 from genrelib.prediction import models, novelty, training
 
 KINDS = ("mel_svm", "knn", "gmm", "cnn_segments", "cnn_stack_svm", "cnn_2d")
@@ -71,6 +73,18 @@ def test_the_header_is_its_card(written, music):
     assert 0 <= stated["low"] <= stated["accuracy"] <= stated["high"] <= 1
     assert header["made_with"]["clip_s"] == 1.0
     assert header["novelty"]["threshold"] > 0
+
+
+def test_its_temperature_is_that_of_all_folds_and_judged_on_others(music, features, tmp_path):
+    planned = plan(music, features, Workspace("trial", tmp_path), names=("mel_svm",))
+    fits = [fit for fit in planned if (fit.fold.protocol, fit.fold.repeat) == KEPT]
+    rows = pd.concat([tested(fit, music, features) for fit in fits], ignore_index=True)
+    assert rows["seed"].nunique() == len(fits)  # which must not keep folds apart
+    found = training._judged(rows, music.tracks["group"], 0)["calibration"]
+    alike = rows.assign(seed=0, fold=0)
+    assert found["temperature"] == temperatures(alike)["temperature"].item()
+    raw = training._judged(rows, music.tracks["group"], 0)["artist_disjoint"]
+    assert found["log_loss"] != raw["log_loss"]
 
 
 def test_no_audio_and_no_pickle_is_in_it(written, music):

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -14,6 +15,7 @@ import soundfile
 from helpers.builders import ROOT, copied_project
 
 import genrelib.__main__ as command
+from genrelib.base.errors import GenrelibError
 from genrelib.base.seeds import rng
 from genrelib.features import audio
 from genrelib.features.compiled import librosa
@@ -74,6 +76,8 @@ def answered(project):
     assert done.returncode == 0, done.stderr
     assert "100%" in done.stderr  # the bar
     assert "music/noise.wav: I don't know" in done.stdout
+    assert "6 files: 2 answered, 1 “I don't know”, 3 not read." in done.stdout
+    assert "not on real songs" in done.stdout
     return project / "out", pd.read_csv(project / "out" / songs.TABLE, keep_default_na=False)
 
 
@@ -151,7 +155,7 @@ def test_a_page_says_what_when_why_and_near_what(answered, model):
     assert re.search(r'<p class="answer">metal, \d+ %</p>', text)
     assert "data:image/png;base64," in text
     assert text.count("<rect") == pages.TOP  # one clip
-    assert "with a band at its average level" in text
+    assert "each at its average level" in text
     assert text.count(" Hz</span>") == 8
     assert text.count("<li>") == 5
     titles = set(model.known.tracks["title"])
@@ -159,17 +163,6 @@ def test_a_page_says_what_when_why_and_near_what(answered, model):
     (noise,) = [p for p in (out / pages.FOLDER).iterdir() if "noise" in p.name]
     assert "I don't know." in noise.read_text()
     assert noise.read_text().count("<rect") == pages.TOP * (30 // SECONDS)
-
-
-def test_pages_of_an_earlier_call_go(project, answered):
-    out, _ = answered
-    stale = out / pages.FOLDER / "0099-old.html"
-    stale.touch()
-    songs.predict(
-        [track_of(project, "jazz")], project / "smoke.genremodel", out / "again", n_jobs=1
-    )
-    pages.clear(out)
-    assert not stale.exists()
 
 
 @pytest.mark.parametrize("genre", ["metal", "classical", "disco"])
@@ -216,9 +209,66 @@ def test_what_is_no_music_is_not_known(kind, model, tmp_path):
     assert song.row(model.genres)["genre"] == ""
 
 
+def test_a_short_file_is_called_short(project, model, tmp_path):
+    y = audio.read(track_of(project, "rock"), duration_s=0.5)
+    soundfile.write(tmp_path / "a.wav", y, audio.SR)
+    song = songs.listen(model, tmp_path / "a.wav", is_explained=False)
+    assert song.verdict.endswith("(it lasts 0.5 s, less than the 4 s of a training clip)")
+
+
+def test_pages_of_a_model_of_rendered_music_say_so(answered, model):
+    out, _ = answered
+    for page in (out / songs.OVERVIEW, *(out / pages.FOLDER).iterdir()):
+        assert "not on real songs" in page.read_text()
+    real = replace(model, header={**model.header, "corpus": {"is_rendered": False}})
+    assert real.caution == ""
+
+
+def test_clips_are_asked_together_as_one_by_one(monkeypatch, project, model, tmp_path):
+    y = audio.read(track_of(project, "rock"))
+    soundfile.write(tmp_path / "a.wav", np.tile(y, 5), audio.SR)
+    heard = []
+    for number in (1, 2, 8):
+        monkeypatch.setattr(songs, "AT_ONCE", number)
+        heard.append(songs.listen(model, tmp_path / "a.wav"))
+    for song in heard:
+        np.testing.assert_allclose(song.chances, heard[0].chances, atol=1e-6)
+        np.testing.assert_allclose(song.novelties, heard[0].novelties, rtol=1e-5)
+        assert song.reasons_at == heard[0].reasons_at
+
+
+def test_files_of_others_in_the_folder_are_kept(project, tmp_path):
+    inside = tmp_path / pages.FOLDER
+    inside.mkdir()
+    for name in ("01-notes.html", "0000-old.html"):
+        (inside / name).touch()
+    songs.predict([track_of(project, "rock")], project / "smoke.genremodel", tmp_path, n_jobs=1)
+    left = {path.name for path in inside.iterdir()}
+    assert "01-notes.html" in left
+    assert "0000-old.html" not in left
+    (tmp_path / songs.TABLE).unlink()  # what is left might be anybody's page
+    with pytest.raises(GenrelibError, match="somebody else's"):
+        songs.predict([track_of(project, "rock")], project / "smoke.genremodel", tmp_path)
+
+
+def test_a_folder_that_cant_be_written_to_is_refused_before_anything_is_heard(project, tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(GenrelibError, match=r"can't be written to .*--to"):
+        songs.predict([track_of(project, "rock")], project / "smoke.genremodel", tmp_path / "a")
+
+
+def test_an_interruption_is_no_traceback(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.songs, "predict", interrupted)
+    assert command.main(["predict", "a.wav", "--model", "b"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
 def test_many_songs_are_not_asked_for_reasons(monkeypatch, project, tmp_path):
     monkeypatch.setattr(songs, "MOST_EXPLAINED", 0)
-    table = songs.predict(
+    table, _ = songs.predict(
         [track_of(project, "rock")], project / "smoke.genremodel", tmp_path, n_jobs=1
     )
     (page,) = (tmp_path / pages.FOLDER).iterdir()
