@@ -206,7 +206,8 @@ class Facts:
         if chips:
             parts = [f"{are(n)} {name}" for name, n in chips.most_common()]
             said.append(
-                f"Of {chips.total()} claims rerun under their own kind of split, "
+                f"Of {chips.total()} claim{'s' * (chips.total() > 1)} rerun under their own kind "
+                "of split, "
                 f"{listed(parts)}.".replace("are holds", "hold").replace("is holds", "holds")
             )
         return said
