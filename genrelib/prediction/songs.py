@@ -260,11 +260,13 @@ def _refuse(to: Path) -> None:
     except OSError as error:
         reason = error.strerror
     if reason:
-        raise GenrelibError(f"{to} can't be written to ({reason}); name another folder by --to.")
+        raise GenrelibError(
+            f"{to} can't be written to ({reason}); name another folder (--to, or TO= of make)."
+        )
     if (to / OVERVIEW).exists() and not (to / TABLE).exists():
         raise GenrelibError(
             f"{to} has an {OVERVIEW}, but no {TABLE}, so it is somebody else's; name another "
-            "folder by --to."
+            "folder (--to, or TO= of make)."
         )
 
 

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 
+from genrelib import experiments
 from genrelib.base.errors import GenrelibError
 from genrelib.base.files import Workspace
-from genrelib.experiments import KEPT, tested
+from genrelib.experiments import KEPT
 from genrelib.features.segments import averaged
 from genrelib.inference.calibration import temperatures
 from genrelib.prediction import models, novelty, training
@@ -78,13 +79,13 @@ def test_the_header_is_its_card(written, music):
 def test_its_temperature_is_that_of_all_folds_and_judged_on_others(music, features, tmp_path):
     planned = plan(music, features, Workspace("trial", tmp_path), names=("mel_svm",))
     fits = [fit for fit in planned if (fit.fold.protocol, fit.fold.repeat) == KEPT]
-    rows = pd.concat([tested(fit, music, features) for fit in fits], ignore_index=True)
+    rows = pd.concat([experiments.tested(fit, music, features) for fit in fits], ignore_index=True)
     assert rows["seed"].nunique() == len(fits)  # which must not keep folds apart
-    found = training._judged(rows, music.tracks["group"], 0)["calibration"]
+    found = training._judged(rows, music.tracks["group"], 0)
     alike = rows.assign(seed=0, fold=0)
-    assert found["temperature"] == temperatures(alike)["temperature"].item()
-    raw = training._judged(rows, music.tracks["group"], 0)["artist_disjoint"]
-    assert found["log_loss"] != raw["log_loss"]
+    scaled = found["calibration"]
+    assert scaled["temperature"] == temperatures(alike)["temperature"].item()
+    assert scaled["log_loss"] != found["artist_disjoint"]["log_loss"]
 
 
 def test_no_audio_and_no_pickle_is_in_it(written, music):
