@@ -356,7 +356,7 @@ class _Tables:
                 gap = accuracies[better] - accuracies[worse]
                 numbers = (gap.value, *gap.interval)
                 found += [numbers] if protocol == split else []
-                words = f"under {title(protocol, PROTOCOLS)} {better} exceeds {worse} by "
+                words = f"under {title(protocol, PROTOCOLS)} {better} differs from {worse} by "
                 parts.append(words + change(*numbers))
         outcomes = [_direction(*numbers) for numbers in found]
         worst = [one for one in (CONTRARY, NOT_KNOWN, EQUIVALENT, AS_STATED) if one in outcomes]
@@ -373,7 +373,7 @@ class _Tables:
         bootstrap = bootstrap_of(own, self.groups, "genres", seed=self.seed)
         found = bootstrap.estimate(np.column_stack(columns), _gap, DIFFERENCE)
         numbers = (found.value, *found.interval)
-        words = f"recall in {', '.join(EASY)} exceeds that in {', '.join(HARD)} by "
+        words = f"recall in {', '.join(EASY)} differs from that in {', '.join(HARD)} by "
         return self._fair(names, _direction(*numbers), words + change(*numbers), numbers)
 
     def _overfitting(self, _row, names):

@@ -64,7 +64,7 @@ def _second(table):
     yield (
         "Comparison 2: is a network better than the "
         f"{_system(best['yardstick'])}, with equal data and artist-disjoint? The best network, "
-        f"{_system(best['system'])}, exceeds it by "
+        f"{_system(best['system'])}, differs from it by "
         f"{change(best['difference'], best['low'], best['high'])} (adjusted p "
         f"{best['p_holm']:.2g}): {_answer(best)}."
     )

@@ -375,10 +375,10 @@ def losses(**columns):
 def test_findings_on_the_worth_of_the_artist(before, low, split, judged):
     table = losses(before=[before], low=[low])
     assert said(lost=table)[0] == (
-        "Comparison 1, what the artist is worth to the support vector machine on mel statistics: "
-        f"accuracy in the {split} split less that in the artist-disjoint split is +10.0 points "
-        f"[{100 * low:+.1f}, +15.0] on 40 tracks. The loss is {judged}. With each artist counting "
-        "once it is +20.0 points [-10.0, +50.0]."
+        "Comparison 1: what does knowing the artist add? To the support vector machine on mel "
+        f"statistics it adds +10.0 points [{100 * low:+.1f}, +15.0]: accuracy in the {split} split "
+        f"against the artist-disjoint split, on 40 tracks. This is {judged}. If each artist counts "
+        "once, it adds +20.0 points [-10.0, +50.0]."
     )
 
 
@@ -389,12 +389,13 @@ def test_findings_on_the_losses_of_all():
         before=["size_matched", "size_matched", "track_random", "size_matched", "track_random"],
         n_tracks=[40, 38, 41, 39, 40],
     )
-    assert said(lost=table)[1] == (
-        "From a split at random to the artist-disjoint one, accuracy changes by -20.0 points at "
-        "the median system, on the 41 tracks that both make answerable; the loss is significant "
-        "for 2 of 5 systems, after Holm's correction. For 3 of them the split at random has the "
-        "same sizes; for the others fewer tracks to learn from are part of the loss."
-    )
+    assert said(lost=table)[1:] == [
+        "From a random split to the artist-disjoint one, accuracy changes by -20.0 points for the "
+        "median system, on the 41 tracks whose genre both splits can learn. After Holm's "
+        "correction, the loss is significant for 2 of 5 systems.",
+        "For 3 of 5 systems, both splits train on equally many tracks. For the others, having "
+        "fewer tracks to learn from is part of the loss.",
+    ]
 
 
 def test_findings_on_networks_and_the_yardstick():
@@ -402,20 +403,25 @@ def test_findings_on_networks_and_the_yardstick():
     table = table.assign(difference=[-0.2, -0.1, 0.3, 0.0, 0.1], low=0.01, high=0.5, p_holm=0.0123)
     table["outcome"] = ["differs", "differs", "differs", "equivalent", "not known"]
     first, counts, seeds = said(primary=table.assign(n_seeds=[1, 3, 3, 2, 1], mdd_holm=0.123))
-    assert first.startswith("Comparison 2, with equal data: c, the best network in the artist-disj")
-    assert "is +30.0 points [+1.0, +50.0] (adjusted p 0.012): the two differ." in first
+    assert first.startswith("Comparison 2: is a network better than the support vector machine on")
+    assert first.endswith(
+        "The best network, c, differs from it by +30.0 points [+1.0, +50.0] (adjusted p 0.012): "
+        "the two differ."
+    )
     assert counts == (
-        "Of 5 networks 2 are significantly less accurate than that machine, 1 more, 1 equivalent "
-        "within the margin, and of 1 it is not known."
+        "Of 5 networks, 2 are significantly less accurate than that system, 1 is more accurate, "
+        "1 is equivalent within the margin, and 1 is undecided."
     )
     assert seeds == (
-        "2 of 5 networks were fitted with one seed per fold: the luck of training is not in their "
-        "intervals and tests."
+        "Of 5 networks, 2 had one seed per fold: the luck of training is not in their intervals "
+        "and tests."
     )
     table = table.assign(n_seeds=2, mdd_holm=0.123).iloc[[3, 4]]
     unknown, counts = said(primary=table)
-    assert unknown.endswith(": not known; a difference of 12.3 points would be found 4 times in 5.")
-    assert counts.startswith("Of 2 networks 0 are significantly less accurate than that machine, 0")
+    assert unknown.endswith(
+        ": undecided; a true difference of 12.3 points would be found 4 times in 5."
+    )
+    assert counts.startswith("Of 2 networks, 0 are significantly less accurate than that system, 0")
     (equal, _) = said(primary=table.iloc[:1])
     assert equal.endswith(": equivalent within the margin.")
 
@@ -428,12 +434,12 @@ def test_findings_on_the_control():
     excess["p_holm"] = [0.001, 0.001, 0.05, 0.04]
     table = pd.concat([alone, excess.iloc[:3]])
     assert said(controls=table) == [
-        "Control: nothing can leak to the 31 tracks that are alone in their group. 2 of 4 systems "
-        "lose on them too, by single intervals above zero. For 1 of 3 systems the other tracks "
-        "lose significantly more, after Holm's correction: there the artist is shown to be a "
-        "reason."
+        "Control: 31 tracks are alone in their group, so nothing can leak to them. If each "
+        "interval is read by itself, 2 of 4 systems lose accuracy on them, too. For 1 of 3, the "
+        "loss on the other tracks is significantly larger after Holm's correction: knowing the "
+        "artist is shown to be a reason."
     ]
-    assert "For 2 of 4 systems" in said(controls=pd.concat([alone, excess]))[0]
+    assert "For 2 of 4, the loss" in said(controls=pd.concat([alone, excess]))[0]
     assert said(controls=alone) == []
 
 
@@ -442,13 +448,13 @@ def test_findings_name_the_best_of_each_protocol_and_chance():
     table = table.assign(protocol=["track_random"] * 2 + ["artist_grouped"], n_tracks=[48, 47, 40])
     found = said(table.assign(low=0.2, high=0.8, n_answerable=[9, 9, 12], n_tests=[9, 9, 16]))
     assert found == [
-        "Best of 2 systems, tracks at random: two, 75.0% [20.0%, 80.0%] of all tests (47 tracks; "
+        "Best of 2 systems, “tracks at random”: two, 75.0% [20.0%, 80.0%] of all tests (47 tracks; "
         "chance is 10.0%).",
-        "Best of 1 systems, artist-disjoint split: one, 25.0% [20.0%, 80.0%] of all tests (40 "
+        "Best of 1 system, “artist-disjoint split”: one, 25.0% [20.0%, 80.0%] of all tests (40 "
         "tracks; chance is 10.0%).",
         "In the artist-disjoint split, 25% of the tests are of a genre whose only artists are in "
-        "the test part: no system can answer them. Accuracy counts them as wrong; the table also "
-        "gives the accuracy without them, and the losses leave them out.",
+        "the test part: no system can answer them. Accuracy counts them as wrong. The tables also "
+        "give the accuracy without them, and the losses leave them out.",
     ]
 
 
@@ -456,10 +462,10 @@ def test_findings_on_pairs_of_systems():
     table = pd.DataFrame({"distinguishable": [True, False, False], "mdd_holm": [0.1, 0.3, np.nan]})
     table["p_mcnemar_holm"] = [0.001, 0.049, 0.05]
     assert said(comparisons={"track_random": table, "official": table.iloc[:0]}) == [
-        "Pairs of systems, tracks at random: 1 of 3 differ significantly after Holm's correction. "
-        "By McNemar's test, which takes tracks of one artist for independent, 2 would.",
-        "At the median pair, a true difference of 20.0 points would be found 4 times in 5 after "
-        "that correction; a smaller one is missed more often.",
+        "Pairs of systems, “tracks at random”: 1 of 3 differ significantly after Holm's "
+        "correction. By McNemar's test, which treats tracks by one artist as independent, 2 would.",
+        "How small a gap can be seen, “tracks at random”: for the median pair, a true difference "
+        "of 20.0 points would be found 4 times in 5. Smaller ones are missed more often.",
     ]
     assert len(said(comparisons={"track_random": table.assign(mdd_holm=np.nan)})) == 1
 
@@ -471,12 +477,12 @@ def test_findings_on_steps_count_losses_and_gains():
     table["protocol"] = ["artist_grouped"] * 4 + ["segment_random", "size_matched"]
     first, second = said(ladder=table.assign(taken_away="what counts"))
     assert first == (
-        "Step from tracks at random, sizes matched to artist-disjoint split (taken away: what "
-        "counts): -15.0 points at the median system; after Holm's correction a significant loss "
-        "for 2 of 4 systems, a gain for 1."
+        "Step from “tracks at random, sizes matched” to “artist-disjoint split” (taken away: what "
+        "counts): -15.0 points for the median of 4 systems. After Holm's correction, 2 lose and 1 "
+        "gain significantly."
     )
-    assert second.startswith("Step from tracks at random to tracks at random, sizes matched (")
-    assert second.endswith("a significant loss for 0 of 1 systems, a gain for 0.")
+    assert second.startswith("Step from “tracks at random” to “tracks at random, sizes matched” (")
+    assert second.endswith("After Holm's correction, 0 lose and 0 gain significantly.")
 
 
 def test_findings_count_the_outcomes_of_claims():
@@ -486,16 +492,17 @@ def test_findings_count_the_outcomes_of_claims():
     lines += [("", "about other music", 1, 1), ("", "no figure", np.nan, 1)]
     lines += [("", "not rerun", 1, np.nan), ("", "not available here: no audio", 1, np.nan)]
     table = pd.DataFrame(lines, columns=["outcome", "verdict", "claimed", "accuracy_split"])
-    missing, counts = said(claims=table)
-    assert missing == "1 of 12 systems are not available here."
+    missing, counts, other = said(claims=table)
+    assert missing == "Of 12 systems, 1 is not available here."
     assert counts == (
-        "Of 8 claims about this music that were rerun under their own split, 1 are equivalent "
-        "within the margin, 3 are not reached, 2 are exceeded, of 1 it is not known, and of 1 the "
-        "verdict is withheld; 1 are about other music, or more."
+        "Of 8 claims about this music, rerun under the source's own kind of split, 1 is equivalent "
+        "within the margin, 3 are not reached, 2 are exceeded, 1 is undecided and 1 is withheld."
     )
-    assert said(claims=table.iloc[8:11]) == []
+    assert other == (
+        "1 claim more could be rerun, but not on the music that the source used: that decides "
+        "nothing."
+    )
+    assert said(claims=table.iloc[8:11]) == [other]
     assert said(claims=table.iloc[:1]) == [
-        "Of 1 claims about this music that were rerun under their own split, 0 are equivalent "
-        "within the margin, 0 are not reached, 1 are exceeded, of 0 it is not known, and of 0 the "
-        "verdict is withheld; 0 are about other music, or more."
+        "Of 1 claim about this music, rerun under the source's own kind of split, 1 is exceeded."
     ]

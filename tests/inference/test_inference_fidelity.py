@@ -262,8 +262,8 @@ def test_an_order_is_judged_under_the_sources_split_alone():
     assert found.loc[split, "outcome"] == "as stated"
     assert found.loc[split, ["rerun", "low", "high"]].tolist() == [1, 1, 1]
     assert found.loc[split, "verdict"] == (
-        "under tracks at random cnn_lstm less cnn_2d is +100.0 points [+100.0, +100.0]; under "
-        "artist-disjoint split cnn_lstm less cnn_2d is -100.0 points [-100.0, -100.0]"
+        "under tracks at random cnn_lstm differs from cnn_2d by +100.0 points [+100.0, +100.0]; "
+        "under artist-disjoint split cnn_lstm differs from cnn_2d by -100.0 points [-100.0, -100.0]"
     )
     found, _ = judged_by(pd.concat([*ends, others[0]], ignore_index=True))
     assert found.loc[split, "outcome"] == "as stated"
@@ -283,7 +283,7 @@ def test_a_chain_with_an_equal_link_is_equivalent():
     )
     chain = judged_by(rows)[0].loc[("order", "svm gmm nn cnn_stack")]
     assert (chain["outcome"], chain["rerun"]) == ("equivalent", 1)  # of the first two
-    assert chain["verdict"].count(" less ") == 3
+    assert chain["verdict"].count(" differs from ") == 3
 
 
 def test_a_loss_like_the_claimed_one_is_not_told_from_it():
@@ -292,7 +292,9 @@ def test_a_loss_like_the_claimed_one_is_not_told_from_it():
     assert row["outcome"] == "not known"
     assert row["low"] < 1.36 < row["high"]
     gaps = [rerun[f"log_loss{end}"] - 1.36 for end in ("", "_low", "_high")]
-    assert row["verdict"] == "rerun less claim is {:+.2f} nats [{:+.2f}, {:+.2f}]".format(*gaps)
+    assert row[
+        "verdict"
+    ] == "the rerun differs from the claim by {:+.2f} nats [{:+.2f}, {:+.2f}]".format(*gaps)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +316,8 @@ def test_recall_is_compared_between_the_genres_named(wrong, gap, outcome):
     assert row["low"] <= row["rerun"] <= row["high"]
     assert row["outcome"] == outcome
     assert row["verdict"].startswith(
-        f"recall in classical, jazz, reggae less that in rock, blues, pop is {gap:+.1f} points ["
+        "recall in classical, jazz, reggae differs from that in rock, blues, pop by "
+        f"{gap:+.1f} points ["
     )
 
 
@@ -394,8 +397,8 @@ def test_songs_recorded_anew_are_as_stated_where_all_kinds_lose(cover, outcome):
     value, low, high = (100 * number for number in cover)
     assert row["outcome"] == outcome
     assert row["verdict"] == (
-        f"cover less unchanged is {value:+.1f} points [{low:+.1f}, {high:+.1f}] on 100 songs; "
-        "live less unchanged is -30.0 points [-50.0, -10.0] on 100 songs"
+        f"cover differs from unchanged by {value:+.1f} points [{low:+.1f}, {high:+.1f}] on 100 "
+        "songs; live differs from unchanged by -30.0 points [-50.0, -10.0] on 100 songs"
     )
 
 
