@@ -17,9 +17,11 @@
     label();
   }
 
+  const place = (hash) => document.getElementById(hash.slice(1)) || document.getElementById(decodeURIComponent(hash.slice(1)));
+
   function contents() {
     const links = [...document.querySelectorAll(".contents a")];
-    const heads = links.map((a) => document.getElementById(decodeURIComponent(a.hash.slice(1))));
+    const heads = links.map((a) => place(a.hash));
     const mark = () => {
       let here = 0;
       heads.forEach((head, i) => { if (head && head.getBoundingClientRect().top < 120) here = i; });
@@ -89,7 +91,7 @@
   }
 
   function unfold() { // a link into a folded part opens it
-    const aim = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const aim = place(location.hash);
     const fold = aim && aim.closest("details");
     if (fold) { fold.open = true; aim.scrollIntoView(); }
   }
