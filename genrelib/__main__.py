@@ -288,7 +288,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {printable(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\ninterrupted; give the same command again to begin anew.", file=sys.stderr)
+        print("\ninterrupted; give the same command again.", file=sys.stderr)
         return 130  # as shells count a signal
     print(printable(said))
     return 0

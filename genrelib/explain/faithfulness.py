@@ -13,7 +13,8 @@ from scipy.stats import spearmanr
 
 from ..base.seeds import derive, rng
 from ..inference import means
-from ..robustness.tables import titled
+from ..inference.wording import opening
+from ..systems import SYSTEMS
 from .attributions import METHODS, Explainer
 from .causes import CHANGES
 
@@ -214,8 +215,8 @@ def _causes(table):
         sure = part[part["low"] > 0].sort_values("drop", ascending=False)
         named = _named(sure["change"].map(CHANGES), sure, "drop")
         yield (
-            f"{titled(system)}: the probability of a track's own genre falls beyond chance under "
-            f"{len(sure)} of {len(part)} changes{named}."
+            f"{opening(system, SYSTEMS)}: the probability of a track's own genre falls beyond "
+            f"chance under {len(sure)} of {len(part)} changes{named}."
         )
     rises = int((table["high"] < 0).sum())
     yield (
@@ -226,7 +227,7 @@ def _causes(table):
 
 def _toward(table):
     pulled = table[table["low"] > 0]
-    named = _named(map(titled, pulled["system"]), pulled, "toward")
+    named = _named((opening(name, SYSTEMS) for name in pulled["system"]), pulled, "toward")
     yield (
         "Under the production of another genre's artist, the probability of that genre rises "
         f"beyond chance with {len(pulled)} of {len(table)} systems{named}."
@@ -237,9 +238,9 @@ def _importances(table):
     for system, part in table.groupby("system", sort=False):
         sure = part[part["low"] > 0].sort_values("drop", ascending=False)
         yield (
-            f"{titled(system)}: shuffling {len(sure)} of {len(part)} families of inputs costs "
-            f"accuracy beyond chance (by chance alone about {len(part) * _TAIL:.1f} would), over "
-            f"{part['n_tracks'].iloc[0]} tracks{_named(sure['family'], sure, 'drop')}."
+            f"{opening(system, SYSTEMS)}: shuffling {len(sure)} of {len(part)} families of inputs "
+            f"costs accuracy beyond chance (by chance alone about {len(part) * _TAIL:.1f} would), "
+            f"over {part['n_tracks'].iloc[0]} tracks{_named(sure['family'], sure, 'drop')}."
         )
 
 

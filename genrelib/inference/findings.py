@@ -10,7 +10,7 @@ from .claims import WITHHELD
 from .comparisons import CLASSICAL, DIFFERS, EQUIVALENT, NOT_KNOWN
 from .intervals import ALPHA
 from .leakage import ALONE, EXCESS, MATCHED
-from .wording import are, change, estimate, listed, percent, points, title
+from .wording import are, change, counted, estimate, listed, percent, points, title
 
 
 def findings(
@@ -71,14 +71,14 @@ def _second(table):
     found = table["outcome"].value_counts()
     worse = int(((table["outcome"] == DIFFERS) & (table["difference"] < 0)).sum())
     yield (
-        f"Of {_counted(n, 'network')}, {are(worse)} significantly less accurate than that system, "
+        f"Of {counted(n, 'network')}, {are(worse)} significantly less accurate than that system, "
         f"{are(found.get(DIFFERS, 0) - worse)} more accurate, {are(found.get(EQUIVALENT, 0))} "
         f"equivalent within the margin, and {are(found.get(NOT_KNOWN, 0))} undecided."
     )
     single = int((table["n_seeds"] == 1).sum())
     if single:
         yield (
-            f"Of {_counted(n, 'network')}, {single} had one seed per fold: the luck of training is "
+            f"Of {counted(n, 'network')}, {single} had one seed per fold: the luck of training is "
             "not in their intervals and tests."
         )
 
@@ -99,7 +99,7 @@ def _control(table):
     yield (
         f"Control: {alone['n_tracks'].max()} tracks are alone in their group, so nothing can leak "
         f"to them. If each interval is read by itself, {len(lost)} of "
-        f"{_counted(len(alone), 'system')} lose accuracy on them, too. For {len(clear)} of "
+        f"{counted(len(alone), 'system')} lose accuracy on them, too. For {len(clear)} of "
         f"{len(excess)}, the loss on the other tracks is significantly larger after Holm's "
         "correction: knowing the artist is shown to be a reason."
     )
@@ -109,7 +109,7 @@ def _best(scores, n_genres):
     for protocol, part in scores.groupby("protocol", sort=False):
         best = part.loc[part["accuracy"].idxmax()]
         yield (
-            f"Best of {_counted(len(part), 'system')}, {_split(protocol)}: "
+            f"Best of {counted(len(part), 'system')}, {_split(protocol)}: "
             f"{_system(best['system'])}, {estimate(best['accuracy'], best['low'], best['high'])} "
             f"of all tests ({best['n_tracks']} tracks; chance is {percent(1 / n_genres)})."
         )
@@ -117,7 +117,7 @@ def _best(scores, n_genres):
 
 def _lost(leakage):
     if len(leakage):
-        n = _counted(len(leakage), "system")
+        n = counted(len(leakage), "system")
         clear = leakage[(leakage["p_holm"] < ALPHA) & (leakage["difference"] > 0)]
         matched = int((leakage["before"] == MATCHED).sum())
         yield (
@@ -126,10 +126,12 @@ def _lost(leakage):
             f"{leakage['n_tracks'].max()} tracks whose genre both splits can learn. After Holm's "
             f"correction, the loss is significant for {len(clear)} of {n}."
         )
-        yield (
-            f"For {matched} of {n}, both splits train on equally many tracks. For the others, "
-            "having fewer tracks to learn from is part of the loss."
+        rest = (
+            ""
+            if matched == len(leakage)
+            else (" For the others, having fewer tracks to learn from is part of the loss.")
         )
+        yield f"For {matched} of {n}, both splits train on equally many tracks.{rest}"
 
 
 def _unanswerable(scores):
@@ -170,7 +172,7 @@ def _steps(table):
         yield (
             f"Step from {_split(before)} to {_split(after)} (taken away: "
             f"{part['taken_away'].iloc[0]}): {-100 * part['difference'].median():+.1f} points for "
-            f"the median of {_counted(len(part), 'system')}. After Holm's correction, {clear} lose "
+            f"the median of {counted(len(part), 'system')}. After Holm's correction, {clear} lose "
             f"and {gained} gain significantly."
         )
 
@@ -179,7 +181,7 @@ def _claims(table):
     known = table[~table["verdict"].str.startswith("not available")]
     if len(known) < len(table):
         missing = len(table) - len(known)
-        yield f"Of {_counted(len(table), 'system')}, {are(missing)} not available here."
+        yield f"Of {counted(len(table), 'system')}, {are(missing)} not available here."
     rerun = known[known["claimed"].notna() & known["accuracy_split"].notna()]
     judged = rerun[rerun["outcome"] != ""]
     if len(judged):
@@ -195,19 +197,15 @@ def _claims(table):
         }
         said = listed([f"{are(count)} {verdict}" for verdict, count in parts.items() if count])
         yield (
-            f"Of {_counted(len(judged), 'claim')} about this music, rerun under the source's own "
+            f"Of {counted(len(judged), 'claim')} about this music, rerun under the source's own "
             f"kind of split, {said}."
         )
     if len(judged) < len(rerun):
         n = len(rerun) - len(judged)
         yield (
-            f"{_counted(n, 'claim')} more could be rerun, but not on the music that the source "
+            f"{counted(n, 'claim')} more could be rerun, but not on the music that the source "
             "used: that decides nothing."
         )
-
-
-def _counted(n, name):
-    return f"{n} {name}{'s' * (n != 1)}"
 
 
 def _split(name):

@@ -8,8 +8,8 @@ Shares and differences are fractions in the code, percent and points in the sent
 '77.2% [72.4%, 81.3%]'
 >>> change(0.1594, 0.0936, 0.2252)
 '+15.9 points [+9.4, +22.5]'
->>> listed(["knn", "gmm", "svm"]), are(1), are(2)
-('knn, gmm and svm', '1 is', '2 are')
+>>> listed(["knn", "gmm", "svm"]), are(1), are(2), counted(1, "claim"), counted(2, "claim")
+('knn, gmm and svm', '1 is', '2 are', '1 claim', '2 claims')
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,12 @@ from collections.abc import Sequence
 def title(name: str, registry: dict) -> str:
     """Return the title of a system or protocol; its name if the registry lacks it."""
     return registry[name].title if name in registry else name
+
+
+def opening(name: str, registry: dict) -> str:
+    """Return the title of a system or protocol to begin a sentence with."""
+    said = title(name, registry)
+    return said[0].upper() + said[1:]
 
 
 _FEATURES = {"mfcc": "MFCC", "log_mel": "log-mel", "stack": "stack of 87 features"}
@@ -51,6 +57,11 @@ def change(difference: float, low: float, high: float) -> str:
 def listed(names: Sequence[str]) -> str:
     """Write names as a list in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def counted(n: int, name: str) -> str:
+    """Write a number of things."""
+    return f"{n} {name}{'s' * (n != 1)}"
 
 
 def are(n: int) -> str:

@@ -25,6 +25,7 @@ from ..base.text import guarded
 from ..features import FEATURES, SR, audio
 from ..features.compiled import librosa
 from ..features.segments import averaged
+from ..inference.wording import counted
 from . import listening, models, novelty, pages
 from .models import Model
 
@@ -248,7 +249,7 @@ def summed_up(table: pd.DataFrame) -> str:
     """Say how many files of a table of :func:`predict` have an answer."""
     counts = table["verdict"].str.extract(f"^({ANSWERED}|{UNKNOWN}|{NOT_READ})")[0].value_counts()
     answered, unknown, not_read = (counts.get(name, 0) for name in (ANSWERED, UNKNOWN, NOT_READ))
-    files = f"{len(table)} file{'s' if len(table) > 1 else ''}"
+    files = counted(len(table), "file")
     return f"{files}: {answered} answered, {unknown} “{UNKNOWN}”, {not_read} not read."
 
 

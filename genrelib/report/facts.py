@@ -14,7 +14,7 @@ from ..experiments import predictions
 from ..inference.claims import WITHHELD
 from ..inference.comparisons import DIFFERS, EQUIVALENT, NOT_KNOWN
 from ..inference.leakage import ALONE, LENIENT, MATCHED, STRICT
-from ..inference.wording import are, listed, title
+from ..inference.wording import are, counted, listed, title
 from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .tables import read_table, save_table
@@ -206,8 +206,7 @@ class Facts:
         if chips:
             parts = [f"{are(n)} {name}" for name, n in chips.most_common()]
             said.append(
-                f"Of {chips.total()} claim{'s' * (chips.total() > 1)} rerun under their own kind "
-                "of split, "
+                f"Of {counted(chips.total(), 'claim')} rerun under the source's own kind of split, "
                 f"{listed(parts)}.".replace("are holds", "hold").replace("is holds", "holds")
             )
         return said

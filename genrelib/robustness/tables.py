@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..base.seeds import rng
 from ..inference.intervals import DIFFERENCE, SHARE, ClusterBootstrap
-from ..inference.wording import estimate
+from ..inference.wording import estimate, opening
 from ..systems import SYSTEMS
 from .interventions import INTERVENTIONS
 from .trials import UNCHANGED
@@ -153,9 +153,9 @@ def _interventions(table):
         rows = worst.to_dict("records")
         named = "; ".join(f"{_named(row)}, {_points(row, 'difference')} points" for row in rows)
         yield (
-            f"{titled(name)}: {unchanged:.1%} of {part.iloc[0]['n']} tracks are right as they are. "
-            f"Of {len(part)} changes, {len(lost)} lower this more than chance explains (chance "
-            f"alone: about {len(part) * _TAIL:.1f}){', most of all ' * bool(named)}{named}."
+            f"{opening(name, SYSTEMS)}: {unchanged:.1%} of {part.iloc[0]['n']} tracks are right as "
+            f"they are. Of {len(part)} changes, {len(lost)} lower this more than chance explains "
+            f"(chance alone: about {len(part) * _TAIL:.1f}){', most of all ' * bool(named)}{named}."
         )
     yield from _flips(done)
 
@@ -195,8 +195,8 @@ def _kinds(table):
         losses = [(kind, _points(part.loc[kind], "difference")) for kind in kinds]
         told = [f"{KINDS[kind].lower()} {loss} points" for kind, loss in losses]
         yield (
-            f"{titled(name)}: {part.loc[UNCHANGED, 'accuracy']:.1%} of the songs are right as "
-            f"recorded. When they are recorded anew, this changes: {', '.join(told)}."
+            f"{opening(name, SYSTEMS)}: {part.loc[UNCHANGED, 'accuracy']:.1%} of the songs are "
+            f"right as recorded. When they are recorded anew, this changes: {', '.join(told)}."
         )
 
 
@@ -208,9 +208,9 @@ def _swaps(table):
         elif row["difference_high"] < 0:
             verdict = "what has stayed (chords, melody, production)"
         yield (
-            f"{titled(row['system'])}: of {row['n']} songs played in the manner of another genre "
-            f"by the same artist, {_share(row, 'manner')} are taken for the manner's genre and "
-            f"{_share(row, 'own')} for their own: it follows {verdict}."
+            f"{opening(row['system'], SYSTEMS)}: of {row['n']} songs played in the manner of "
+            f"another genre by the same artist, {_share(row, 'manner')} are taken for the manner's genre "
+            f"and {_share(row, 'own')} for their own: it follows {verdict}."
         )
 
 
@@ -226,9 +226,3 @@ def _share(row, name, stem="") -> str:
 def _points(row, name) -> str:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return f"{100 * row[name]:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-
-
-def titled(system: str) -> str:
-    """Return a system's title, to begin a sentence."""
-    title = SYSTEMS[system].title if system in SYSTEMS else system
-    return title[0].upper() + title[1:]

@@ -396,6 +396,9 @@ def test_findings_on_the_losses_of_all():
         "For 3 of 5 systems, both splits train on equally many tracks. For the others, having "
         "fewer tracks to learn from is part of the loss.",
     ]
+    assert said(lost=table.assign(before="size_matched"))[-1] == (
+        "For 5 of 5 systems, both splits train on equally many tracks."
+    )
 
 
 def test_findings_on_networks_and_the_yardstick():
