@@ -209,8 +209,8 @@ def _swaps(table):
             verdict = "what has stayed (chords, melody, production)"
         yield (
             f"{opening(row['system'], SYSTEMS)}: of {row['n']} songs played in the manner of "
-            f"another genre by the same artist, {_share(row, 'manner')} are taken for the manner's genre "
-            f"and {_share(row, 'own')} for their own: it follows {verdict}."
+            f"another genre by the same artist, {_share(row, 'manner')} are taken for the manner's "
+            f"genre and {_share(row, 'own')} for their own: it follows {verdict}."
         )
 
 
