@@ -16,6 +16,7 @@ from pathlib import Path
 
 import jinja2
 import nbformat
+import pandas as pd
 import soundfile
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
@@ -327,7 +328,8 @@ def _html(facts: Facts, name: str) -> str:
     """Write a table that notebook 02 makes anew, after decoding, or else the one of 01."""
     decoded = facts.table(f"02_{name}")
     table = decoded if len(decoded.columns) else facts.table(f"01_{name}")
-    return table.to_html(index=False, border=0, na_rep="–") if len(table) else ""
+    with pd.option_context("display.html.use_mathjax", True):  # figures may have changed it
+        return table.to_html(index=False, border=0, na_rep="–") if len(table) else ""
 
 
 def _voters(facts: Facts) -> list[str]:

@@ -279,3 +279,11 @@ def test_text_can_be_read_in_both_themes():
                 assert contrast(pair[theme], colours[ground][theme]) >= 4.5, (name, ground, theme)
         for name, *pair in code:
             assert contrast(pair[theme], colours["shade"][theme]) >= 4.5, (name, theme)
+
+
+def test_the_look_of_figures_changes_no_table():
+    facts = Facts(Workspace("demo", ROOT), {"protocols": ["artist_grouped"]})
+    plain = page._html(facts, "counts")
+    with pd.option_context("display.html.use_mathjax", False):
+        assert page._html(facts, "counts") == plain
+    assert '<table class="dataframe">' in plain
