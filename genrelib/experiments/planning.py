@@ -139,8 +139,9 @@ class Settings:
     """How a study fits its systems: the parameters that its fits share, checked with the study.
 
     See :func:`genrelib.protocols.folds` and :class:`genrelib.systems.Recipe`; `decomposed` systems
-    also meet the protocols of :data:`genrelib.protocols.DECOMPOSITION`. Networks are fitted with
-    `n_seeds` seeds on each fold of :data:`SEEDED` protocols.
+    also meet the protocols of :data:`genrelib.protocols.DECOMPOSITION`. Systems that draw (a
+    network its weights, a mixture its means) are fitted with `n_seeds` seeds on each fold of
+    :data:`SEEDED` protocols.
     """
 
     n_folds: int
@@ -171,12 +172,13 @@ def plan(
     numbers["clip_s"] = store.configuration["clip_s"]
     folds = splits(names, asked, corpus, decomposed=settings.decomposed, **numbers)
     data = {f: _data_fingerprint(corpus, store, f) for f in systems.features_of(names)}
+    fit_of = partial(_fit_of, corpus, store, workspace, settings, data)
     return [
-        _fit_of(name, fold, number, corpus, store, workspace, settings, data)
+        fit_of(name, fold, number)
         for name in names
         for protocol in met[name]
         for fold in folds[protocol]
-        for number in range(_n_seeds(name, protocol, settings))
+        for number in range(_n_seeds(fit_of(name, fold, 0), settings))
     ]
 
 
@@ -201,11 +203,18 @@ def _protocols_of(name: str, asked: list[str], decomposed: Collection[str]) -> l
     return list(dict.fromkeys([*asked, *claimed, *more]))
 
 
-def _n_seeds(name: str, protocol: str, settings: Settings) -> int:
-    return settings.n_seeds if systems.system(name).validates and protocol in SEEDED else 1
+def _n_seeds(fit: Fit, settings: Settings) -> int:
+    is_asked = settings.n_seeds > 1 and fit.fold.protocol in SEEDED
+    return settings.n_seeds if is_asked and _draws(fit) else 1
 
 
-def _fit_of(name, fold, number, corpus, store, workspace, settings, data) -> Fit:
+def _draws(fit: Fit) -> bool:
+    """Tell whether another seed builds another estimator."""
+    other = replace(fit, recipe=replace(fit.recipe, seed=fit.recipe.seed + 1))
+    return recipe_of(other.build()) != recipe_of(fit.build())
+
+
+def _fit_of(corpus, store, workspace, settings, data, name, fold, number) -> Fit:
     """Return a fit with the seed of a number; those of the first have no number in their names."""
     numbered = (number,) if number else ()
     stem = "_".join([f"repeat{fold.repeat}_fold{fold.fold}", *(f"seed{n}" for n in numbered)])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import itertools
 import json
 import os
 import pickle
@@ -314,18 +315,18 @@ def test_the_architecture_lists_every_learnt_number(music, features, workspace):
     assert layers["multiply_adds"].sum() == records["multiply_adds"].iloc[0]
 
 
-def test_networks_get_their_seeds_where_the_leakage_is_told(music, features, workspace):
-    names, protocols = ("nn", "mel_svm"), ["track_random", "size_matched", "artist_grouped"]
+def test_systems_that_draw_get_their_seeds_where_the_leakage_is_told(music, features, workspace):
+    names = ("gmm", "nn", "best_cnn", "svm", "mel_svm_train")
+    protocols = ["track_random", "size_matched", "artist_grouped"]
     once, thrice = (
         plan(music, features, workspace, names, protocols, n_seeds=n, decomposed=()) for n in (1, 3)
     )
     known = {fit.path: fit.key for fit in thrice}
     assert {fit.path: fit.key for fit in once}.items() <= known.items()
     added = [fit for fit in thrice if fit.path not in {one.path for one in once}]
-    assert {(fit.system, fit.fold.protocol) for fit in added} == {
-        ("nn", "size_matched"),
-        ("nn", "artist_grouped"),
-    }
-    assert len(added) == 2 * 2 * 2  # seeds more, folds, protocols
+    assert {(fit.system, fit.fold.protocol) for fit in added} == set(
+        itertools.product(["gmm", "nn", "best_cnn"], ["size_matched", "artist_grouped"])
+    )
+    assert len(added) == 3 * 2 * 2 * 2  # systems that draw, seeds more, folds, protocols
     assert len({fit.recipe.seed for fit in thrice}) == len(known) == len(thrice)
     assert all(fit.model is None for fit in added)
