@@ -298,12 +298,13 @@ def _of_protocol(rows, groups, seed):
 
 
 def variation(predictions: pd.DataFrame, scores: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
-    """Show how far accuracies differ between seeds, folds and artists, by system and protocol.
+    """Show how far accuracies differ between seeds, folds, partitions and artists.
 
-    Beside columns of `scores`, standard deviations of the accuracy: ``sd_seeds`` between the fits
-    of a fold (NaN with one each), ``sd_folds`` between folds, their seeds averaged, ``sd_artists``
-    between groups, each counting once. Folds differ in artists and in training parts; what is whose
-    can't be told.
+    By system and protocol, beside columns of `scores`, standard deviations of the accuracy:
+    ``sd_seeds`` between the fits of a fold, ``sd_folds`` between folds, their seeds averaged,
+    ``sd_partitions`` between repeats, in which all folds are drawn anew, ``sd_artists`` between
+    groups, each counting once. NaN where there is one only. Folds differ in artists and in training
+    parts; what is whose can't be told.
     """
     rows = checked(predictions)
     rows = rows.assign(right=is_right(rows), group=groups_of(rows, groups))
@@ -311,9 +312,11 @@ def variation(predictions: pd.DataFrame, scores: pd.DataFrame, groups: pd.Series
     by_group = rows.groupby([*FIT[:2], "group"])["right"].mean()
     within = by_fit.groupby(FIT[:4]).var().groupby(FIT[:2]).mean() ** 0.5
     by_fold = by_fit.groupby(FIT[:4]).mean().groupby(FIT[:2])
+    by_partition = rows.groupby(FIT[:3])["right"].mean().groupby(FIT[:2])
     by_group = by_group.groupby(FIT[:2])
     found = {"n_folds": by_fold.size(), "n_groups": by_group.size(), "sd_seeds": within}
-    found |= {"sd_folds": by_fold.std(), "sd_artists": by_group.std()}
+    found |= {"sd_folds": by_fold.std(), "sd_partitions": by_partition.std()}
+    found |= {"sd_artists": by_group.std()}
     columns = [*FIT[:2], "n_seeds", "accuracy", "se_artists", "se_seeds"]
     return scores[columns].join(pd.DataFrame(found), on=FIT[:2])
 

@@ -237,8 +237,15 @@ def test_the_spread_is_that_of_seeds_folds_and_artists():
     assert row["se_seeds"] > 0
     one = rows[rows["seed"] == 1]
     row = variation(one, scores(one, GROUPS, seed=0), GROUPS).iloc[0]
-    assert np.isnan(row["sd_seeds"])
-    assert np.isnan(row["se_seeds"])
+    assert row[["sd_seeds", "se_seeds", "sd_partitions"]].isna().all()
+
+
+def test_the_spread_between_partitions_is_that_of_repeats():
+    rows = pd.concat(predictions(share, repeat=n) for n, share in enumerate((0.25, 0.5, 1.0)))
+    row = variation(rows, scores(rows, GROUPS, seed=0), GROUPS).iloc[0]
+    right = (rows["genre"] == rows["predicted"]).groupby(rows["repeat"]).mean()
+    assert row["sd_partitions"] == pytest.approx(right.std())
+    assert row["sd_partitions"] > 0.3
 
 
 def test_a_loss_is_the_mean_over_seeds():
