@@ -27,6 +27,7 @@ from ..base.files import await_files, digest, replacing, write_text
 from ..base.parallel import is_sent, one_thread, spread
 from ..corpora import Corpus
 from ..store import Store, open_store
+from ..systems.estimators import Searched
 from ..systems.row import count_multiply_adds, count_parameters, layers
 from ..systems.training import GenreNet, device
 from . import predictions, streaming
@@ -156,6 +157,8 @@ def _validated(fit, tracks, estimator, store) -> pd.DataFrame | None:
         return None
     if not fit.row.validates:
         estimator = _fitted_on(fit, tracks, store, fold.train)
+    elif isinstance(estimator, Searched):
+        estimator = estimator.tried_
     return _predicted(fit, tracks, estimator, store, fold.valid)
 
 

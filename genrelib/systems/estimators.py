@@ -144,8 +144,9 @@ class Searched(ClassifierMixin, BaseEstimator):
 
     `settings` are tuples of parameters' names and values; the first of equally accurate ones is
     taken. A network is kept as it was tried; any other estimator learns anew, now from the
-    validation part too. Under an artist-disjoint protocol the validation part has other artists
-    than the training part, so the search is nested: the test part chooses nothing.
+    validation part too. ``tried_``, which did not, tells how well the validation part is predicted.
+    Under an artist-disjoint protocol the validation part has other artists than the training part,
+    so the search is nested: the test part chooses nothing.
     """
 
     def __init__(self, estimator, settings):
@@ -160,7 +161,8 @@ class Searched(ClassifierMixin, BaseEstimator):
         if is_valid.any():
             right = [(one.predict(X[is_valid]) == y[is_valid]).mean() for one in tried]
             best = int(np.argmax(right))
-        self.setting_, self.estimator_ = dict(self.settings[best]), tried[best]
+        self.setting_, self.tried_ = dict(self.settings[best]), tried[best]
+        self.estimator_ = self.tried_
         if not self._is_network:
             everything = np.zeros(len(y), bool)
             self.estimator_ = self._fitted(self.setting_, X, y, everything)

@@ -176,6 +176,26 @@ def test_validation_is_predicted_by_a_fit_that_has_not_seen_it(music, features, 
     assert other.path.read_bytes() == expected
 
 
+def test_a_search_is_validated_as_it_was_before_it_learnt_from_the_validation_part(
+    music, features, workspace
+):
+    planned = plan(music, features, workspace, ("mel_svm_tuned",), ["artist_grouped"])
+    experiments.run(planned, music, features, n_jobs=1)
+    valid, fit = predictions.read_valid(workspace, ["mel_svm_tuned"]), planned[0]
+    searched = experiments.fitted(fit, music, features)
+    genre = music.tracks["genre"][list(fit.fold.train)]
+    y = pd.Categorical(genre, music.genres).codes
+    alone = (
+        fit.build()
+        .estimator.set_params(**searched.setting_)
+        .fit(fit.read(features, fit.fold.train), y)
+    )
+    expected = alone.predict_proba(fit.read(features, fit.fold.valid))
+    rows = valid[valid["fold"] == fit.fold.fold].set_index("track_id").loc[list(fit.fold.valid)]
+    columns = [f"p_{music.genres[n]}" for n in alone.classes_]
+    np.testing.assert_allclose(rows[columns], expected, atol=1e-6)
+
+
 def test_segments_are_fitted_and_predicted_as_pieces_of_their_track(music, features, workspace):
     planned = plan(music, features, workspace, protocols=[], decomposed=["mel_svm"])
     fit = next(fit for fit in planned if fit.fold.protocol == "segment_random")

@@ -101,6 +101,8 @@ def test_a_search_takes_the_best_setting_on_the_validation_part_and_learns_anew_
     assert searched.setting_ == {"n_neighbors": (8, 1, 2)[int(np.argmax(right))]}
     anew = AvailableNeighbors(**searched.setting_).fit(X[:, 0], y)
     np.testing.assert_array_equal(searched.predict_proba(X[:, 0]), anew.predict_proba(X[:, 0]))
+    tried = AvailableNeighbors(**searched.setting_).fit(X[:8, 0], y[:8]).predict_proba(X[:, 0])
+    np.testing.assert_array_equal(searched.tried_.predict_proba(X[:, 0]), tried)
     unsearched = Searched(AvailableNeighbors(), settings).fit(X[:, 0], y, np.zeros(12, bool))
     assert unsearched.setting_ == {"n_neighbors": 8}
 
