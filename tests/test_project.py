@@ -204,7 +204,7 @@ def test_the_readme_names_every_room_and_study_and_the_tables_have_its_numbers()
     rooms = {path.parent.name for path in (ROOT / "genrelib").glob("*/__init__.py")}
     assert set(re.findall(r"^  (\w+)/ ", readme, re.MULTILINE)) == rooms
     studies = {path.stem for path in (ROOT / "studies").glob("*.yaml")}
-    rows = re.findall(r"^\| (`.+?) \|", readme, re.MULTILINE)
+    rows = re.findall(r"^\| (\[?`.+?) \|", readme, re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == studies
     scores = pd.read_csv(ROOT / "reports/gtzan_mel_dev/tables/09_all_scores.csv")
     reached = scores.loc[scores["system"] == "mel_svm", "accuracy"]

@@ -215,12 +215,12 @@ def _causes(table):
         sure = part[part["low"] > 0].sort_values("drop", ascending=False)
         named = _named(sure["change"].map(CHANGES), sure, "drop")
         yield (
-            f"{opening(system, SYSTEMS)}: the probability of a track's own genre falls beyond "
-            f"chance under {len(sure)} of {len(part)} changes{named}."
+            f"{opening(system, SYSTEMS)}: the probability of a track's own genre falls under "
+            f"{len(sure)} of {len(part)} changes, each interval read by itself{named}."
         )
     rises = int((table["high"] < 0).sum())
     yield (
-        f"In {rises} of all {len(table)} cases that probability rises beyond chance; by chance "
+        f"In {rises} of all {len(table)} cases that probability rises; by chance "
         f"alone about {len(table) * _TAIL:.1f} would rise and as many fall."
     )
 
@@ -230,7 +230,7 @@ def _toward(table):
     named = _named((opening(name, SYSTEMS) for name in pulled["system"]), pulled, "toward")
     yield (
         "Under the production of another genre's artist, the probability of that genre rises "
-        f"beyond chance with {len(pulled)} of {len(table)} systems{named}."
+        f"with {len(pulled)} of {len(table)} systems, each interval read by itself{named}."
     )
 
 
@@ -239,7 +239,8 @@ def _importances(table):
         sure = part[part["low"] > 0].sort_values("drop", ascending=False)
         yield (
             f"{opening(system, SYSTEMS)}: shuffling {len(sure)} of {len(part)} families of inputs "
-            f"costs accuracy beyond chance (by chance alone about {len(part) * _TAIL:.1f} would), "
+            f"costs accuracy, each interval read by itself (by chance about "
+            f"{len(part) * _TAIL:.1f} would), "
             f"over {part['n_tracks'].iloc[0]} tracks{_named(sure['family'], sure, 'drop')}."
         )
 

@@ -113,9 +113,9 @@ def _on_the_claim(line, music, about, withheld):
     if np.isnan(line["accuracy_split"]):
         return "", NOT_UNDER_SPLIT
     gap, low, high = line["gap"], line["gap_low"], line["gap_high"]
-    seen = f"the rerun differs from the claim by {change(gap, low, high)}"
+    seen = f"the rerun less the claim is {change(gap, low, high)}"
     if music == "part":
-        seen += ", on a part of GTZAN with fewer tracks to learn from"
+        seen += ", on a part of GTZAN, so with fewer tracks to learn from"
     if about != "GTZAN" and not is_joined:
         return "", f"the claim is about {about}; on GTZAN {seen}, which decides nothing"
     if np.isnan(line["claim_n"]):
@@ -135,10 +135,10 @@ def _on_the_loss(line):
     if np.isnan(line["loss"]):
         return "the loss to the artist-disjoint split was not measured"
     verb = "gains" if line["loss"] < 0 else "loses"
-    split = "size-matched" if line["loss_before"] == MATCHED else "track-level"
-    words = f"from the {split} random to the artist-disjoint split it {verb} {points(line['loss'])}"
+    split = "a random split of equal size" if line["loss_before"] == MATCHED else "tracks at random"
+    words = f"with new artists it {verb} {points(line['loss'])}, from {split}"
     if line["n_unanswerable"] > 0:
-        words += f" on the {line['n_both']} tracks that both make answerable"
+        words += f", on the {line['n_both']} tracks whose genre is in both training parts"
     return words if line["loss_p_holm"] < ALPHA else f"{words}, which is not significant"
 
 
@@ -341,7 +341,7 @@ class _Tables:
         gap, least, most = (end - claimed for end in (value, low, high))
         by = f"{gap:+.2f} nats [{least:+.2f}, {most:+.2f}]"
         outcome = NOT_KNOWN if least <= 0 <= most else DIFFERS
-        words = f"the rerun differs from the claim by {by}"
+        words = f"the rerun less the claim is {by}"
         return self._fair(names, outcome, words, (value, low, high))
 
     def _order(self, _row, names):

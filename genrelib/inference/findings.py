@@ -46,10 +46,11 @@ def _first(leakage):
     """Answer the study's first question."""
     for row in leakage[leakage["system"] == CLASSICAL].itertuples():
         yield (
-            f"Comparison 1: what does knowing the artist add? To the {_system(row.system)} it adds "
-            f"{change(row.difference, row.low, row.high)}: accuracy in the {_random(row.before)} "
-            f"split against the artist-disjoint split, on {row.n_tracks} tracks. This is "
-            f"{'' if row.low > 0 else 'not '}significant. If each artist counts once, it adds "
+            "Comparison 1: what is knowing the artist worth? The accuracy of the "
+            f"{_system(row.system)} in the {_random(row.before)} split, less that in the "
+            f"artist-disjoint split, is {change(row.difference, row.low, row.high)} on "
+            f"{row.n_tracks} tracks. This is {'' if row.low > 0 else 'not '}significant. If each "
+            f"artist counts once, it is "
             f"{change(row.by_artist, row.by_artist_low, row.by_artist_high)}."
         )
 
@@ -62,8 +63,8 @@ def _second(table):
     """Answer the study's second question: the best network, then all of them."""
     best, n = table.loc[table["difference"].idxmax()], len(table)
     yield (
-        "Comparison 2: is a network better than the "
-        f"{_system(best['yardstick'])}, with equal data and artist-disjoint? The best network, "
+        "Comparison 2: when artists are new and all learn from equally many tracks, is any network "
+        f"better than the {_system(best['yardstick'])}? The most accurate network, "
         f"{_system(best['system'])}, differs from it by "
         f"{change(best['difference'], best['low'], best['high'])} (adjusted p "
         f"{best['p_holm']:.2g}): {_answer(best)}."
@@ -78,8 +79,8 @@ def _second(table):
     single = int((table["n_seeds"] == 1).sum())
     if single:
         yield (
-            f"Of {counted(n, 'network')}, {single} had one seed per fold: the luck of training is "
-            "not in their intervals and tests."
+            f"{'All' if single == n else single} of these networks had one seed per fold, so the "
+            "luck of training is not in their intervals."
         )
 
 
@@ -94,14 +95,13 @@ def _control(table):
     alone, excess = (table[table["tracks"] == kind] for kind in (ALONE, EXCESS))
     if excess.empty:
         return
-    lost = alone[alone["low"] > 0]
+    lost = alone[(alone["p_holm"] < ALPHA) & (alone["difference"] > 0)]
     clear = excess[(excess["p_holm"] < ALPHA) & (excess["difference"] > 0)]
     yield (
-        f"Control: {alone['n_tracks'].max()} tracks are alone in their group, so nothing can leak "
-        f"to them. If each interval is read by itself, {len(lost)} of "
-        f"{counted(len(alone), 'system')} lose accuracy on them, too. For {len(clear)} of "
-        f"{len(excess)}, the loss on the other tracks is significantly larger after Holm's "
-        "correction: knowing the artist is shown to be a reason."
+        f"Control: {alone['n_tracks'].max()} tracks are alone in their group, so nothing about "
+        "their artist can leak. After Holm's correction, a loss on them is significant for "
+        f"{len(lost)} of {counted(len(alone), 'system')}. For {len(clear)} of {len(excess)}, the "
+        "other tracks lose significantly more: knowing the artist is part of the reason."
     )
 
 
@@ -121,15 +121,15 @@ def _lost(leakage):
         clear = leakage[(leakage["p_holm"] < ALPHA) & (leakage["difference"] > 0)]
         matched = int((leakage["before"] == MATCHED).sum())
         yield (
-            "From a random split to the artist-disjoint one, accuracy changes by "
-            f"{-100 * leakage['difference'].median():+.1f} points for the median system, on the "
-            f"{leakage['n_tracks'].max()} tracks whose genre both splits can learn. After Holm's "
-            f"correction, the loss is significant for {len(clear)} of {n}."
+            "From a random split to the artist-disjoint one, the accuracy of the median system "
+            f"changes by {-100 * leakage['difference'].median():+.1f} points, on the "
+            f"{leakage['n_tracks'].max()} tracks whose genre is in both training parts. After "
+            f"Holm's correction, the loss is significant for {len(clear)} of {n}."
         )
         rest = (
             ""
             if matched == len(leakage)
-            else (" For the others, having fewer tracks to learn from is part of the loss.")
+            else (" Elsewhere, a smaller training part may explain some of the loss.")
         )
         yield f"For {matched} of {n}, both splits train on equally many tracks.{rest}"
 
@@ -170,10 +170,10 @@ def _steps(table):
         clear = int((sure & (part["difference"] > 0)).sum())
         gained = int((sure & (part["difference"] < 0)).sum())
         yield (
-            f"Step from {_split(before)} to {_split(after)} (taken away: "
-            f"{part['taken_away'].iloc[0]}): {-100 * part['difference'].median():+.1f} points for "
-            f"the median of {counted(len(part), 'system')}. After Holm's correction, {clear} lose "
-            f"and {gained} gain significantly."
+            f"Step from {_split(before)} to {_split(after)} (what changes: "
+            f"{part['taken_away'].iloc[0]}): {-100 * part['difference'].median():+.1f} points"
+            f"{f', the median of {len(part)} systems' if len(part) > 1 else ''}. Significant after "
+            f"Holm's correction: {counted(clear, 'loss', 'losses')}, {counted(gained, 'gain')}."
         )
 
 
@@ -181,7 +181,7 @@ def _claims(table):
     known = table[~table["verdict"].str.startswith("not available")]
     if len(known) < len(table):
         missing = len(table) - len(known)
-        yield f"Of {counted(len(table), 'system')}, {are(missing)} not available here."
+        yield f"{missing} of {counted(len(table), 'system')} could not be run on this music."
     rerun = known[known["claimed"].notna() & known["accuracy_split"].notna()]
     judged = rerun[rerun["outcome"] != ""]
     if len(judged):
@@ -197,14 +197,14 @@ def _claims(table):
         }
         said = listed([f"{are(count)} {verdict}" for verdict, count in parts.items() if count])
         yield (
-            f"Of {counted(len(judged), 'claim')} about this music, rerun under the source's own "
-            f"kind of split, {said}."
+            f"Of {counted(len(judged), 'claim')} about this music, rerun under the split nearest "
+            f"to the source's, {said}."
         )
     if len(judged) < len(rerun):
         n = len(rerun) - len(judged)
         yield (
-            f"{counted(n, 'claim')} more could be rerun, but not on the music that the source "
-            "used: that decides nothing."
+            f"{counted(n, 'further claim')} {'was' if n == 1 else 'were'} rerun on other music "
+            "than the source's, which decides nothing."
         )
 
 

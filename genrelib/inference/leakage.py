@@ -42,16 +42,16 @@ LADDER = (
 """Protocols from the most lenient to the strictest; a study may lack some."""
 
 TAKEN_AWAY = {
-    ("segment_random", "segment_track"): "other segments of the track",
-    ("segment_random", "track_random"): "other segments of the track",
-    ("segment_track", "track_random"): "segments: whole tracks are trained on and tested",
-    ("track_random", "size_matched"): "the size of the training part",
-    ("size_matched", "artist_only"): "other tracks of the artist",
-    ("size_matched", "artist_grouped"): "other tracks of the group",
-    ("track_random", "artist_only"): "other tracks of the artist",
-    ("track_random", "artist_grouped"): "other tracks of the group, and tracks to learn from",
-    ("artist_only", "artist_grouped"): "what else the group joins: artists credited together, "
-    "unknown artists, copies",
+    ("segment_random", "segment_track"): "no other segments of the track",
+    ("segment_random", "track_random"): "no other segments of the track",
+    ("segment_track", "track_random"): "whole tracks are learnt and tested",
+    ("track_random", "size_matched"): "a training part of another size",
+    ("size_matched", "artist_only"): "no other tracks by the artist",
+    ("size_matched", "artist_grouped"): "no other tracks of the group",
+    ("track_random", "artist_only"): "no other tracks by the artist",
+    ("track_random", "artist_grouped"): "no other tracks of the group, fewer tracks to learn from",
+    ("artist_only", "artist_grouped"): "nothing else that the group joins: artists credited "
+    "together, unknown artists, copies",
 }
 
 MATCHED, LENIENT, STRICT = "size_matched", "track_random", "artist_grouped"

@@ -59,9 +59,9 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def counted(n: int, name: str) -> str:
-    """Write a number of things."""
-    return f"{n} {name}{'s' * (n != 1)}"
+def counted(n: int, name: str, plural: str = "") -> str:
+    """Write a number of things; their plural where it isn't `name` with an "s"."""
+    return f"{n} {name if n == 1 else plural or f'{name}s'}"
 
 
 def are(n: int) -> str:

@@ -452,7 +452,10 @@ def _of_pairs(pairs):
     if len(best):
         hardest = best.nsmallest(_NAMED)
         named = "; ".join(f"{a} and {b} ({auc:.2f})" for (a, b), auc in hardest.items())
-        yield (f"Hardest to tell apart (area under the ROC curve of the best feature): {named}.")
+        yield (
+            "Hardest to tell apart (area under the ROC curve of the best feature, where 0.5 is "
+            f"chance): {named}."
+        )
 
 
 def _of_families(families):

@@ -84,8 +84,8 @@ SECTIONS = {
 """Figures by page and heading; those of the same notebook that none names follow at the end."""
 
 SAID = {
-    "segment_random": "if it has heard other pieces of them",
-    "track_random": "if it has heard other tracks by the artists",
+    "segment_random": "if it has heard others of the same tracks",
+    "track_random": "if it has heard others by the same artists",
     STRICT: "if every artist is new",
 }
 """What an accuracy was measured under, as the end of a sentence."""
@@ -95,16 +95,18 @@ GLOSSARY = {
     "points": "Percentage points: from 60 % to 75 % is a gap of 15 points.",
     "artist-disjoint split": "An artist's tracks are all learnt from or all tested, never both.",
     "track-level random split": "Tracks are drawn at random: an artist is often on both sides.",
+    "size-matched split": "Tracks at random, as many to learn from as in the disjoint one.",
     "segment-level split": "Pieces of three seconds are drawn at random: a track is on both sides.",
+    "group": "An artist's tracks, with copies and those of artists credited together.",
     "fold": "One way to part the tracks into those learnt from and those tested.",
-    "confidence interval": "A range that would hold the true value in 95 of 100 such studies.",
+    "confidence interval": "Made to hold the true value in about 95 of 100 such studies.",
     "cluster bootstrap": "Drawing whole artists anew, many times, to see how a number varies.",
     "minimum detectable difference": "The true gap that a test would find 4 times in 5.",
-    "Holm's correction": "Raises p values with the number of tests, so that chance seldom wins.",
-    "macro F1": "Agreement with the labels in which every genre has the same weight.",
+    "Holm's correction": "Stricter p values where many tests are made: few differ by chance then.",
+    "macro F1": "The F1 score of each genre, averaged with equal weights.",
     "calibration": "Whether answers given with 70 % confidence are right 70 times in 100.",
-    "log-mel": "Loudness over time and pitch height, on scales like those of hearing.",
-    "MFCC": "Twenty numbers per moment that sum up the colour of a sound.",
+    "log-mel": "Energy over time and frequency in decibels, on a frequency scale like the ear's.",
+    "MFCC": "Twenty numbers per moment that describe the timbre.",
     "linear probe": "A very simple classifier: what it can't use is hard to find in a feature.",
     "early stopping": "Ending training when the validation part no longer gets better.",
 }

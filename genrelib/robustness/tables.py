@@ -154,8 +154,9 @@ def _interventions(table):
         named = "; ".join(f"{_named(row)}, {_points(row, 'difference')} points" for row in rows)
         yield (
             f"{opening(name, SYSTEMS)}: {unchanged:.1%} of {part.iloc[0]['n']} tracks are right as "
-            f"they are. Of {len(part)} changes, {len(lost)} lower this more than chance explains "
-            f"(chance alone: about {len(part) * _TAIL:.1f}){', most of all ' * bool(named)}{named}."
+            f"they are. Of {len(part)} changes, {len(lost)} lower this, each interval "
+            f"read by itself (by chance about {len(part) * _TAIL:.1f} would)"
+            f"{', most of all ' * bool(named)}{named}."
         )
     yield from _flips(done)
 

@@ -642,10 +642,12 @@ def test_sentences_hold_the_numbers_of_their_tables():
         {"system": ["knn", "svm"], "change": "other", "toward": [0.2, 0.05], **interval}
     )
     said = explain.findings(causes=causes, importances=families, toward=toward)
-    assert "under 1 of 2 changes: without drums, 20.0 [+10.0, +30.0] points" in said[0]
+    assert "under 1 of 2 changes, each interval read by itself: without drums, 20.0 [+10" in said[0]
     assert said[0].startswith("2D CNN on mel spectrograms:")
-    assert "with 1 of 2 systems: K nearest neighbours, 20.0" in said[2]
-    assert "shuffling 1 of 2 families of inputs costs accuracy beyond chance" in said[3]
+    assert (
+        "with 1 of 2 systems, each interval read by itself: K nearest neighbours, 20.0" in said[2]
+    )
+    assert "shuffling 1 of 2 families of inputs costs accuracy, each interval" in said[3]
     assert said[3].endswith("over 9 tracks: a, 20.0 [+10.0, +30.0] points.")
     assert explain.findings() == []
 

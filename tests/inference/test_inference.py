@@ -272,7 +272,7 @@ def test_findings_say_the_numbers_of_the_tables():
     said = findings(table, leakage(both, GROUPS, seed=0), 4)
     low = f"{table['low'][0]:.1%}"
     assert f"100.0% [{low}, 100.0%] of all tests (48 tracks; chance is 25.0%)" in said[0]
-    assert "accuracy changes by -100.0 points" in said[2]
+    assert "the accuracy of the median system changes by -100.0 points" in said[2]
     assert "significant for 1 of 1 system." in said[2]
     assert len(said) == 4
 
@@ -375,10 +375,11 @@ def losses(**columns):
 def test_findings_on_the_worth_of_the_artist(before, low, split, judged):
     table = losses(before=[before], low=[low])
     assert said(lost=table)[0] == (
-        "Comparison 1: what does knowing the artist add? To the support vector machine on mel "
-        f"statistics it adds +10.0 points [{100 * low:+.1f}, +15.0]: accuracy in the {split} split "
-        f"against the artist-disjoint split, on 40 tracks. This is {judged}. If each artist counts "
-        "once, it adds +20.0 points [-10.0, +50.0]."
+        "Comparison 1: what is knowing the artist worth? The accuracy of the support vector "
+        f"machine on mel statistics in the {split} split, less that in the artist-disjoint "
+        f"split, is +10.0 points [{100 * low:+.1f}, +15.0] on 40 tracks. This is {judged}. If each "
+        "artist counts "
+        "once, it is +20.0 points [-10.0, +50.0]."
     )
 
 
@@ -390,11 +391,11 @@ def test_findings_on_the_losses_of_all():
         n_tracks=[40, 38, 41, 39, 40],
     )
     assert said(lost=table)[1:] == [
-        "From a random split to the artist-disjoint one, accuracy changes by -20.0 points for the "
-        "median system, on the 41 tracks whose genre both splits can learn. After Holm's "
+        "From a random split to the artist-disjoint one, the accuracy of the median system changes "
+        "by -20.0 points, on the 41 tracks whose genre is in both training parts. After Holm's "
         "correction, the loss is significant for 2 of 5 systems.",
-        "For 3 of 5 systems, both splits train on equally many tracks. For the others, having "
-        "fewer tracks to learn from is part of the loss.",
+        "For 3 of 5 systems, both splits train on equally many tracks. Elsewhere, a smaller "
+        "training part may explain some of the loss.",
     ]
     assert said(lost=table.assign(before="size_matched"))[-1] == (
         "For 5 of 5 systems, both splits train on equally many tracks."
@@ -406,9 +407,10 @@ def test_findings_on_networks_and_the_yardstick():
     table = table.assign(difference=[-0.2, -0.1, 0.3, 0.0, 0.1], low=0.01, high=0.5, p_holm=0.0123)
     table["outcome"] = ["differs", "differs", "differs", "equivalent", "not known"]
     first, counts, seeds = said(primary=table.assign(n_seeds=[1, 3, 3, 2, 1], mdd_holm=0.123))
-    assert first.startswith("Comparison 2: is a network better than the support vector machine on")
-    assert first.endswith(
-        "The best network, c, differs from it by +30.0 points [+1.0, +50.0] (adjusted p 0.012): "
+    assert first == (
+        "Comparison 2: when artists are new and all learn from equally many tracks, is any network "
+        "better than the support vector machine on mel statistics, training part only? The most "
+        "accurate network, c, differs from it by +30.0 points [+1.0, +50.0] (adjusted p 0.012): "
         "the two differ."
     )
     assert counts == (
@@ -416,8 +418,11 @@ def test_findings_on_networks_and_the_yardstick():
         "1 is equivalent within the margin, and 1 is undecided."
     )
     assert seeds == (
-        "Of 5 networks, 2 had one seed per fold: the luck of training is not in their intervals "
-        "and tests."
+        "2 of these networks had one seed per fold, so the luck of training is not in their "
+        "intervals."
+    )
+    assert said(primary=table.assign(n_seeds=1, mdd_holm=0.1))[2].startswith(
+        "All of these networks"
     )
     table = table.assign(n_seeds=2, mdd_holm=0.123).iloc[[3, 4]]
     unknown, counts = said(primary=table)
@@ -431,18 +436,18 @@ def test_findings_on_networks_and_the_yardstick():
 
 def test_findings_on_the_control():
     alone = pd.DataFrame({"tracks": "alone in their group", "n_tracks": [30, 31, 29, 30]})
-    alone["low"] = [0.01, 0.0, -0.1, 0.2]
+    alone["difference"] = [0.2, -0.2, 0.1, 0.1]
+    alone["p_holm"] = [0.001, 0.001, 0.05, 0.04]  # the second gains
     excess = pd.DataFrame({"tracks": "with others less alone", "n_tracks": 40}, index=range(4))
     excess["difference"] = [0.2, -0.2, 0.1, 0.1]
     excess["p_holm"] = [0.001, 0.001, 0.05, 0.04]
     table = pd.concat([alone, excess.iloc[:3]])
     assert said(controls=table) == [
-        "Control: 31 tracks are alone in their group, so nothing can leak to them. If each "
-        "interval is read by itself, 2 of 4 systems lose accuracy on them, too. For 1 of 3, the "
-        "loss on the other tracks is significantly larger after Holm's correction: knowing the "
-        "artist is shown to be a reason."
+        "Control: 31 tracks are alone in their group, so nothing about their artist can leak. "
+        "After Holm's correction, a loss on them is significant for 2 of 4 systems. For 1 of 3, "
+        "the other tracks lose significantly more: knowing the artist is part of the reason."
     ]
-    assert "For 2 of 4, the loss" in said(controls=pd.concat([alone, excess]))[0]
+    assert "For 2 of 4, the other" in said(controls=pd.concat([alone, excess]))[0]
     assert said(controls=alone) == []
 
 
@@ -480,12 +485,12 @@ def test_findings_on_steps_count_losses_and_gains():
     table["protocol"] = ["artist_grouped"] * 4 + ["segment_random", "size_matched"]
     first, second = said(ladder=table.assign(taken_away="what counts"))
     assert first == (
-        "Step from “tracks at random, sizes matched” to “artist-disjoint split” (taken away: what "
-        "counts): -15.0 points for the median of 4 systems. After Holm's correction, 2 lose and 1 "
-        "gain significantly."
+        "Step from “tracks at random, sizes matched” to “artist-disjoint split” (what changes: "
+        "what counts): -15.0 points, the median of 4 systems. Significant after Holm's correction: "
+        "2 losses, 1 gain."
     )
     assert second.startswith("Step from “tracks at random” to “tracks at random, sizes matched” (")
-    assert second.endswith("After Holm's correction, 0 lose and 0 gain significantly.")
+    assert second.endswith("-50.0 points. Significant after Holm's correction: 0 losses, 0 gains.")
 
 
 def test_findings_count_the_outcomes_of_claims():
@@ -496,16 +501,16 @@ def test_findings_count_the_outcomes_of_claims():
     lines += [("", "not rerun", 1, np.nan), ("", "not available here: no audio", 1, np.nan)]
     table = pd.DataFrame(lines, columns=["outcome", "verdict", "claimed", "accuracy_split"])
     missing, counts, other = said(claims=table)
-    assert missing == "Of 12 systems, 1 is not available here."
+    assert missing == "1 of 12 systems could not be run on this music."
     assert counts == (
-        "Of 8 claims about this music, rerun under the source's own kind of split, 1 is equivalent "
-        "within the margin, 3 are not reached, 2 are exceeded, 1 is undecided and 1 is withheld."
+        "Of 8 claims about this music, rerun under the split nearest to the source's, 1 is "
+        "equivalent within the margin, 3 are not reached, 2 are exceeded, 1 is undecided and 1 is "
+        "withheld."
     )
     assert other == (
-        "1 claim more could be rerun, but not on the music that the source used: that decides "
-        "nothing."
+        "1 further claim was rerun on other music than the source's, which decides nothing."
     )
     assert said(claims=table.iloc[8:11]) == [other]
     assert said(claims=table.iloc[:1]) == [
-        "Of 1 claim about this music, rerun under the source's own kind of split, 1 is exceeded."
+        "Of 1 claim about this music, rerun under the split nearest to the source's, 1 is exceeded."
     ]

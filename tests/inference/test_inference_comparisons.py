@@ -357,14 +357,14 @@ def test_findings_answer_the_primary_comparisons_first():
     table = primary(strict, GROUPS, ["ann", "cnn_2d"], protocol="artist_grouped", seed=0)
     said = findings(score(strict, GROUPS, seed=0), lost, 4, primary=table)
     worth = lost.set_index("system").loc["mel_svm"]
-    assert f"it adds {100 * worth['difference']:+.1f} points" in said[0]
-    assert "This is not significant. If each artist counts once, it adds +" in said[0]
+    assert f"split, is {100 * worth['difference']:+.1f} points" in said[0]
+    assert "This is not significant. If each artist counts once, it is +" in said[0]
     best = table.iloc[1]
-    assert "The best network, 2D CNN on mel spectrograms, differs from it by" in said[1]
+    assert "The most accurate network, 2D CNN on mel spectrograms, differs from it by" in said[1]
     assert f"by {100 * best['difference']:+.1f} points [{100 * best['low']:+.1f}, " in said[1]
     assert f"undecided; a true difference of {100 * best['mdd_holm']:.1f} points" in said[1]
     assert said[2].startswith("Of 2 networks, 1 is significantly less accurate")
-    assert said[3].startswith("Of 2 networks, 2 had one seed per fold")
+    assert said[3].startswith("All of these networks had one seed per fold")
 
 
 def test_findings_count_the_pairs():
