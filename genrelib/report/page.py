@@ -65,7 +65,8 @@ SECTIONS = {
         "What leaks": ["09_ladder", "09_controls", "09_genre_losses", "09_cross_collection"],
         "Which systems differ": ["09_ranking"],
         "Genres": ["09_recalls", "09_confusions"],
-        "What accuracy costs, and what more artists bring": ["09_costs", "09_growth"],
+        "What accuracy costs": ["09_costs"],
+        "What more artists bring": ["09_growth"],
         "Calibration and abstention": ["09_reliability", "09_risk_coverage"],
     },
     "robustness.html": {
@@ -82,6 +83,9 @@ SECTIONS = {
     },
 }
 """Figures by page and heading; those of the same notebook that none names follow at the end."""
+
+ELSEWHERE = {"09_claims"}
+"""Tables that have a page of their own."""
 
 SAID = {
     "segment_random": "if it has heard others of the same tracks",
@@ -361,7 +365,7 @@ def _figures_page(facts: Facts, figures: dict, page: str, number: str) -> dict:
     shown = {}
     for table in table_names(facts.workspace, number):
         rows = facts.rows(table)
-        if table not in figures and 0 < len(rows) <= MOST_ROWS and "finding" not in rows[0]:
+        if table not in ELSEWHERE | figures.keys() and 0 < len(rows) <= MOST_ROWS and "finding" not in rows[0]:
             name = table.partition("_")[2]
             name = TABLES["tables"].get(name) or name.replace("_", " ").capitalize()
             shown[name] = [_cells(row) for row in rows]
