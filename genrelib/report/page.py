@@ -365,7 +365,8 @@ def _figures_page(facts: Facts, figures: dict, page: str, number: str) -> dict:
     shown = {}
     for table in table_names(facts.workspace, number):
         rows = facts.rows(table)
-        if table not in ELSEWHERE | figures.keys() and 0 < len(rows) <= MOST_ROWS and "finding" not in rows[0]:
+        is_short = 0 < len(rows) <= MOST_ROWS and "finding" not in rows[0]
+        if is_short and table not in ELSEWHERE and table not in figures:
             name = table.partition("_")[2]
             name = TABLES["tables"].get(name) or name.replace("_", " ").capitalize()
             shown[name] = [_cells(row) for row in rows]
