@@ -10,6 +10,8 @@ Shares and differences are fractions in the code, percent and points in the sent
 '+15.9 points [+9.4, +22.5]'
 >>> listed(["knn", "gmm", "svm"]), are(1), are(2), counted(1, "claim"), counted(2, "claim")
 ('knn, gmm and svm', '1 is', '2 are', '1 claim', '2 claims')
+>>> opening("a network", {}), counted(2, "loss", "losses")
+('A network', '2 losses')
 """
 
 from collections.abc import Sequence

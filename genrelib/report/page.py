@@ -189,7 +189,8 @@ _FEATURES = "No system hears the sound itself. Each gets a picture of it, and th
 def build_overview(workspace: Workspace, titles: dict[str, dict]) -> None:
     """Write ``reports/index.html`` over the studies in `titles`, by name their parameters.
 
-    Studies whose reports git ignores are left out: the page may be published.
+    Real music comes first, then the most tracks and systems. Studies whose reports git ignores are
+    left out: the page may be published.
     """
     ignore = workspace.root / ".gitignore"
     ignored = ignore.read_text(encoding="utf-8").split() if ignore.exists() else []
@@ -198,7 +199,11 @@ def build_overview(workspace: Workspace, titles: dict[str, dict]) -> None:
         own = Workspace(name, workspace.root)
         if (own.report / "index.html").exists() and f"/reports/{name}/" not in ignored:
             facts = Facts(own, parameters)
-            studies.append({"name": name, "ladder": facts.ladder(), **parameters})
+            ladder = facts.ladder()
+            n_tracks = max((rung["n_tracks"] for rung in ladder), default=0)
+            place = parameters["corpus"] == "synthetic", -n_tracks, -len(facts.leaderboard)
+            studies.append({"name": name, "ladder": ladder, "place": place, **parameters})
+    studies.sort(key=lambda study: study["place"])
     shared = {"pages": [("index.html", "All studies")], "assets": "assets"}
     _write(
         workspace.report.parent, _templates(), shared, "studies.html", "index.html", studies=studies

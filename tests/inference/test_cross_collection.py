@@ -64,6 +64,16 @@ def test_both_directions_are_compared_on_the_same_tracks():
     assert (table["low"] > 0).all()
 
 
+def test_each_direction_has_the_counts_of_its_own_fold():
+    rows, records = made()
+    cross = records["protocol"] == JOINED
+    records.loc[cross, "n_left_out"] = records.loc[cross, "fold"].map({0: 3, 1: 5})
+    records.loc[cross, "n_train"] = records.loc[cross, "fold"].map({0: 20, 1: 30})
+    table = compared(rows, records)
+    assert table["n_left_out"].tolist() == [3, 5]
+    assert (table["n_trained_cross"].diff().iloc[1]) == 10
+
+
 def test_equal_predictions_lose_nothing():
     table = compared(*made(0.0, 0.0))
     assert (table[["difference", "low", "high"]] == 0).all(axis=None)

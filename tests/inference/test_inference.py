@@ -246,8 +246,12 @@ def test_hardest_lists_the_surest_errors_first():
     rows = predictions(0.8)
     table = hardest(rows, TRACKS)
     assert len(table) == (rows["genre"] != rows["predicted"]).sum()
-    assert table["probability"].is_monotonic_decreasing
     assert (table["predicted"] != table["genre"]).all()
+    rows = predictions(0.0).iloc[:3]
+    rows[[f"p_{g}" for g in GENRES]] = [[0.1, 0.5, 0.4, 0], [0, 0.9, 0.1, 0], [0.1, 0.7, 0.2, 0]]
+    table = hardest(rows, TRACKS)
+    assert list(table.index) == list(rows["track_id"].iloc[[1, 2, 0]])
+    assert table["probability"].tolist() == [0.9, 0.7, 0.5]
 
 
 def test_of_errors_that_are_as_sure_the_less_probable_genre_is_harder():

@@ -287,3 +287,9 @@ def test_the_look_of_figures_changes_no_table():
     with pd.option_context("display.html.use_mathjax", False):
         assert page._html(facts, "counts") == plain
     assert '<table class="dataframe">' in plain
+
+
+def test_real_music_is_listed_before_rendered_music():
+    listed = (ROOT / "reports" / "index.html").read_text("utf-8")
+    order = sorted(COMMITTED, key=lambda study: listed.index(f"{study}/index.html"))
+    assert order == ["gtzan_mel_dev", "gtzan_mel_best", "gtzan_mini", "demo"]
