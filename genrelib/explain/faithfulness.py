@@ -239,9 +239,9 @@ def _importances(table):
         sure = part[part["low"] > 0].sort_values("drop", ascending=False)
         yield (
             f"{opening(system, SYSTEMS)}: shuffling {len(sure)} of {len(part)} families of inputs "
-            f"costs accuracy, each interval read by itself (by chance about "
-            f"{len(part) * _TAIL:.1f} would), "
-            f"over {part['n_tracks'].iloc[0]} tracks{_named(sure['family'], sure, 'drop')}."
+            "costs accuracy, each interval read by itself (by chance about "
+            f"{len(part) * _TAIL:.1f} would), over {part['n_tracks'].iloc[0]} tracks"
+            f"{_named(sure['family'], sure, 'drop')}."
         )
 
 

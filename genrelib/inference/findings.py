@@ -50,7 +50,7 @@ def _first(leakage):
             f"{_system(row.system)} in the {_random(row.before)} split, less that in the "
             f"artist-disjoint split, is {change(row.difference, row.low, row.high)} on "
             f"{row.n_tracks} tracks. This is {'' if row.low > 0 else 'not '}significant. If each "
-            f"artist counts once, it is "
+            "artist counts once, it is "
             f"{change(row.by_artist, row.by_artist_low, row.by_artist_high)}."
         )
 
@@ -129,7 +129,7 @@ def _lost(leakage):
         rest = (
             ""
             if matched == len(leakage)
-            else (" Elsewhere, a smaller training part may explain some of the loss.")
+            else " Elsewhere, a smaller training part may explain some of the loss."
         )
         yield f"For {matched} of {n}, both splits train on equally many tracks.{rest}"
 

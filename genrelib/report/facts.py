@@ -191,7 +191,7 @@ class Facts:
         return {"genres": genres, "cells": cells, "tracks": own}
 
     def highlights(self) -> list[str]:
-        """Say in at most seven plain sentences what the tables show."""
+        """Say in at most eight plain sentences what the tables show."""
         said = [*self._on_the_loss(), *self._on_the_best()]
         chips = Counter(chip(row)[0] for row in self.rows("09_claims") if row["outcome"])
         if chips:
@@ -239,12 +239,6 @@ class Facts:
         elif alone:
             yield f"A control: {where}, no system loses more than chance explains."
 
-    @property
-    def chosen_here(self) -> set[str]:
-        """Names of the systems that were chosen by their accuracy on this corpus."""
-        is_known = self.parameters["corpus"] == "gtzan_mel_dev"
-        return {name for name in SYSTEMS if name.startswith("best_") and is_known}
-
     def _on_the_best(self) -> Iterator[str]:
         """Say which systems may be the best, and how small a gap the study can see."""
         ranking = self.rows("09_ranking")
@@ -258,7 +252,8 @@ class Facts:
                 yield f"Too close to call: {len(tied)} of {len(ranking)} systems may be the best."
             else:
                 yield f"Too close to call at the top: {names}."
-            if any(row["system"] in self.chosen_here for row in tied):
+            known = [SYSTEMS[row["system"]] for row in tied if row["system"] in SYSTEMS]
+            if any(system.chosen_on == self.parameters["corpus"] for system in known):
                 yield (
                     "Exploratory: our own systems were chosen on these folds, so their accuracy is "
                     "rather too high."

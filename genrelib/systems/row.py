@@ -102,6 +102,7 @@ class System:
     claim_n: int | None = None  # tests that it rests on, if the source states them
     claim_about: str = "GTZAN"  # the music that it was measured on
     split: str = "track_random"  # the protocol nearest to the source's
+    chosen_on: str = ""  # the corpus on whose folds it was chosen, if that was so
     size: Callable[[Recipe], tuple[int | None, int | None]] = whole  # see Store.read
     # whether the validation part ends the training: if so, fit takes is_valid; if not, the
     # validation part joins the training part

@@ -71,7 +71,7 @@ def test_each_direction_has_the_counts_of_its_own_fold():
     records.loc[cross, "n_train"] = records.loc[cross, "fold"].map({0: 20, 1: 30})
     table = compared(rows, records)
     assert table["n_left_out"].tolist() == [3, 5]
-    assert (table["n_trained_cross"].diff().iloc[1]) == 10
+    assert table["n_trained_cross"].diff().iloc[1] == 10
 
 
 def test_equal_predictions_lose_nothing():
