@@ -28,7 +28,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install \
-	--quiet --disable-pip-version-check) --constraint requirements.lock
+	--quiet --disable-pip-version-check --no-compile) --constraint requirements.lock
 # what PyTorch's own index does not answer within 5 s comes from the ordinary one
 BRIEFLY := $(if $(UV),UV_HTTP_TIMEOUT=5 UV_HTTP_RETRIES=0,PIP_DEFAULT_TIMEOUT=5 PIP_RETRIES=0)
 WANTS_CPU := $(if $(filter auto,$(TORCH)),$(shell [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1 \
@@ -107,6 +107,7 @@ $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(MAKE) --no-print-directory torch
 	@$(INSTALL) --editable '.[dev]'
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # on all cores, where pip takes one
 	@$(BIN)/python -c "import genrelib.features.compiled"
 	@$(BIN)/python -m ipykernel install --sys-prefix --name genrelib --display-name "Python (genrelib)" >/dev/null
 	@touch $(READY)
