@@ -44,11 +44,6 @@ def _has_font(name):
     return name in mpl.font_manager.get_font_names()
 
 
-def label(name: str) -> str:
-    """Return a name as a legend shows it: matplotlib hides those that begin with an underscore."""
-    return f" {name}" if name.startswith("_") else name
-
-
 def genre_colours(genres: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
     """Return one colour per genre, the same in every figure of a corpus."""
     palette = _GENRES if len(genres) <= len(_GENRES) else "husl"

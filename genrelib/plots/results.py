@@ -58,9 +58,9 @@ def accuracies(scores: pd.DataFrame, n_genres: int) -> Figure:
     return fig
 
 
-def confusions(tables: dict[str, pd.DataFrame], *, columns: int = 3) -> Figure:
+def confusions(tables: dict[str, pd.DataFrame]) -> Figure:
     """Draw confusion matrices side by side: by title, rows the genre, columns the predicted one."""
-    fig, axes = panels(len(tables), columns, size=(4.3, 4.1))
+    fig, axes = panels(len(tables), 3, size=(4.3, 4.1))
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         ticks = {"xticklabels": True, "yticklabels": True}
         sns.heatmap(100 * table, ax=ax, annot_kws={"size": 7}, square=True, **ticks, **_SHARES)
@@ -216,9 +216,9 @@ def ladder(rungs: pd.DataFrame, lost: pd.DataFrame) -> Figure | None:
     steps = rungs[~is_whole].sort_values("protocol", key=lambda own: own.map(LADDER.index))
     panels_of = list(steps.groupby(["before", "protocol"], sort=False))
     fig, axes = _side_by_side(len(panels_of) + 1, names, size=(2.1, 0.34), height=2.3)
-    ends = ("difference", "difference_high", "difference_low")
+    ends = ["difference", "difference_high", "difference_low"]
     for ax, ((before, after), part) in zip(axes, panels_of, strict=False):
-        change = -part.set_index("system").reindex(names)[list(ends)]
+        change = -part.set_index("system").reindex(names)[ends]
         intervals(ax, np.arange(len(names)), *change.to_numpy(float).T, color="0.3")
         title = f"{look.protocol(before)} → {look.protocol(after)}"
         ax.set_title(fill(title, 24), fontsize="small")
@@ -313,7 +313,7 @@ def _side_by_side(n, names, *, size, height):
     return fig, axes
 
 
-def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4) -> Figure:
+def reliability(tables: dict[str, dict[str, pd.DataFrame]]) -> Figure:
     """Draw accuracy against confidence: on the diagonal a system is as often right as it is sure.
 
     `tables[system][label]` are from :func:`genrelib.inference.reliability`; labels are such as "as
@@ -321,7 +321,7 @@ def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4)
     ten tests say little and are not drawn.
     """
     shared = {"sharex": True, "sharey": True}
-    columns = min(columns, len(tables))
+    columns = min(4, len(tables))
     fig, axes = panels(len(tables), columns, size=(2.7, 2.75), margin=(0, 0.4), **shared)
     labels = list(dict.fromkeys(label for own in tables.values() for label in own))
     colours = dict(zip(labels, sns.color_palette("colorblind", len(labels)), strict=True))
@@ -346,7 +346,7 @@ def reliability(tables: dict[str, dict[str, pd.DataFrame]], *, columns: int = 4)
     return fig
 
 
-def risk_coverage(curves: dict[str, pd.DataFrame], *, risk: float | None = None) -> Figure:
+def risk_coverage(curves: dict[str, pd.DataFrame], *, risk: float) -> Figure:
     """Draw the share of errors among the answered, as a system answers more of the tests.
 
     `curves` by system are from :func:`genrelib.inference.risk_coverage`; `risk` is the share of
@@ -359,32 +359,24 @@ def risk_coverage(curves: dict[str, pd.DataFrame], *, risk: float | None = None)
         line = {"drawstyle": "steps-post", "color": colour, "linestyle": style}
         ax.plot(x, y, label=look.system(name), **line)
         ax.plot(x.tail(1), y.tail(1), "o", color=colour, markersize=4)
-    if risk is not None:
-        ax.axhline(100 * risk, color="0.4", linestyle=":", label=f"{100 * risk:g} % aimed at")
+    ax.axhline(100 * risk, color="0.4", linestyle=":", label=f"{100 * risk:g} % aimed at")
     ax.set(xlim=(0, 101), xlabel="tests answered, the surest first [%]")
     ax.set(ylim=(0, None), ylabel="errors among them [%]")
     legend(fig, loc="right upper")
     return fig
 
 
-def robustness(
-    table: pd.DataFrame, value: str = "accuracy", *, n_genres: int, columns: int = 4
-) -> Figure:
+def robustness(table: pd.DataFrame, value: str = "accuracy", *, n_genres: int) -> Figure:
     """Draw accuracy or flip rate against strength: a panel per intervention, a line per system.
 
-    Strengths are drawn at equal distances, in the order of the registry; the neutral one is "none".
-
-    Parameters
-    ----------
-    table : pd.DataFrame
-        From :func:`genrelib.robustness.by_strength`.
-    value : {"accuracy", "flip_rate"}
-        What is drawn; with the accuracy, chance too, one over `n_genres`.
+    `table` is that of :func:`genrelib.robustness.by_strength`; `value`, "accuracy" or "flip_rate",
+    is drawn, beside the accuracy chance, one over `n_genres`. Strengths are at equal distances, in
+    the order of the registry; the neutral one is "none".
     """
     if value not in _VALUES:
         raise unknown("value", value, _VALUES)
     names = [name for name in INTERVENTIONS if name in set(table["intervention"])]
-    fig, axes = panels(len(names), columns, size=(3.1, 2.5), margin=(0, 0.5), sharey=True)
+    fig, axes = panels(len(names), 4, size=(3.1, 2.5), margin=(0, 0.5), sharey=True)
     for ax, name in zip(axes, names, strict=True):
         own = table[table["intervention"] == name]
         row = INTERVENTIONS[name]
@@ -394,26 +386,24 @@ def robustness(
         ax.set_xticks(range(len(shown)), labels)
         ax.set(title=row.title, xlabel=f"[{row.unit}]")
         _scale(ax, value, n_genres)
-    for ax in axes[::columns]:
+    for ax in axes[::4]:
         ax.set_ylabel(_VALUES[value][2])
     legend(fig, axes[0], ncols=3)
     return fig
 
 
-def recordings(table: pd.DataFrame, value: str = "accuracy", *, n_genres: int) -> Figure:
-    """Draw accuracy or flip rate for songs as recorded and as recorded differently.
+def recordings(table: pd.DataFrame, n_genres: int) -> Figure:
+    """Draw accuracy for songs as recorded and as recorded differently, beside chance.
 
-    `table` is that of :func:`genrelib.robustness.by_kind`; the rest is as for :func:`robustness`.
+    `table` is that of :func:`genrelib.robustness.by_kind`.
     """
-    if value not in _VALUES:
-        raise unknown("value", value, _VALUES)
     shown = [kind for kind in KINDS if kind in set(table["kind"])]
     fig, ax = plt.subplots(figsize=(2.2 * len(shown) + 1, 4), layout="constrained")
-    _lines(ax, table, value, "kind", shown, table, joined=False)
+    _lines(ax, table, "accuracy", "kind", shown, table, joined=False)
     ax.set_xticks(range(len(shown)), [KINDS[kind] for kind in shown])
-    ax.set_ylabel(_VALUES[value][2])
+    ax.set_ylabel(_VALUES["accuracy"][2])
     ax.grid(visible=False, axis="x")
-    _scale(ax, value, n_genres)
+    _scale(ax, "accuracy", n_genres)
     legend(fig, ax, ncols=3)
     return fig
 
@@ -489,18 +479,16 @@ def randomisation(cascades: pd.DataFrame) -> Figure:
     return fig
 
 
-def cause_drops(table: pd.DataFrame, value: str = "drop") -> Figure:
-    """Draw what systems lose when one cause of the recordings is changed.
+def cause_drops(table: pd.DataFrame) -> Figure:
+    """Draw what systems lose of the own genre's probability when one cause is changed.
 
-    `table` holds means of `value`, "drop" (of the own genre's probability) or "accuracy_drop", by
-    ``system, change``, from :func:`genrelib.inference.means`.
+    `table` holds means of ``drop`` by ``system, change``, from :func:`genrelib.inference.means`.
     """
     changes = [change for change in CHANGES if change in set(table["change"])]
-    label = {"drop": "loss of the own genre's probability", "accuracy_drop": "loss of accuracy"}
     fig, ax = plt.subplots(figsize=(9, 0.85 * len(changes) + 1.6), layout="constrained")
-    _bars(ax, table.assign(place=table["change"].map(changes.index)), value)
+    _bars(ax, table.assign(place=table["change"].map(changes.index)))
     ax.set_yticks(range(len(changes)), [CHANGES[change] for change in changes])
-    ax.set_xlabel(f"{label[value]} [points]")
+    ax.set_xlabel("loss of the own genre's probability [points]")
     legend(fig, ncols=3)
     return fig
 
@@ -517,15 +505,15 @@ def family_drops(table: pd.DataFrame) -> Figure:
     fig, axes = panels(len(parts), 1, size=(9, height), **options)
     for ax, (name, part) in zip(axes, parts.items(), strict=True):
         part = part.reset_index(drop=True)
-        _bars(ax, part.assign(place=part.index), "drop")
+        _bars(ax, part.assign(place=part.index))
         ax.set_yticks(part.index, part["family"], fontsize="small")
         ax.set_title(look.system(name), loc="left")
     axes[-1].set_xlabel("loss of accuracy [points]")
     return fig
 
 
-def _bars(ax, rows, value) -> None:
-    """Draw horizontal bars with intervals at ``place``, those of several systems side by side."""
+def _bars(ax, rows) -> None:
+    """Draw each ``drop`` as a horizontal bar at its ``place``, those of systems side by side."""
     systems = list(dict.fromkeys(rows["system"]))
     height = 0.8 / len(systems)
     colours = sns.color_palette("colorblind", len(systems))
@@ -533,8 +521,8 @@ def _bars(ax, rows, value) -> None:
         own = rows[rows["system"] == name]
         ax.barh(
             own["place"] + (number - (len(systems) - 1) / 2) * height,
-            100 * own[value],
-            xerr=look.bars(own[value], own["low"], own["high"]),
+            100 * own["drop"],
+            xerr=look.bars(own["drop"], own["low"], own["high"]),
             height=0.85 * height,
             color=colour,
             error_kw={"elinewidth": 1, "ecolor": "0.25"},

@@ -23,12 +23,8 @@ from ..protocols import PROTOCOLS
 from ..robustness import INTERVENTIONS
 from ..robustness.variants import KINDS
 from ..systems import SYSTEMS
-from .tables import read_table
+from .facts import STRICT, Facts
 
-STRICT = "artist_grouped"
-"""The protocol under which the best system is the best."""
-
-_ALL = "(all)"
 _SHOWN = 10  # reasons of exclusion; the table has the others
 
 
@@ -40,16 +36,18 @@ def write(workspace: Workspace, parameters: dict) -> tuple[Path, Path]:
     """
     if parameters["corpus"] not in CORPORA:
         raise unknown("origin of the corpus", parameters["corpus"], CORPORA)
+    facts = Facts(workspace, parameters)
+    genres, everyone = facts.counts
+    used = [row["genre"] for row in genres if row["usable"]]
     shared = {
         "study": workspace.study,
         "parameters": parameters,
         "origins": CORPORA[parameters["corpus"]].origins,
         "known": {path.stem for path in workspace.tables.glob("*.csv")},
-        "music": _music(workspace),
+        "music": {"genres": genres, "used": used, "all": everyone},
     }
-    facts = {"model_card": _model(workspace, parameters), "datasheet": _corpus(workspace)}
     paths = []
-    for name, found in facts.items():
+    for name, found in (("model_card", _model(facts)), ("datasheet", _corpus(facts))):
         text = _templates().get_template(f"{name}.md").render({**shared, **found})
         paths.append(workspace.report / f"{name}.md")
         # at most one empty line where a template's blocks gave several
@@ -57,18 +55,9 @@ def write(workspace: Workspace, parameters: dict) -> tuple[Path, Path]:
     return tuple(paths)
 
 
-def _music(workspace):
-    """Count the corpus: one row per genre, and the row of all."""
-    lines = _rows(workspace, "02_counts") or _rows(workspace, "01_counts")
-    lines = {line["genre"]: line for line in lines}
-    every = lines.pop(_ALL, None)
-    used = [genre for genre, line in lines.items() if line["usable"]]
-    return {"genres": list(lines.values()), "used": used, "all": every}
-
-
-def _model(workspace, parameters):
+def _model(facts):
     """Gather what the tables say of the best system; nothing but ``best: None`` without one."""
-    scores = _rows(workspace, "09_all_scores") or _rows(workspace, "09_scores")
+    scores = _rows(facts, "09_all_scores", "09_scores")
     strict = [row for row in scores if row["protocol"] == STRICT and row["accuracy"] is not None]
     if not strict:
         return {"best": None}
@@ -77,7 +66,7 @@ def _model(workspace, parameters):
     row = SYSTEMS.get(name)
     own = {"system": name}
     strictly = {**own, "protocol": STRICT}
-    pairs = _rows(workspace, "09_pairs", protocol=STRICT)
+    pairs = facts.rows("09_pairs", protocol=STRICT)
     pairs = [pair for pair in pairs if name in (pair["a"], pair["b"])]
     return {
         "best": best,
@@ -87,26 +76,26 @@ def _model(workspace, parameters):
         "scores": [score for score in scores if score["system"] == name],
         "n_pairs": len(pairs),
         "n_equal": sum(not pair["distinguishable"] for pair in pairs),
-        "source": _one(workspace, f"{row.notebook}_systems", **own) if row else None,
-        "architecture": row and _one(workspace, f"{row.notebook}_architectures", **own),
-        "cost": _one(workspace, "09_costs", **own),
-        "claim": _one(workspace, "09_claims", **own),
-        "lost": _one(workspace, "09_leakage", **own),
-        "overlap": _one(workspace, "09_overlap", protocol=STRICT),
-        "recall": _recall(workspace, name, parameters),
-        "calibration": _rows(workspace, "09_calibration", **strictly),
-        "abstention": _rows(workspace, "09_abstention", **strictly),
-        "interventions": worst(_rows(workspace, "08_robustness", **own)),
-        "recordings": _rows(workspace, "08_recordings", **own),
-        "causes": _rows(workspace, "08_causes", **own),
+        "source": _one(facts, f"{row.notebook}_systems", **own) if row else None,
+        "architecture": row and _one(facts, f"{row.notebook}_architectures", **own),
+        "cost": _one(facts, "09_costs", **own),
+        "claim": _one(facts, "09_claims", **own),
+        "lost": _one(facts, "09_leakage", **own),
+        "overlap": _one(facts, "09_overlap", protocol=STRICT),
+        "recall": _recall(facts, name),
+        "calibration": _rows(facts, "09_calibration", **strictly),
+        "abstention": _rows(facts, "09_abstention", **strictly),
+        "interventions": worst(_rows(facts, "08_robustness", **own)),
+        "recordings": _rows(facts, "08_recordings", **own),
+        "causes": _rows(facts, "08_causes", **own),
     }
 
 
-def _recall(workspace, name, parameters):
+def _recall(facts, name):
     """Read each genre's share of right answers."""
-    if parameters["protocols"][-1] != STRICT:  # notebook 09 shows those of the last protocol
+    if facts.parameters["protocols"][-1] != STRICT:  # notebook 09 shows those of the last protocol
         return []
-    line = _one(workspace, "09_recalls", system=name) or {}
+    line = _one(facts, "09_recalls", system=name) or {}
     return [(genre, share) for genre, share in line.items() if genre != "system"]
 
 
@@ -123,21 +112,20 @@ def worst(rows: list[dict]) -> list[dict]:
     return list(found.values())
 
 
-def _corpus(workspace):
+def _corpus(facts):
     """Gather what the tables say of the corpus."""
-    excluded = _rows(workspace, "02_exclusions") or _rows(workspace, "01_exclusions")
-    reasons = _counts(row["exclude"] for row in excluded)
-    provenance = {row["name"]: row["value"] for row in _rows(workspace, "01_provenance")}
-    audit = [row for row in _rows(workspace, "01_audit") if row["fault"]]
+    reasons = _counts(row["exclude"] for row in facts.rows("02_exclusions", "01_exclusions"))
+    provenance = {row["name"]: row["value"] for row in facts.rows("01_provenance")}
+    audit = [row for row in facts.rows("01_audit") if row["fault"]]
     return {
         "reasons": reasons[:_SHOWN],
         "n_more": len(reasons) - _SHOWN,
         "fingerprint": provenance.get("fingerprint"),
-        "notes": [row["note"] for row in _rows(workspace, "01_notes")],
-        "planted": _counts(row["fault"] for row in _rows(workspace, "01_planted_faults")),
+        "notes": [row["note"] for row in _rows(facts, "01_notes")],
+        "planted": _counts(row["fault"] for row in _rows(facts, "01_planted_faults")),
         "audited": _counts(row["fault"] for row in audit),
-        "detectors": _rows(workspace, "01_audit_score"),
-        "features": _rows(workspace, "02_features"),
+        "detectors": _rows(facts, "01_audit_score"),
+        "features": _rows(facts, "02_features"),
     }
 
 
@@ -146,21 +134,13 @@ def _counts(values):
     return sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
 
 
-def _one(workspace, name, **where):
-    return next(iter(_rows(workspace, name, **where)), None)
+def _one(facts, name, **where):
+    return next(iter(_rows(facts, name, **where)), None)
 
 
-def _rows(workspace: Workspace, name: str, **where: str) -> list[dict]:
-    """Read the rows that have these values; empty cells, and columns that it lacks, are None."""
-    if not (workspace.tables / f"{name}.csv").exists():
-        return []
-    table = read_table(workspace, name).astype(object)
-    table = table.mask(table.isna() | (table == ""), None)
-    return [
-        defaultdict(lambda: None, row)
-        for row in table.to_dict("records")
-        if all(row[column] == value for column, value in where.items())
-    ]
+def _rows(facts, *names, **where):
+    """Return rows as :meth:`.Facts.rows` does, in which also columns that they lack are None."""
+    return [defaultdict(lambda: None, row) for row in facts.rows(*names, **where)]
 
 
 @functools.cache

@@ -19,10 +19,12 @@ from ..protocols import PROTOCOLS
 from ..systems import SYSTEMS
 from .tables import read_table, save_table
 
-KNOWN = yaml.safe_load((Path(__file__).parent / "assets" / "sources.yaml").read_text("utf-8"))
+ASSETS = Path(__file__).parent / "assets"
+
+KNOWN = yaml.safe_load((ASSETS / "sources.yaml").read_text("utf-8"))
 """The ``sources`` of systems, and the ``literature``."""
 
-TABLES = yaml.safe_load((Path(__file__).parent / "assets" / "tables.yaml").read_text("utf-8"))
+TABLES = yaml.safe_load((ASSETS / "tables.yaml").read_text("utf-8"))
 """Titles of ``tables`` and of their ``columns``."""
 
 RUNGS = ("segment_random", LENIENT, STRICT)
@@ -59,16 +61,23 @@ class Facts:
             return pd.DataFrame()
         return read_table(self.workspace, name)
 
-    def rows(self, *names: str) -> list[dict]:
-        """Return the rows of the first of these tables that is there; gaps are None."""
+    def rows(self, *names: str, **where: str) -> list[dict]:
+        """Return the rows with these values of the first of the tables there; gaps are None."""
         table = next((t for t in map(self.table, names) if len(t.columns)), pd.DataFrame())
         table = table.astype(object)
-        return table.mask(table.isna() | (table == ""), None).to_dict("records")
+        rows = table.mask(table.isna() | (table == ""), None).to_dict("records")
+        return [row for row in rows if all(row[k] == value for k, value in where.items())]
 
-    def by_system(self, name: str, **where: str) -> dict[str, dict]:
-        """Return a table's row of each system, of those that have these values."""
-        found = self.rows(name)
-        return {r["system"]: r for r in found if all(r[k] == v for k, v in where.items())}
+    def by_system(self, name: str) -> dict[str, dict]:
+        """Return a table's row of each system."""
+        return {row["system"]: row for row in self.rows(name)}
+
+    @cached_property
+    def counts(self) -> tuple[list[dict], dict | None]:
+        """Return the rows of the genres, as counted after decoding if that was done, and of all."""
+        rows = {row["genre"]: row for row in self.rows("02_counts", "01_counts")}
+        everyone = rows.pop("(all)", None)
+        return list(rows.values()), everyone
 
     @cached_property
     def scores(self) -> dict[tuple[str, str], dict]:
@@ -114,10 +123,13 @@ class Facts:
 
     def errors(self) -> list[dict]:
         """Return the surest errors, with the audio where the report holds it."""
-        folder = self.workspace.report / "audio" / "errors"
-        heard = {p.stem.partition("-")[2]: f"audio/errors/{p.name}" for p in folder.glob("*.mp3")}
-        rows = self.rows("09_hardest")
-        return [row | {"audio": heard.get(row["track_id"])} for row in rows]
+        audio = self._audio("errors/*.mp3")
+        return [row | {"audio": audio.get(row["track_id"])} for row in self.rows("09_hardest")]
+
+    def _audio(self, pattern):
+        paths = sorted((self.workspace.report / "audio").glob(pattern))
+        places = (path.relative_to(self.workspace.report) for path in paths)
+        return {place.stem.partition("-")[2]: str(place) for place in places}
 
     @cached_property
     def votes(self) -> pd.DataFrame:
@@ -142,9 +154,7 @@ class Facts:
 
     def tracks(self) -> list[dict]:
         """Return the usable tracks with their votes, the most often misheard first."""
-        votes, audio = self.votes, {}
-        for path in sorted((self.workspace.report / "audio").glob("*/*.mp3")):
-            audio[path.stem.partition("-")[2]] = str(path.relative_to(self.workspace.report))
+        votes, audio = self.votes, self._audio("*/*.mp3")
         planted = {row["track_id"]: row["fault"] for row in self.rows("01_planted_faults")}
         rows = []
         for row in self.rows("01_tracks"):
@@ -226,7 +236,7 @@ class Facts:
 
     def _on_the_control(self) -> Iterator[str]:
         """Say whether systems also lose where nothing can leak."""
-        alone = [row for row in self.rows("09_controls") if row["tracks"] == ALONE]
+        alone = self.rows("09_controls", tracks=ALONE)
         alone = [row for row in alone if row["p_holm"] is not None]
         also = [r["system"] for r in alone if r["p_holm"] < 0.05 and r["difference"] > 0]
         n_tracks = max((row["n_tracks"] for row in alone), default=0)
@@ -258,7 +268,7 @@ class Facts:
                     "Exploratory: our own systems were chosen on these folds, so their accuracy is "
                     "rather too high."
                 )
-        pairs = pd.Series([r["mdd_holm"] for r in self.rows("09_pairs") if _of(r, self.strict)])
+        pairs = pd.Series([r["mdd_holm"] for r in self.rows("09_pairs", protocol=self.strict)])
         if pairs.notna().any():
             gap = 100 * pairs.dropna().median()
             yield (
@@ -302,7 +312,3 @@ def squares(name: str) -> list[tuple[str, str]]:
 
 def _letters(row: dict) -> set[str]:
     return set(re.findall(r"[a-z]\d*", row["letters"] or ""))
-
-
-def _of(row: dict, protocol: str) -> bool:
-    return row["protocol"] == protocol

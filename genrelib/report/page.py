@@ -18,6 +18,7 @@ import jinja2
 import nbformat
 import pandas as pd
 import soundfile
+import yaml
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from pygments import highlight
@@ -39,89 +40,18 @@ from ..robustness import INTERVENTIONS
 from ..systems import SYSTEMS
 from ..systems import build as estimator
 from . import cards
-from .facts import KNOWN, STRICT, TABLES, Facts, cited, squares
+from .facts import ASSETS, KNOWN, TABLES, Facts, cited, squares
 from .figures import shown_figures
 from .tables import lacking_systems, table_names
 
-ASSETS = "../assets"
 LIGHT, DARK = "default", "github-dark"
 """Styles of code in both themes; the test of contrast names them."""
 
-PAGES = {
-    "index.html": "Overview",
-    "tracks.html": "Tracks",
-    "claims.html": "Claims",
-    "robustness.html": "Robustness",
-    "features.html": "Features",
-    "analysis.html": "Analysis",
-    "methods.html": "Methods",
-    "notebooks.html": "Notebooks",
-    "../index.html": "All studies",
-}
-
-SECTIONS = {
-    "analysis.html": {
-        "Accuracy": ["09_scores"],
-        "What leaks": ["09_ladder", "09_controls", "09_genre_losses", "09_cross_collection"],
-        "Which systems differ": ["09_ranking"],
-        "Genres": ["09_recalls", "09_confusions"],
-        "What accuracy costs": ["09_costs"],
-        "What more artists bring": ["09_growth"],
-        "Calibration and abstention": ["09_reliability", "09_risk_coverage"],
-    },
-    "robustness.html": {
-        "When a recording is changed": ["08_robustness", "08_flips"],
-        "When a song is recorded anew": ["08_recordings"],
-        "What a system listens to": ["08_deletion", "08_randomisation", "08_importances"],
-        "When one known cause is changed": ["08_causes"],
-    },
-    "features.html": {
-        "How well a linear probe does on each feature": ["02_probes"],
-        "Which genres a feature separates": ["02_pairs"],
-        "Which rows of the feature matter": ["02_families"],
-        "What the features look like": ["02_gallery", "02_means", "06_pictures"],
-    },
-}
-"""Figures by page and heading; those of the same notebook that none names follow at the end."""
+SITE = yaml.safe_load((ASSETS / "pages.yaml").read_text("utf-8"))
+"""What the pages say that is the same in every study."""
 
 ELSEWHERE = {"09_claims"}
 """Tables that have a page of their own."""
-
-SAID = {
-    "segment_random": "if it has heard others of the same tracks",
-    "track_random": "if it has heard others by the same artists",
-    STRICT: "if every artist is new",
-}
-"""What an accuracy was measured under, as the end of a sentence."""
-
-GLOSSARY = {
-    "accuracy": "The share of tracks for which a system names the labelled genre.",
-    "points": "Percentage points: from 60 % to 75 % is a gap of 15 points.",
-    "artist-disjoint split": "An artist's tracks are all learnt from or all tested, never both.",
-    "track-level random split": "Tracks are drawn at random: an artist is often on both sides.",
-    "size-matched split": "Tracks at random, as many to learn from as in the disjoint one.",
-    "segment-level split": "Pieces of three seconds are drawn at random: a track is on both sides.",
-    "group": "An artist's tracks, with copies and those of artists credited together.",
-    "fold": "One way to part the tracks into those learnt from and those tested.",
-    "confidence interval": "Made to hold the true value in about 95 of 100 such studies.",
-    "cluster bootstrap": "Drawing whole artists anew, many times, to see how a number varies.",
-    "minimum detectable difference": "The true gap that a test would find 4 times in 5.",
-    "Holm's correction": "Stricter p values where many tests are made: few differ by chance then.",
-    "macro F1": "The F1 score of each genre, averaged with equal weights.",
-    "calibration": "Whether answers given with 70 % confidence are right 70 times in 100.",
-    "log-mel": "Energy over time and frequency in decibels, on a frequency scale like the ear's.",
-    "MFCC": "Twenty numbers per moment that describe the timbre.",
-    "linear probe": "A very simple classifier: what it can't use is hard to find in a feature.",
-    "early stopping": "Ending training when the validation part no longer gets better.",
-}
-
-HEARD = {
-    "low_pass": "Only what lies below {}.",
-    "pink_noise": "Noise over the music, at {}.",
-    "reverberation": "A hall that rings for {}.",
-    "mp3": "Squeezed to {}.",
-}
-"""Changes that can be heard beside the track as it is, each at the last of its strengths."""
 
 SENTENCES = ("hypothesis", "systems", "verdict")
 """Columns of tables whose text may hold code names."""
@@ -159,13 +89,8 @@ def build(
     write("claims.html", "claims.html", **claimed, of_gtzan=of_gtzan)
     write("methods.html", "methods.html", splits=_splits(facts), citation=_citation(parameters))
     write("notebooks.html", "notebooks.html", notebooks=notebooks)
-    for page, number, heading, lead in (
-        ("analysis.html", "09", "Every finding, figure and table", _ANALYSIS),
-        ("robustness.html", "08", "What if the recording changes?", _ROBUSTNESS),
-        ("features.html", "02", "What the systems hear", _FEATURES),
-    ):
-        found = _figures_page(facts, shared["figures"], page, number)
-        write("figures.html", page, heading=heading, lead=lead, **found)
+    for page in SITE["figures"]:
+        write("figures.html", page, **_figures_page(facts, shared["figures"], page))
     for row in board:
         write("system.html", f"systems/{row['name']}.html", **_system(facts, row))
     for path in sorted(workspace.report.glob("*.md")):
@@ -177,13 +102,6 @@ def build(
     if runs is not None:
         write("run.html", "run.html", runs=runs)
     return index
-
-
-_ANALYSIS = "All that the front page sums up: the findings, figures and tables behind it."
-_ROBUSTNESS = (
-    "Filter a recording, add noise, compress it: the genre stays the same. Does the answer?"
-)
-_FEATURES = "No system hears the sound itself. Each gets a picture of it, and the pictures differ."
 
 
 def build_overview(workspace: Workspace, titles: dict[str, dict]) -> None:
@@ -266,10 +184,10 @@ def _write(folder: Path, templates, shared: dict, template: str, name: str, **co
 
 def _write_assets(workspace: Workspace) -> None:
     """Copy style and script, with the colours of code in both themes added to the style."""
-    source, goal = Path(__file__).parent / "assets", workspace.report.parent / "assets"
-    style = (source / "style.css").read_text(encoding="utf-8")
+    goal = workspace.report.parent / "assets"
+    style = (ASSETS / "style.css").read_text(encoding="utf-8")
     write_text(goal / "style.css", style + code_colours())
-    write_text(goal / "site.js", (source / "site.js").read_text(encoding="utf-8"))
+    write_text(goal / "site.js", (ASSETS / "site.js").read_text(encoding="utf-8"))
 
 
 def code_colours() -> str:
@@ -286,32 +204,33 @@ def code_colours() -> str:
 
 def _shared(facts: Facts, parameters: dict) -> dict:
     """Gather what every page may use."""
-    genres = [row for row in facts.rows("02_counts", "01_counts") if row["genre"] != "(all)"]
-    n_genres = sum(bool(row["usable"]) for row in genres)
-    said = {name: f"under the split “{row.title}”" for name, row in PROTOCOLS.items()} | SAID
+    n_genres = sum(bool(row["usable"]) for row in facts.counts[0])
+    said = {name: f"under the split “{row.title}”" for name, row in PROTOCOLS.items()}
     return {
         "study": facts.workspace.study,
         "parameters": parameters,
-        "pages": list(PAGES.items()),
-        "assets": ASSETS,
+        "pages": list(SITE["pages"].items()),
+        "assets": "../assets",
         "figures": shown_figures(facts.workspace),
         "chance": 1 / n_genres if n_genres else None,
         "strict": PROTOCOLS[facts.strict],
         "lenient": PROTOCOLS[facts.lenient],
         "protocols": PROTOCOLS,
         "changes": INTERVENTIONS,
-        "said": said,
-        "glossary": {k: {"id": f"term-{_anchor(k)}", "text": v} for k, v in GLOSSARY.items()},
+        "said": said | SITE["said"],
+        "glossary": {
+            name: {"id": f"term-{_anchor(name)}", "text": text}
+            for name, text in SITE["glossary"].items()
+        },
     }
 
 
 def _overview(facts: Facts, board: list[dict], outdated: Iterable[str]) -> dict:
     """Gather what the front page says."""
     ladder = facts.ladder()
-    counts = {row["genre"]: row for row in facts.rows("02_counts", "01_counts")}
-    everyone = counts.pop("(all)", None)
+    genres, everyone = facts.counts
     if everyone:
-        fewest = [row["artists"] for row in counts.values() if row["usable"]]
+        fewest = [row["artists"] for row in genres if row["usable"]]
         everyone = everyone | {"artists_per_genre": min(fewest, default=None)}
     lacking = lacking_systems(facts.workspace)
     lost = [row["lost"] for row in board if row["lost"]]
@@ -361,9 +280,10 @@ def _citation(parameters: dict) -> str:
     )
 
 
-def _figures_page(facts: Facts, figures: dict, page: str, number: str) -> dict:
+def _figures_page(facts: Facts, figures: dict, page: str) -> dict:
     """Gather a notebook's findings, figures and short tables."""
-    sections = dict(SECTIONS[page])
+    told = SITE["figures"][page]
+    number, sections = told["notebook"], dict(told["sections"])
     placed = {name for names in sections.values() for name in names}
     own = [name for name in figures if name.startswith(f"{number}_")]
     sections["More figures"] = [name for name in own if name not in placed]
@@ -377,7 +297,8 @@ def _figures_page(facts: Facts, figures: dict, page: str, number: str) -> dict:
             shown[name] = [_cells(row) for row in rows]
     findings = [row["finding"] for row in facts.rows(f"{number}_findings")]
     listen = _listen(facts.workspace) if page == "robustness.html" else []
-    return {"sections": sections, "shown": shown, "findings": findings, "listen": listen}
+    found = {"sections": sections, "shown": shown, "findings": findings, "listen": listen}
+    return told | found
 
 
 def _listen(workspace: Workspace) -> list[dict]:
@@ -389,12 +310,12 @@ def _listen(workspace: Workspace) -> list[dict]:
         y = audio.read(track)
     folder = workspace.report / "audio" / "changed"
     found = [{"title": "As it is", "text": "", "path": f"audio/genres/{track.name}"}]
-    for name in HEARD:
+    for name, words in SITE["heard"].items():
         row = INTERVENTIONS[name]
         changed = row.apply(y, audio.SR, row.strengths[-1], rng(0, "listen", name))
         with replacing(folder / f"{name}.mp3") as temporary:
             soundfile.write(temporary, changed, audio.SR, format="MP3", compression_level=0.6)
-        text = HEARD[name].format(f"{row.strengths[-1]:g} {row.unit}")
+        text = words.format(f"{row.strengths[-1]:g} {row.unit}")
         found.append({"title": row.title, "text": text, "path": f"audio/changed/{name}.mp3"})
     return found
 
@@ -419,18 +340,16 @@ def _cells(row: dict) -> dict:
 def _system(facts: Facts, board: dict) -> dict:
     """Gather what the page of a system shows."""
     row = SYSTEMS[board["name"]]
-    own = {"system": row.name}
     idea, code = _code(row)
-    robust = [r for r in facts.rows("08_robustness") if r["system"] == row.name]
+    robust = facts.rows("08_robustness", system=row.name)
     rows = [s for (name, _), s in facts.scores.items() if name == row.name]
-    layers = facts.rows(f"{row.notebook}_architectures")
     return {
         "row": row,
         "board": board,
         "idea": idea,
         "code": code,
         "source": cited(row.source),
-        "layers": [layer for layer in layers if layer["system"] == own["system"]],
+        "layers": facts.rows(f"{row.notebook}_architectures", system=row.name),
         "scores": sorted(rows, key=lambda s: list(PROTOCOLS).index(s["protocol"])),
         "confusion": facts.confusion(row.name),
         "worst": sorted(cards.worst(robust), key=lambda r: r["accuracy"])[:6],

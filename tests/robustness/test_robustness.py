@@ -447,6 +447,6 @@ def test_the_figures_take_the_tables(rows, music, controlled):
     plt.close(fig)
     corpus, recordings, _ = controlled
     kinds = robustness.by_kind(recordings, corpus.tracks["group"], seed=0)
-    fig = plots.recordings(kinds, "flip_rate", n_genres=10)
+    fig = plots.recordings(kinds, n_genres=10)
     assert len(fig.axes[0].get_xticks()) == len(KINDS)
     plt.close(fig)
