@@ -101,7 +101,6 @@ def test_a_row_says_all_that_a_reader_needs(name):
     assert own.name == name
     assert own.title
     assert own.unit
-    assert own.description
     assert len(set(own.strengths)) == len(own.strengths) >= 5
     assert own.neutral is None or own.neutral in own.strengths
     low, high = own.bounds
