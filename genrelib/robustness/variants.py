@@ -29,14 +29,13 @@ KINDS = {
 class Variant:
     """One track of the corpus, recorded differently; rendered when :meth:`sound` is called.
 
-    `genre` is the track's label, `manner` the genre in whose manner it is played: another one for a
-    genre swap only. `artist` is another than the track's for a cover only; `recording` is the track
-    in the corpus.
+    `manner` is the genre in whose manner it is played: another than the track's for a genre swap
+    only. `artist` is another than the track's for a cover only; `recording` is the track in the
+    corpus.
     """
 
     track_id: str
     kind: str
-    genre: str
     manner: str
     artist: Artist
     recording: Recording
@@ -74,7 +73,7 @@ def controlled_variants(
 
     >>> corpus = {"artists_per_genre": 2, "songs_per_artist": 2, "duration_s": 4.0, "seed": 0}
     >>> swap, = controlled_variants(["jazz.00001"], kinds=["genre_swap"], **corpus)
-    >>> swap.genre, swap.manner, swap.sound().shape
+    >>> swap.recording.genre, swap.manner, swap.sound().shape
     ('jazz', 'reggae', (88200,))
     """
     sizes = {"artists_per_genre": artists_per_genre, "songs_per_artist": songs_per_artist}
@@ -95,5 +94,5 @@ def controlled_variants(
             elif kind == "genre_swap":
                 others = [genre for genre in GENRES if genre != here.genre]
                 played = str(rng(seed, "genre swap", track_id).choice(others))
-            variants.append(Variant(track_id, kind, here.genre, played, artist, here))
+            variants.append(Variant(track_id, kind, played, artist, here))
     return variants

@@ -451,7 +451,7 @@ def test_the_unchanged_variant_is_the_corpus_to_the_last_bit(corpus):
     assert [variant.track_id for variant in planned] == list(healthy.index)
     for variant, path in zip(planned, healthy["path"], strict=True):
         assert variant.sound().tobytes() == files.read(path).tobytes()
-        assert variant.genre == variant.manner == healthy.loc[variant.track_id, "genre"]
+        assert variant.recording.genre == variant.manner == healthy.loc[variant.track_id, "genre"]
         assert variant.artist.name == healthy.loc[variant.track_id, "artist"]
 
 
