@@ -5,6 +5,7 @@ it changes. Comments, docstrings, layout, and the modules that definitions lie i
 """
 
 import ast
+import copy
 import inspect
 import symtable
 from collections.abc import Iterable
@@ -76,7 +77,8 @@ def _collect(module: ModuleType, name: str, found: dict) -> None:
 def _text(module: ModuleType, name: str) -> str:
     """Return a definition's syntax tree, imported names as they are where they come from."""
     definitions, imports = _names(module)
-    return f"{name} {ast.dump(_Unaliased(imports).visit(definitions[name]))}"
+    node = copy.deepcopy(definitions[name])
+    return f"{name} {ast.dump(_Unaliased(imports).visit(node))}"
 
 
 class _Unaliased(ast.NodeTransformer):
@@ -88,22 +90,11 @@ class _Unaliased(ast.NodeTransformer):
     def visit_Attribute(self, node):
         if _module_named(node, self.imports):
             return ast.Name(node.attr, node.ctx)
-        return ast.Attribute(self.visit(node.value), node.attr, node.ctx)
+        return self.generic_visit(node)
 
     def visit_Name(self, node):
         _, original = self.imports.get(node.id, ("", ""))
         return ast.Name(original or node.id, node.ctx)
-
-    def generic_visit(self, node):
-        fields = {
-            name: [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
-            if isinstance(value, list)
-            else self.visit(value)
-            if isinstance(value, ast.AST)
-            else value
-            for name, value in ast.iter_fields(node)
-        }
-        return type(node)(**fields)  # a copy: definitions stay as they are
 
 
 def _module_named(node: ast.AST, imports: dict) -> str:

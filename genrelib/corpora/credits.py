@@ -13,10 +13,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+from scipy.cluster.hierarchy import DisjointSet
 
 from ..base.errors import GenrelibError
 from ..base.text import unguarded, visible
@@ -136,18 +134,18 @@ def joined(labels: Mapping[str, Collection[str]], names: Mapping[str, str]) -> d
     >>> joined({"a": {"x"}, "b": {"x", "y"}, "c": {"y"}, "d": {}}, dict(a="A", b="A", c="C", d="D"))
     {'a': 'A', 'b': 'A', 'c': 'A', 'd': 'D'}
     """
-    row = {track: number for number, track in enumerate(labels)}
-    ties = [(track, tie) for track in labels for tie in {names[track], *labels[track]}]
-    column = {tie: len(row) + number for number, tie in enumerate({tie for _, tie in ties})}
-    size = len(row) + len(column)
-    ends = ([row[track] for track, _ in ties], [column[tie] for _, tie in ties])
-    graph = coo_matrix((np.ones(len(ties), dtype=bool), ends), shape=(size, size))
-    _, component = connected_components(graph, directed=False)
-    brought: dict[int, Counter] = {}
+    tied = DisjointSet(names[track] for track in labels)
+    for track, ties in labels.items():
+        for tie in ties:
+            tied.add(tie)
+            tied.merge(names[track], tie)
+    brought: dict[str, Counter] = {}
     for track in labels:
-        brought.setdefault(component[row[track]], Counter())[names[track]] += 1
-    name = {c: min(tally, key=lambda n, t=tally: (-t[n], n)) for c, tally in brought.items()}
-    return {track: name[component[row[track]]] for track in labels}
+        brought.setdefault(tied[names[track]], Counter())[names[track]] += 1
+    chosen = {
+        root: min(tally, key=lambda n, t=tally: (-t[n], n)) for root, tally in brought.items()
+    }
+    return {track: chosen[tied[names[track]]] for track in labels}
 
 
 COLUMNS = ("track", "action", "with", "reason", "evidence")

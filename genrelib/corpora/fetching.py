@@ -17,7 +17,6 @@ from urllib3.exceptions import HTTPError
 from .. import __version__
 from ..base.errors import GenrelibError
 from ..base.files import digest, locked, write_text
-from . import archives
 
 MIRROR = "GENRELIB_MIRROR"  # environment variable: a folder or a URL laid out as ``host/path``
 RETRIES = 3  # how often it is tried again in a row without a byte gained, after 1 s, 2 s and 4 s
@@ -107,13 +106,6 @@ def wanting_bytes(url: str, folder: Path, n_bytes: int) -> int:
     if kept.is_file() or (mirror and not is_address):
         return 0
     return max(0, n_bytes - _size(_part(kept)))
-
-
-def obtain(url: str, checksum: str, downloads: Path, folder: Path) -> Path:
-    """Fetch an archive and extract it; return `folder`. Nothing is done twice."""
-    if not archives.is_extracted(folder, checksum):
-        archives.extract(fetch(url, checksum, downloads), folder, identity=checksum)
-    return folder
 
 
 def bring(url: str, path: Path, *, most_bytes: int | None = None) -> None:

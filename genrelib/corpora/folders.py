@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
 
@@ -30,23 +29,6 @@ PARTS = {"train", "training", "test", "testing", "valid", "validation", "val", "
 MANY_GENRES = 25  # more folders than these are asked about: they may be artists
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A file that is a track: where it lies below the root, and what its place says of it."""
-
-    path: Path
-    place: PurePosixPath
-
-    @property
-    def genre(self) -> str:
-        return credits.plain(self.place.parts[0])
-
-    @property
-    def artist(self) -> str:
-        """Name of the folder below the genre's, or nothing when there is none."""
-        return credits.plain(self.place.parts[1]) if len(self.place.parts) > 2 else ""
-
-
 def files_below(folder: Path) -> Iterator[Path]:
     """Yield everything below a folder that is no folder itself, sorted, stray files left out."""
     yield from _below(Path(folder), os.path.realpath(folder), set())
@@ -64,10 +46,10 @@ def load_folder(data: Path, *, source: str | Path | None = None, n_jobs: int = 1
     found, notes = _search(root)
     listed = _listed(root / LIST, notes)
     ids = _ids(found)
-    paths = {track: f.path for track, f in ids.items()}
+    paths = {track: root / place for track, place in ids.items()}
     facts = measure(paths, n_jobs=n_jobs, label=f"reading {root.name}")
-    rows = {track: _row(track, f, facts.loc[track], listed) for track, f in ids.items()}
-    rows |= _missing(listed, {str(f.place) for f in found}, set(rows), notes)
+    rows = {t: _row(t, paths[t], place, facts.loc[t], listed) for t, place in ids.items()}
+    rows |= _missing(listed, set(map(str, found)), set(rows), notes)
     table = pd.DataFrame.from_dict(rows, orient="index")
     changes = credits.one_spelling(table["artist"])
     table["artist"] = table["artist"].replace(changes)
@@ -117,8 +99,8 @@ def _is_new(real: str, root: str, followed: set[str]) -> bool:
     return True
 
 
-def _search(root: Path) -> tuple[list[_Found], list[str]]:
-    """Sort what lies below the root into tracks, and notes about the rest."""
+def _search(root: Path) -> tuple[list[PurePosixPath], list[str]]:
+    """Sort what lies below the root into tracks, by their places there, and notes of the rest."""
     found, loose, others = [], [], []
     for path in files_below(root):
         place = PurePosixPath(path.relative_to(root).as_posix())
@@ -128,8 +110,8 @@ def _search(root: Path) -> tuple[list[_Found], list[str]]:
         elif len(place.parts) == 1:
             loose.append(str(place))
         else:
-            found.append(_Found(path, place))
-    genres = {f.genre for f in found}
+            found.append(place)
+    genres = {credits.plain(place.parts[0]) for place in found}
     if len(genres) < 2:
         raise GenrelibError(
             f"{root} holds audio for {len(genres)} genres {sorted(genres)}; at least 2 are needed. "
@@ -147,7 +129,8 @@ def _search(root: Path) -> tuple[list[_Found], list[str]]:
             f"{len(genres)} folders are read as genres. Are they artists, with albums below? A "
             "genre's folder comes first: <genre>/<artist>/."
         )
-    kinds = Counter(f.path.suffix.lower() for f in found if f.path.suffix.lower() in UNREAD)
+    suffixes = (place.suffix.lower() for place in found)
+    kinds = Counter(suffix for suffix in suffixes if suffix in UNREAD)
     if kinds:
         shown = ", ".join(f"{count} {suffix}" for suffix, count in sorted(kinds.items()))
         notes.append(f"{kinds.total()} files are audio of a kind that is not read: {shown}.")
@@ -191,33 +174,37 @@ def _place(file: str) -> str:
     return credits.plain(str(PurePosixPath(file.replace("\\", "/"))))
 
 
-def _ids(found: list[_Found]) -> dict[str, _Found]:
+def _ids(found: list[PurePosixPath]) -> dict[str, PurePosixPath]:
     """Name each file by its place, without the ending where that is enough to tell it apart."""
-    short = {f: ".".join(map(credits.plain, f.place.with_suffix("").parts)) for f in found}
+    short = {place: ".".join(map(credits.plain, place.with_suffix("").parts)) for place in found}
     uses = Counter(short.values())
-    ids: dict[str, _Found] = {}
-    for f in found:
-        name = short[f] if uses[short[f]] == 1 else ".".join(map(credits.plain, f.place.parts))
+    ids: dict[str, PurePosixPath] = {}
+    for place, name in short.items():
+        if uses[name] > 1:
+            name = ".".join(map(credits.plain, place.parts))
         numbered = (f"{name}~{number}" for number in count(2))
-        ids[name if name not in ids else next(n for n in numbered if n not in ids)] = f
+        ids[name if name not in ids else next(n for n in numbered if n not in ids)] = place
     return ids
 
 
-def _row(track: str, found: _Found, facts: pd.Series, listed: pd.DataFrame) -> dict:
-    key = _place(str(found.place))
+def _row(
+    track: str, file: Path, place: PurePosixPath, facts: pd.Series, listed: pd.DataFrame
+) -> dict:
+    key = _place(str(place))
     artist, title = listed.loc[key] if key in listed.index else ("", "")
     reason = facts["exclude"]
-    if found.path.suffix.lower() in UNREAD:
-        kind = f"{found.path.suffix} is audio of a kind that is not read"
+    if place.suffix.lower() in UNREAD:
+        kind = f"{place.suffix} is audio of a kind that is not read"
         reason = f"{kind}; convert it to one of {', '.join(SUFFIXES)}"
-    path = str(found.path)
+    folder = credits.plain(place.parts[1]) if len(place.parts) > 2 else ""  # below the genre's
+    path = str(file)
     if not credits.is_utf8(path):
         reason = "the file's name is not valid UTF-8; rename it"
         path = path.encode("utf-8", "backslashreplace").decode("utf-8")
     return {
-        "genre": found.genre,
-        "artist": credits.known(artist) or credits.known(found.artist) or credits.unknown(track),
-        "title": title or credits.plain(found.path.stem),
+        "genre": credits.plain(place.parts[0]),
+        "artist": credits.known(artist) or credits.known(folder) or credits.unknown(track),
+        "title": title or credits.plain(place.stem),
         "path": path,
         "duration_s": facts["duration_s"],
         "exclude": reason,

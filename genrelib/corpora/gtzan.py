@@ -224,7 +224,8 @@ def _downloaded(edition: str, raw: Path) -> Path:
     failures = []
     for url, checksum, folder in sources:
         try:
-            return fetching.obtain(url, checksum, raw / "downloads", folder)
+            archive = fetch(url, checksum, raw / "downloads")
+            return archives.extract(archive, folder, identity=checksum)
         except GenrelibError as error:
             failures.append(str(error))
     ways = [

@@ -4,21 +4,20 @@ The id of a track begins with its collection, ``gtzan:blues.00000``: :func:`coll
 collections apart again, for training on one and testing on the other.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from ..base.errors import GenrelibError, unknown
-from . import credits, fma, gtzan
+from . import credits
+from .fma import EDITIONS
+from .fma import load as load_fma
+from .gtzan import ARCHIVES
+from .gtzan import load as load_gtzan
 from .tracks import NO_GENRE, Loaded
 
 GENRE_MAP = "gtzan_fma_genres.csv"  # beside this module: which genres are one, or why not
-COLUMNS = ("collection", "genre", "joined", "reason")
-
-_GTZAN: dict[str, Callable] = {name: partial(gtzan.load, name) for name in gtzan.ARCHIVES}
-_FMA: dict[str, Callable] = {name: partial(fma.load, name) for name in fma.EDITIONS}
 
 
 def load_gtzan_fma(
@@ -38,15 +37,15 @@ def load_gtzan_fma(
     kept; `source` is GTZAN's, see :func:`.gtzan.load`.
     """
     for kind, name, known in (
-        ("edition of GTZAN", gtzan, _GTZAN),
-        ("edition of FMA", fma, _FMA),
+        ("edition of GTZAN", gtzan, ARCHIVES),
+        ("edition of FMA", fma, EDITIONS),
         ("collection to keep whole", whole, ("", "gtzan", "fma")),
     ):
         if name not in known:
             raise unknown(kind, name, known)
     parts = {
-        "gtzan": Loaded(*_GTZAN[gtzan](data, source=source, n_jobs=n_jobs)),
-        "fma": Loaded(*_FMA[fma](data, n_jobs=n_jobs)),
+        "gtzan": Loaded(*load_gtzan(gtzan, data, source=source, n_jobs=n_jobs)),
+        "fma": Loaded(*load_fma(fma, data, n_jobs=n_jobs)),
     }
     return join(parts, genre_map(), whole=whole)
 

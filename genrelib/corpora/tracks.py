@@ -193,20 +193,20 @@ def quiet() -> Iterator[None]:
         os.close(kept)
 
 
-def decoded_s(content: bytes) -> float:
-    """Decode a whole file and return how many seconds it holds."""
+def _decoded(content: bytes) -> tuple[float, str]:
+    """Decode a whole file: how many seconds it holds, and what is wrong."""
     if not content:
-        raise GenrelibError("the file is empty (0 bytes); download it again.")
+        return 0.0, "the file is empty (0 bytes); download it again."
     try:
         with quiet(), soundfile.SoundFile(io.BytesIO(content)) as sound:
             n_samples = 0
             # not sound.blocks: that yields as many as the header promises
             while length := len(sound.read(_BLOCK, dtype="int16", always_2d=True)):
                 n_samples += length
-            return n_samples / sound.samplerate
+            return n_samples / sound.samplerate, ""
     except (soundfile.SoundFileError, TypeError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".") or "damaged frames"
-        raise GenrelibError(f"can't be decoded as audio ({reason}); download it again.") from error
+        return 0.0, f"can't be decoded as audio ({reason}); download it again."
 
 
 def verified(paths: Mapping[str, Path], record: Path, *, n_jobs: int, label: str) -> pd.DataFrame:
@@ -251,7 +251,4 @@ def _decode_file(path: Path) -> tuple[str, str, float, str]:
     except OSError as error:
         return "", "", 0.0, f"can't be read: {error.strerror}"
     sha1, md5 = hashlib.sha1(content).hexdigest(), hashlib.md5(content).hexdigest()
-    try:
-        return sha1, md5, decoded_s(content), ""
-    except GenrelibError as error:
-        return sha1, md5, 0.0, str(error)
+    return sha1, md5, *_decoded(content)

@@ -175,17 +175,15 @@ class Explainer:
         """Names of the layers that :meth:`randomised` can take, from the first to the last."""
         return tuple(names[0] for names in layers_of(self._module))
 
-    def randomised(self, n_layers: int | None = None, *, seed: int) -> "Explainer":
+    def randomised(self, n_layers: int, *, seed: int) -> "Explainer":
         """Return an explainer of the same network with its last layers as before training.
 
         Their weights are drawn as the network's own initial weights are, from another seed; the
         normalisations measure their statistics anew on the background, or a network would not only
-        be ignorant but out of range. `n_layers` counts from the last of :attr:`layers`, all by
-        default.
+        be ignorant but out of range. `n_layers` counts from the last of :attr:`layers`.
         """
         other = copy.copy(self)
         module = copy.deepcopy(self._module)
-        n_layers = len(self.layers) if n_layers is None else n_layers
         copy_last(n_layers, _fresh(self._net, seed), module)
         other._take(module)
         if n_layers:
@@ -244,14 +242,11 @@ def _fresh(net: GenreNet, seed: int) -> nn.Module:
 def _measure_anew(module: nn.Module, run: Callable[[], object]) -> None:
     """Let batch normalisations take the statistics of what `run` sends, in batches of several."""
     norms = [part for part in module.modules() if isinstance(part, _NORMS[0])]
-    momenta = [part.momentum for part in norms]
     for part in norms:
         part.reset_running_stats()
         part.momentum = None  # the mean over all batches
         part.train()
     run()
-    for part, momentum in zip(norms, momenta, strict=True):
-        part.momentum = momentum
     module.eval()
 
 

@@ -121,7 +121,7 @@ def _rendered(variant: Variant, changed: dict) -> tuple[str, tuple[list, np.ndar
         y = replace(variant, artist=artist, recording=recording).sound()
         if not np.array_equal(y, original):
             sounds[change] = y, donor
-    here = {"track_id": variant.track_id, "genre": variant.genre}
+    here = {"track_id": variant.track_id, "genre": variant.recording.genre}
     rows = [here | {"change": name, "donor": donor} for name, (_, donor) in sounds.items()]
     matrices = [extract(y, SR, ["log_mel"])["log_mel"].astype(DTYPE) for y, _ in sounds.values()]
     return variant.track_id, (rows, np.stack(matrices))
@@ -136,7 +136,6 @@ def effects(
     order. `X` is ``segments.averaged(renditions.X, *fit.size)``, the system's size.
 
     One row per changed rendition: ``drop`` of the probability of the track's own genre;
-    ``accuracy_drop``, 1 where a right answer became wrong and -1 where a wrong one became right;
     ``toward``, the rise of the probability of the donor's genre, NaN without a donor. For
     :func:`genrelib.inference.means`.
     """
@@ -145,7 +144,6 @@ def effects(
     probabilities[:, estimator.classes_] = estimator.predict_proba(X)
     own = pd.Categorical(rows["genre"], genres).codes
     p_own = probabilities[np.arange(len(rows)), own]
-    right = (probabilities.argmax(axis=1) == own).astype(float)
     is_original = rows["change"] == UNCHANGED
     original = pd.Series(rows.index[is_original], index=rows.loc[is_original, "track_id"])
     changed = rows[~is_original]
@@ -154,6 +152,5 @@ def effects(
     risen = probabilities[after, donor] - probabilities[before, donor]
     return changed[["track_id", "change"]].assign(
         drop=p_own[before] - p_own[after],
-        accuracy_drop=right[before] - right[after],
         toward=np.where(donor >= 0, risen, np.nan),
     )

@@ -46,10 +46,7 @@ def importance(
     found = permutation_importance(_Assembled(estimator, X, rows), sources, y, **how)
     drops = np.array([found[row]["importances_mean"] for row in range(len(X))])
     table = pd.DataFrame(drops, columns=list(families), index=pd.Index(track_ids, name="track_id"))
-    long = table.melt(var_name="family", value_name="drop", ignore_index=False).reset_index()
-    sizes = {name: len(members) for name, members in families.items()}
-    long.insert(2, "n_rows", long["family"].map(sizes))
-    return long
+    return table.melt(var_name="family", value_name="drop", ignore_index=False).reset_index()
 
 
 class _Assembled(ClassifierMixin, BaseEstimator):

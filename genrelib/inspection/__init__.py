@@ -11,7 +11,6 @@ from .audit import ACTIONS, FAULTS, PAIRED, SIGNAL, against_titles, evaluate, ga
 from .search import copies, features_of, pairs, recordings
 from .separability import (
     STATISTICS,
-    Folds,
     alone_and_without,
     contrasting,
     feature_table,

@@ -54,15 +54,12 @@ def pairs(corpus: Corpus, features: Store) -> pd.DataFrame:
     here. `features` holds :func:`features_of` the corpus.
     """
     usable = corpus.without(features.failures["reason"]).usable
-    ids = list(usable.index)
-    if not ids:
-        return table([])
-    if corpus.lacks("log_mel"):
-        return gathered(copies(usable))
-    log_mel = features.read("log_mel", ids, size=(_BANDS, None))
-    found = [copies(usable), recordings(log_mel, ids, frame_s=features.frame_s)]
-    if corpus.pack is not None:
-        found.append(silences(log_mel, ids, frame_s=features.frame_s))
+    ids, found = list(usable.index), [copies(usable)]
+    if ids and not corpus.lacks("log_mel"):
+        log_mel = features.read("log_mel", ids, size=(_BANDS, None))
+        found.append(recordings(log_mel, ids, frame_s=features.frame_s))
+        if corpus.pack is not None:
+            found.append(silences(log_mel, ids, frame_s=features.frame_s))
     return gathered(*found)
 
 

@@ -11,6 +11,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import cdist
 from scipy.special import log_softmax
 from scipy.stats import mannwhitneyu
 from sklearn import config_context
@@ -160,25 +161,19 @@ def contrasting(X: pd.DataFrame, tracks: pd.DataFrame, *, n_genres: int = 3) -> 
     means = X.xs("mean", axis="columns", level="statistic")
     genres = tracks.loc[X.index, "genre"]
     centres = means.groupby(genres).mean()
-    apart = _distances(centres, centres)
+    apart = cdist(centres, centres)
     np.fill_diagonal(apart, -1.0)
     chosen = list(np.unravel_index(apart.argmax(), apart.shape))
     while len(chosen) < min(n_genres, len(centres)):
         nearest = apart[:, chosen].min(axis=1)
         chosen.append(int(nearest.argmax()))
-    own = _distances(means, centres)
+    own = cdist(means, centres)
     typical = {}
     for number in chosen:
         genre = centres.index[number]
         members = np.flatnonzero(genres == genre)
         typical[genre] = X.index[members[own[members, number].argmin()]]
     return typical
-
-
-def _distances(one: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
-    """Return root mean square differences between all rows of two tables, shape (n, m)."""
-    distances = [np.sqrt(((one.to_numpy() - row) ** 2).mean(axis=1)) for row in other.to_numpy()]
-    return np.stack(distances, axis=1).astype(float)
 
 
 def genre_means(X: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:

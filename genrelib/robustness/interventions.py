@@ -44,7 +44,6 @@ class Intervention:
     strengths: tuple[float, ...]
     neutral: float | None
     bounds: tuple[float, float]
-    description: str
     on_audio: Callable = field(repr=False)
     on_mel: Callable | None = field(default=None, repr=False)
     no_mel: str = ""
@@ -56,7 +55,7 @@ class Intervention:
 
         The strength is the neutral one or within `bounds`; the same state of the generator gives
         the same samples. The result is a new array, float32 of the same length, finite, aligned
-        with `y` within a millisecond (but for what `description` says); it may exceed full scale.
+        with `y` within a millisecond (but for another tempo or key); it may exceed full scale.
         Another rate or strength raises GenrelibError.
         """
         if sr != SR:
@@ -110,7 +109,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (0, 20, 50, 100, 200, 400, 800),
             0,
             (1, 10000),
-            "Butterworth filter of order 4; the strength is the frequency of -3 dB",
             audio.high_pass,
             mel.filtered(audio.high_pass),
         ),
@@ -121,7 +119,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (SR / 2, 8000, 4000, 2000, 1000, 500),
             SR / 2,
             (20, 11000),
-            "Butterworth filter of order 4; the strength is the frequency of -3 dB",
             audio.low_pass,
             mel.filtered(audio.low_pass),
         ),
@@ -132,8 +129,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (0, 3, 6, 12, 18),
             0,
             (0, 40),
-            "linear-phase filter with a random smooth curve; the strength is its largest rise or "
-            "dip",
             audio.equaliser,
             mel.filtered(audio.equaliser),
         ),
@@ -144,10 +139,8 @@ INTERVENTIONS: dict[str, Intervention] = {
             (-30, -20, -10, 0, 10, 20),
             0,
             (-60, 60),
-            "multiplication, without clipping; on a log-mel relative to the track's maximum this "
-            "changes nothing",
             audio.gain,
-            lambda log_mel, *_: log_mel,
+            lambda log_mel, *_: log_mel,  # it is relative to the track's maximum
         ),
         Intervention(
             "white_noise",
@@ -156,8 +149,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (math.inf, 40, 30, 20, 10, 0),
             math.inf,
             (-40, 200),
-            "Gaussian noise, equal power per hertz; the strength is the ratio of the music's power "
-            "to the noise's over the whole clip",
             audio.noisy(audio.white),
             mel.noisy(audio.white),
         ),
@@ -168,7 +159,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (math.inf, 40, 30, 20, 10, 0),
             math.inf,
             (-40, 200),
-            "Gaussian noise, equal power per octave above 20 Hz; strength as for white noise",
             audio.noisy(audio.pink),
             mel.noisy(audio.pink),
         ),
@@ -179,8 +169,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (0, 0.25, 0.5, 1, 2, 4),
             0,
             (0.01, 20),
-            "room of exponentially decaying white noise, half of the energy being direct sound; "
-            "the strength is the time in which it decays by 60 dB",
             audio.reverberation,
             mel.reverberation,
         ),
@@ -191,7 +179,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (SR, 16000, 11025, 8000, 4000),
             SR,
             (2000, SR),
-            "soxr at high quality to the sample rate that is the strength, and back",
             audio.resampling,
             mel.filtered(audio.resampling),
         ),
@@ -199,11 +186,9 @@ INTERVENTIONS: dict[str, Intervention] = {
             "time_stretch",
             "Time stretch",
             "% faster",
-            (-6, -3, -0.01, 0, 3, 6),
+            (-6, -3, -0.01, 0, 3, 6),  # -0.01: the vocoder's blur almost alone
             0,
             (-50, 100),
-            "phase vocoder, the pitch stays; of a longer result the middle is kept, a shorter one "
-            "is repeated; -0.01 % is the vocoder's blur almost alone",
             audio.time_stretch,
             mel.time_stretch,
         ),
@@ -211,11 +196,9 @@ INTERVENTIONS: dict[str, Intervention] = {
             "pitch_shift",
             "Pitch shift",
             "semitones",
-            (-1, -0.5, 0, 0.01, 0.5, 1),
+            (-1, -0.5, 0, 0.01, 0.5, 1),  # 0.01: the vocoder's blur almost alone
             0,
             (-12, 12),
-            "phase vocoder and resampling, the tempo stays; 0.01 semitones is the vocoder's blur "
-            "almost alone",
             audio.pitch_shift,
             mel.pitch_shift,
         ),
@@ -226,7 +209,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (0, 0.1, 1, 5, 20, 50),
             0,
             (0.001, 99),
-            "hard clipping at the level that so many samples exceed",
             audio.clipping,
             no_mel="which samples exceed a level depends on the waveform, and what clipping adds "
             "on the phases; neither is in the mel spectrogram",
@@ -238,7 +220,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (128, 64, 32, 24, 16, 8),
             None,
             (audio.MP3_KBITS[0], audio.MP3_KBITS[-1]),
-            "LAME at a constant bit rate, one of those that MPEG-2 layer III has",
             audio.mp3,
             no_mel=_NO_CODEC,
         ),
@@ -249,7 +230,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (10, 5, 2, 1, 0),
             None,
             (0, 10),
-            "libvorbis; what is set is its quality, the bit rate follows the music",
             audio.vorbis,
             no_mel=_NO_CODEC,
         ),
@@ -260,7 +240,6 @@ INTERVENTIONS: dict[str, Intervention] = {
             (64, 32, 16, 12, 8, 6),
             None,
             audio.OPUS_KBITS,
-            "libopus at an average bit rate; the sound goes through 24 kHz, which Opus asks for",
             audio.opus,
             no_mel=_NO_CODEC,
         ),

@@ -29,14 +29,13 @@ KINDS = {
 class Variant:
     """One track of the corpus, recorded differently; rendered when :meth:`sound` is called.
 
-    `genre` is the track's label, `manner` the genre in whose manner it is played: another one for a
-    genre swap only. `artist` is another than the track's for a cover only; `recording` is the track
-    in the corpus.
+    `manner` is the genre in whose manner it is played: another than the track's for a genre swap
+    only. `artist` is another than the track's for a cover only; `recording` is the track in the
+    corpus.
     """
 
     track_id: str
     kind: str
-    genre: str
     manner: str
     artist: Artist
     recording: Recording
@@ -57,28 +56,21 @@ class Variant:
 
 
 def controlled_variants(
-    track_ids: Iterable[str],
-    *,
-    artists_per_genre: int,
-    songs_per_artist: int,
-    duration_s: float,
-    seed: int,
-    kinds: Iterable[str] = tuple(KINDS),
+    track_ids: Iterable[str], *, kinds: Iterable[str] = tuple(KINDS), **options
 ) -> list[Variant]:
     """Plan variants of healthy tracks of the corpus ``synthetic``.
 
     A cover is by an artist of the same genre whom the corpus does not have, so that no system can
     know the production from its training; the manner of a genre swap is drawn from the other nine
     genres. Variants come by track, then kind. Tracks are those whose ``fault`` is empty, others
-    raise GenrelibError; the numbers are the options with which the corpus was loaded.
+    raise GenrelibError; the `options` are all those with which the corpus was loaded.
 
     >>> corpus = {"artists_per_genre": 2, "songs_per_artist": 2, "duration_s": 4.0, "seed": 0}
     >>> swap, = controlled_variants(["jazz.00001"], kinds=["genre_swap"], **corpus)
-    >>> swap.genre, swap.manner, swap.sound().shape
+    >>> swap.recording.genre, swap.manner, swap.sound().shape
     ('jazz', 'reggae', (88200,))
     """
-    sizes = {"artists_per_genre": artists_per_genre, "songs_per_artist": songs_per_artist}
-    recordings = plan(**sizes, duration_s=duration_s, seed=seed)
+    recordings, seed = plan(**options), options["seed"]
     kinds, variants = tuple(kinds), []
     for track_id in track_ids:
         here = recordings[track_id]
@@ -90,10 +82,11 @@ def controlled_variants(
         for kind in kinds:
             artist, played = here.artist, here.genre
             if kind == "cover":
-                number = int(rng(seed, "cover", track_id).integers(artists_per_genre))
-                artist = make_artist(here.genre, artists_per_genre + number, seed)
+                n_artists = options["artists_per_genre"]
+                number = int(rng(seed, "cover", track_id).integers(n_artists))
+                artist = make_artist(here.genre, n_artists + number, seed)
             elif kind == "genre_swap":
                 others = [genre for genre in GENRES if genre != here.genre]
                 played = str(rng(seed, "genre swap", track_id).choice(others))
-            variants.append(Variant(track_id, kind, here.genre, played, artist, here))
+            variants.append(Variant(track_id, kind, played, artist, here))
     return variants

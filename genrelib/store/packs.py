@@ -51,16 +51,13 @@ def _without_pack(_spectra: Spectra) -> np.ndarray:
 
 
 PACKED: dict[str, Feature] = {
-    feature.name: feature
-    for feature in (
-        Feature(
-            "fma_features",
-            len(ROWS_OF_PACKED["fma_features"]),
-            "mixed: statistics of 11 feature families",
-            "rows",
-            "features.csv of FMA: seven statistics over the whole track of 74 rows of librosa",
-            _without_pack,
-        ),
+    "fma_features": Feature(
+        "fma_features",
+        len(ROWS_OF_PACKED["fma_features"]),
+        "mixed: statistics of 11 feature families",
+        "rows",
+        "features.csv of FMA: seven statistics over the whole track of 74 rows of librosa",
+        _without_pack,
     )
 }
 """Features that come with packs only, by name; those of audio are in ``features.FEATURES``."""

@@ -2,7 +2,6 @@ import functools
 import hashlib
 import http.server
 import threading
-import zipfile
 
 import pooch
 import pytest
@@ -156,16 +155,3 @@ def test_a_damaged_kept_file_is_fetched_again(server, tmp_path):
     url = f"{server.url}/{PLACE}"
     fetching.fetch(url, SHA, tmp_path).write_bytes(b"damaged")
     assert fetching.fetch(url, SHA, tmp_path).read_bytes() == CONTENT
-
-
-def test_an_archive_is_obtained_once(server, mirror, tmp_path):
-    with zipfile.ZipFile(mirror / "a.zip", "w") as archive:
-        archive.writestr("a/b.txt", "b")
-    checksum = "md5:" + hashlib.md5((mirror / "a.zip").read_bytes()).hexdigest()
-    call = (f"{server.url}/a.zip", checksum, tmp_path / "kept", tmp_path / "out")
-    assert (fetching.obtain(*call) / "a/b.txt").read_text() == "b"
-    fetching.fetch(*call[:3]).unlink()
-    fetching.obtain(*call)
-    assert len(server.asked) == 1
-    (tmp_path / "out/a/b.txt").unlink()
-    assert (fetching.obtain(*call) / "a/b.txt").read_text() == "b"

@@ -8,7 +8,7 @@ from helpers.notebooks import run_here
 
 from genrelib import corpora
 from genrelib.base.errors import GenrelibError
-from genrelib.corpora import fetching, fma, gtzan, joined, tracks
+from genrelib.corpora import fetching, gtzan, joined, tracks
 from genrelib.corpora import fma as fma_metadata
 from genrelib.corpora.tracks import Loaded
 
@@ -22,7 +22,7 @@ MAP = pd.DataFrame(
         ("new", "Folk", "", "old has none"),
         ("new", "Jazz", "jazz", ""),
     ],
-    columns=list(joined.COLUMNS),
+    columns=list(joined.genre_map()),
 )
 
 
@@ -124,7 +124,7 @@ def test_two_shared_genres_are_needed():
 
 def test_the_map_covers_both_collections_and_gives_reasons():
     table = joined.genre_map()
-    assert tuple(table) == joined.COLUMNS
+    assert list(table) == ["collection", "genre", "joined", "reason"]
     assert not table.duplicated(["collection", "genre"]).any()
     assert ((table["joined"] == "") == (table["reason"] != "")).all()
     by = table.groupby("collection")
@@ -142,14 +142,14 @@ def test_gtzan_and_fma_become_one_corpus(tmp_path, monkeypatch):
     old = make_tracks(n_artists=2, genres=("disco", "hiphop", "pop", "rock"))
     asked = []
 
-    def load_gtzan(data, *, source, n_jobs):
-        asked.append((source, n_jobs))
+    def load_gtzan(edition, data, *, source, n_jobs):
+        asked.append((edition, source, n_jobs))
         return old, ["GTZAN."]
 
-    monkeypatch.setitem(joined._GTZAN, "gtzan", load_gtzan)
+    monkeypatch.setattr(joined, "load_gtzan", load_gtzan)
     corpus = corpora.load("gtzan_fma", tmp_path / "data", fma="fma_medium", source="a.zip")
     assert corpus.genres == ("hiphop", "pop", "rock")
-    assert asked == [("a.zip", 1)]
+    assert asked == [("gtzan", "a.zip", 1)]
     by = joined.collections(corpus.usable.index)
     assert set(by) == {"gtzan", "fma"}
     assert corpus.tracks.loc["gtzan:disco.00000", "exclude"].startswith("FMA has no top genre")
@@ -177,7 +177,6 @@ def test_the_map_names_every_genre_that_fma_may_have():
     listed = set(joined.genre_map()["genre"])
     assert {*fma_copy.GENRES.values(), *fma_copy.MEDIUM_ONLY.values()} <= listed
     assert fma_metadata.NO_GENRE not in listed
-    assert set(joined._FMA) == set(fma.EDITIONS)
 
 
 @pytest.fixture

@@ -230,7 +230,7 @@ def test_the_system_is_left_as_it_was(trained):
     state = torch.random.get_rng_state()
     explainer = explain.Explainer(estimator, X)
     explainer.attribute("integrated_gradients", X[:2])
-    explainer.randomised(seed=3).attribute("occlusion", X[:2])
+    explainer.randomised(1, seed=3).attribute("occlusion", X[:2])
     after = estimator.net_.module_.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
     assert all(p.requires_grad for p in estimator.net_.module_.parameters())
@@ -345,8 +345,7 @@ def test_every_network_can_be_randomised_from_the_end(module, kwargs):
     changed = {k for k, v in last._module.named_parameters() if not torch.equal(v, own[k])}
     assert changed
     assert all(key.startswith(explainer.layers[-1]) for key in changed)
-    whole = explainer.randomised(seed=5)
-    again = explainer.randomised(seed=5)
+    whole, again = (explainer.randomised(len(explainer.layers), seed=5) for _ in range(2))
     kept = [
         key
         for key, value in whole._module.named_parameters()
@@ -386,7 +385,6 @@ def test_importance_finds_the_planted_family():
     drop = inference.means(rows, ["family"], "drop", groups(X), seed=0).set_index("family")
     assert drop.loc["planted", "low"] > 0.2
     assert drop.loc["others", "drop"] == 0
-    assert rows["n_rows"].unique().tolist() == [1, 15]
 
 
 class _OnlyColumns(AvailableNeighbors):
@@ -607,7 +605,6 @@ def test_effects_are_differences_to_the_same_track():
     found = explain.effects(_Fixed(probabilities), made, made.X, ("blues", "jazz", "metal"))
     found = found.set_index(["track_id", "change"])
     assert found["drop"].tolist() == pytest.approx([0.4, 0.2, -0.6])
-    assert found["accuracy_drop"].tolist() == [1, 0, -1]
     assert found.loc[("a", "other"), "toward"] == pytest.approx(0.3)
     assert found["toward"].isna().tolist() == [True, False, True]
 
