@@ -135,14 +135,9 @@ def comparisons(
 
 
 def primary(
-    predictions: pd.DataFrame,
-    groups: pd.Series,
-    networks: Iterable[str],
-    *,
-    seed: int,
-    protocol: str = "artist_grouped",
+    predictions: pd.DataFrame, groups: pd.Series, networks: Iterable[str], *, seed: int
 ) -> pd.DataFrame:
-    """Compare each network with the yardstick that learns from as many tracks.
+    """Compare each network with the yardstick of as many tracks to learn from, artists apart.
 
     One row per network, in registry order: ``n_seeds`` of the network; ``difference``, network less
     yardstick, with its 95 % interval over groups and seeds; ``mdd`` and ``mdd_holm`` as in
@@ -150,9 +145,9 @@ def primary(
     and the ``outcome``, see :func:`judged`. Empty where the yardstick or every network was not run.
     """
     lines = []
-    met = predictions.loc[predictions["protocol"] == protocol, "system"]
+    met = predictions.loc[predictions["protocol"] == STRICT, "system"]
     if YARDSTICK in set(met):
-        parts, found = paired_accuracies(predictions, groups, protocol, seed)
+        parts, found = paired_accuracies(predictions, groups, STRICT, seed)
         own = [name for name in parts if name in set(networks)]
         for name in own:
             difference = found[name] - found[YARDSTICK]
@@ -315,7 +310,7 @@ def confirmation(
     return table.assign(power_in_order=table["power"].cumprod())
 
 
-def power(estimate: Estimate, n_groups: float, *, alpha: float = ALPHA) -> float:
+def power(estimate: Estimate, n_groups: float) -> float:
     """Return the probability that a test over `n_groups` equal groups finds this difference.
 
     Its standard error and degrees of freedom are those of the estimate, scaled to so many groups.
@@ -324,5 +319,5 @@ def power(estimate: Estimate, n_groups: float, *, alpha: float = ALPHA) -> float
         return float("nan")
     share = n_groups / estimate.effective
     se, df = estimate.se / np.sqrt(share), estimate.df_all * share
-    limit, shift = stats.t.ppf(1 - alpha / 2, df), abs(estimate.value) / se
+    limit, shift = stats.t.ppf(1 - ALPHA / 2, df), abs(estimate.value) / se
     return float(stats.nct.sf(limit, df, shift) + stats.nct.cdf(-limit, df, shift))

@@ -111,14 +111,13 @@ class Facts:
     @cached_property
     def leaderboard(self) -> list[dict]:
         """Return a row per system that was run: scores, loss, claim, chip; the best first."""
-        scores, lost = self.scores, self.by_system("09_leakage")
-        claims, places = self.by_system("09_claims"), self.by_system("09_ranking")
-        rows = []
+        scores, rows = self.scores, []
+        lost, claims = self.by_system("09_leakage"), self.by_system("09_claims")
         for name in dict.fromkeys(system for system, _ in scores):
             strict, lenient = (scores.get((name, p)) for p in (self.strict, self.lenient))
             row = {"name": name, "title": title(name, SYSTEMS), "strict": strict}
             row |= {"lenient": lenient, "lost": lost.get(name), "claim": claims.get(name)}
-            rows.append(row | {"chip": chip(claims.get(name)), "place": places.get(name)})
+            rows.append(row | {"chip": chip(claims.get(name))})
         return sorted(rows, key=lambda row: -((row["strict"] or {}).get("accuracy") or 0))
 
     def errors(self) -> list[dict]:

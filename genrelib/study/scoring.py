@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 
 from .. import corpora, protocols, store, systems
 from ..base.errors import GenrelibError
@@ -21,7 +20,7 @@ from ..base.files import Workspace, replacing
 from ..base.parallel import one_thread
 from ..base.seeds import derive, rng
 from ..corpora import Corpus, gtzan
-from ..experiments.fitting import predicted
+from ..experiments import Fit, fitted, predicted
 from ..inference.intervals import ClusterBootstrap
 from ..store import Store
 
@@ -104,11 +103,14 @@ def score(
         protocols.check(protocols.Fold(protocol, 0, 0, trial.learnt, (), trial.scored), tracks)
         own, clip_s = derive(seed, system, protocol, trial.name), features.configuration["clip_s"]
         recipe = systems.recipe(n_classes=len(corpus.genres), seed=own, clip_s=clip_s)
-        estimator = _learnt(row, recipe, trial, corpus, features)
-        X = features.read(row.feature, trial.scored, size=row.size(recipe))
+        stops = trial.stops if row.validates else ()
+        learnt = tuple(i for i in trial.learnt if i not in stops)
+        fold = protocols.Fold(protocol, 0, 0, learnt, stops, trial.scored)
+        fit = Fit(system, fold, corpus.genres, recipe, data="", path=Path())  # is not kept
+        estimator, X = fitted(fit, corpus, features), fit.read(features, trial.scored)
         with one_thread():
             table = predicted(estimator, X, tracks.loc[list(trial.scored), "genre"], corpus.genres)
-        seen = {*trial.learnt, *(trial.stops if row.validates else ())}
+        seen = {*trial.learnt, *stops}
         group = tracks.loc[list(trial.scored), "group"]
         is_known = group.isin(tracks.loc[sorted(seen), "group"])
         tables.append(table.assign(learnt=trial.name, known_group=is_known))
@@ -116,16 +118,6 @@ def score(
             where = {"learnt": trial.name, "tests": tests}
             scores.append(where | _score(table[mask], group, seed))
     return pd.DataFrame(scores), pd.concat(tables).rename_axis("track_id")
-
-
-def _learnt(row, recipe, trial, corpus, features) -> BaseEstimator:
-    learnt = [i for i in trial.learnt if not row.validates or i not in trial.stops]
-    ids = [*learnt, *(trial.stops if row.validates else ())]
-    y = pd.Categorical(corpus.usable.loc[ids, "genre"], corpus.genres).codes.astype(np.int64)
-    stops = {"is_valid": np.arange(len(ids)) >= len(learnt)} if row.validates else {}
-    X = features.read(row.feature, ids, size=row.size(recipe))
-    with one_thread():
-        return row.build(recipe).fit(X, y, **stops)
 
 
 def _score(rows, group, seed) -> dict[str, float]:

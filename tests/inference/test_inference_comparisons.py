@@ -254,7 +254,7 @@ def against_the_yardstick(*accuracies, seeds=1):
 
 def test_each_network_meets_the_yardstick_and_holm_counts_the_networks():
     rows = against_the_yardstick(0.8, 0.3, 0.75, 0.8)
-    words = {"networks": ["vit", "ann", "cnn_2d"], "protocol": "artist_grouped", "seed": 0}
+    words = {"networks": ["vit", "ann", "cnn_2d"], "seed": 0}
     table = primary(rows, GROUPS, **words)
     assert table["system"].tolist() == ["ann", "cnn_2d", "vit"]
     pairs = comparisons(rows, records_of(rows), GROUPS, protocol="artist_grouped", seed=0)
@@ -274,7 +274,7 @@ def test_each_network_meets_the_yardstick_and_holm_counts_the_networks():
 def test_a_network_that_says_the_same_is_equivalent():
     rows = against_the_yardstick(0.8)
     rows = pd.concat([rows, rows.assign(system="ann")])
-    table = primary(rows, GROUPS, ["ann"], protocol="artist_grouped", seed=0)
+    table = primary(rows, GROUPS, ["ann"], seed=0)
     assert table["outcome"].tolist() == ["equivalent"]
 
 
@@ -305,7 +305,6 @@ def test_seeds_are_no_more_tests_and_their_luck_is_in_the_interval():
             against_the_yardstick(0.8, 0.5, seeds=n),
             GROUPS,
             ["ann"],
-            protocol="artist_grouped",
             seed=0,
         ).iloc[0]
         for n in (1, 3)
@@ -322,7 +321,7 @@ def test_seeds_are_no_more_tests_and_their_luck_is_in_the_interval():
             *(rows[(rows["seed"] == 0) & (rows["system"] == "ann")].assign(seed=n) for n in (1, 2)),
         ]
     )
-    same = primary(again, GROUPS, ["ann"], protocol="artist_grouped", seed=0).iloc[0]
+    same = primary(again, GROUPS, ["ann"], seed=0).iloc[0]
     names = ["difference", "low", "high", "p"]
     assert same[names].tolist() == pytest.approx(once[names].tolist())  # seeds that agree: no luck
 
@@ -354,7 +353,7 @@ def test_findings_answer_the_primary_comparisons_first():
         ]
     )
     lost = leakage(rows, GROUPS, seed=0)
-    table = primary(strict, GROUPS, ["ann", "cnn_2d"], protocol="artist_grouped", seed=0)
+    table = primary(strict, GROUPS, ["ann", "cnn_2d"], seed=0)
     said = findings(score(strict, GROUPS, seed=0), lost, 4, primary=table)
     worth = lost.set_index("system").loc["mel_svm"]
     assert f"split, is {100 * worth['difference']:+.1f} points" in said[0]

@@ -47,7 +47,7 @@ def tables():
     found = {"scores": scores(rows, GROUPS, seed=0), "lost": leakage(rows, GROUPS, seed=0)}
     found["ladder"] = ladder(rows, GROUPS, found["scores"], found["lost"], seed=0)
     found["controls"] = controls(rows, GROUPS, seed=0)
-    found["primary"] = primary(rows, GROUPS, ["ann"], protocol=STRICT, seed=0)
+    found["primary"] = primary(rows, GROUPS, ["ann"], seed=0)
     known = [
         SimpleNamespace(
             name=name,
