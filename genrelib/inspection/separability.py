@@ -1,8 +1,7 @@
 """What features tell of genres before any system: summaries of their rows, and linear probes.
 
 A summary is the mean or the deviation over time of one row, such as a band, of one track. A probe
-measures how much of the genre summaries give away to the simplest classifier. :func:`findings` says
-in sentences what they tell, with numbers from their tables.
+measures how much of the genre summaries give away to the simplest classifier.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
