@@ -69,7 +69,6 @@ class Contents:
 
     path: Path
     corpus: str
-    corpus_fingerprint: str
     configuration: Mapping[str, object]
     licence: str
     notes: tuple[str, ...]
@@ -294,7 +293,6 @@ def _contents(path: Path, file: h5py.File) -> Contents:
     return Contents(
         path=path,
         corpus=file.attrs["corpus"],
-        corpus_fingerprint=file.attrs["corpus_fingerprint"],
         configuration=json.loads(file.attrs["configuration"]),
         licence=file.attrs["licence"],
         notes=tuple(json.loads(file.attrs["notes"])),
