@@ -4,11 +4,12 @@
 ['fma_features', 'fma_large', 'fma_medium', 'fma_small', 'folder', 'gtzan', ...]
 """
 
+import dataclasses
 import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Corpus:
     genres: tuple[str, ...]
     notes: tuple[str, ...]
     pack: Pack | None = None
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @property
     def usable(self) -> pd.DataFrame:
