@@ -17,11 +17,8 @@ from tqdm import tqdm
 
 from .errors import GenrelibError
 
+# seconds until a file that another machine wrote is seen: NFS remembers for 60 that there was none
 LATE_S = 90.0
-"""Seconds in which a file that another machine wrote has to be seen by this one.
-
-NFS remembers for up to 60 that there was none.
-"""
 
 
 @contextlib.contextmanager

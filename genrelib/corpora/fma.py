@@ -19,15 +19,11 @@ from .tracks import NO_GENRE, SHORTEST_S, TOO_SHORT, Loaded, verified
 
 SITE = "https://os.unil.cloud.switch.ch/fma"
 METADATA = (f"{SITE}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
-"""Address and checksum of the metadata."""
-
 METADATA_BYTES = (360_000_000, 1_500_000_000)  # about what the archive takes, and what is in it
 SUBSETS = ("small", "medium", "large")  # each holds those before it
 SPLITS = {"training": "train", "validation": "valid", "test": "test"}  # FMA's names, and ours
 
-COLUMNS = tuple(row for _, row in packs.ROWS_OF_PACKED["fma_features"])
-"""Names of the columns of ``features.csv``: feature, statistic and number of each."""
-
+COLUMNS = tuple(row for _, row in packs.ROWS_OF_PACKED["fma_features"])  # of features.csv
 N_FEATURES = len(COLUMNS)
 
 _COLUMNS = {

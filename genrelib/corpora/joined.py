@@ -17,8 +17,6 @@ from .gtzan import ARCHIVES
 from .gtzan import load as load_gtzan
 from .tracks import NO_GENRE, Loaded
 
-GENRE_MAP = "gtzan_fma_genres.csv"  # beside this module: which genres are one, or why not
-
 
 def load_gtzan_fma(
     data: Path,
@@ -51,8 +49,8 @@ def load_gtzan_fma(
 
 
 def genre_map() -> pd.DataFrame:
-    """Return the map of GTZAN's and FMA's genres."""
-    path = Path(__file__).with_name(GENRE_MAP)
+    """Return the map of GTZAN's and FMA's genres: which are one, or why not."""
+    path = Path(__file__).with_name("gtzan_fma_genres.csv")
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 

@@ -324,7 +324,6 @@ def _groups(table: pd.DataFrame, md5s: pd.Series) -> pd.Series:
 
 
 def _about(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """Say what came of the list, and who answers for the rights."""
     failed = rows[rows["trouble"] != ""]
     good = rows[rows["trouble"] == ""]
     notes = [

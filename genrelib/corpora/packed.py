@@ -254,7 +254,6 @@ def _refuse(path: Path, tracks: list[str] | pd.Index, trouble: str) -> None:
 
 
 def _about_levels(pack: packs.Pack, tracks: list[str], known: pd.DataFrame) -> list[str]:
-    """Say what the pack holds and what it doesn't."""
     sealed = known["official_split"] == "test"
     wanting = known.index[~sealed].difference(tracks)
     shown = ", ".join(wanting[:_SHOWN]) + (", …" if len(wanting) > _SHOWN else "")

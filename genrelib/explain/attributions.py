@@ -17,9 +17,7 @@ from ..features.segments import cut
 from ..systems.estimators import ClassifierOnNetwork, SegmentVoting, check_features
 from ..systems.training import GenreNet, NetworkPipeline
 
-METHODS = {"integrated_gradients": "integrated gradients", "occlusion": "occlusion"}
-"""Ways to attribute, with their titles."""
-
+METHODS = {"integrated_gradients": "integrated gradients", "occlusion": "occlusion"}  # titles
 N_STEPS = 32
 GRID = (8, 16)  # into how many patches an input is divided, down and across
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)

@@ -16,14 +16,11 @@ from ..store import DTYPE
 from ..synthesis.styles import Artist
 
 PARTS = {"drums": ("drums",), "bass": ("bass",), "chords": ("comp", "pad"), "melody": ("lead",)}
-"""Which parts of an arrangement each audible cause is made of."""
-
 CHANGES = {
     **{f"no_{cause}": f"without {cause}" for cause in PARTS},
     "neutral": "neutral production",
     "other": "production of another genre's artist",
 }
-"""What is changed, with its title."""
 
 _MUSIC = ("name", "genre", "seed", "leaning", "openness", "keys", "tempo")
 _PRODUCTION = tuple(field.name for field in fields(Artist) if field.name not in _MUSIC)

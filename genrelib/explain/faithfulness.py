@@ -1,7 +1,4 @@
-"""Two tests of attributions: that they name what counts, and depend on what was learnt.
-
-:func:`findings` says in sentences what all explanations show, with numbers from their tables.
-"""
+"""Two tests of attributions: that they name what counts, and depend on what was learnt."""
 
 from collections.abc import Mapping, Sequence
 

@@ -74,10 +74,10 @@ def _right_by_track(assembled, sources, y) -> dict[int, float]:
     return dict(enumerate((assembled.predict(sources) == y).astype(float)))
 
 
-def octaves(n_bands: int = FEATURES["log_mel"].n_bands) -> dict[str, np.ndarray]:
+def octaves(n_bands: int) -> dict[str, np.ndarray]:
     """Group the bands of a log-mel by octaves of their centre; the lowest group spans several.
 
-    `n_bands` is what the log-mel is averaged to; all its bands by default.
+    `n_bands` is what the log-mel is averaged to.
 
     >>> families = octaves(32)
     >>> list(families)[:2], families["250 to 500 Hz"].tolist()

@@ -58,17 +58,11 @@ def gathered(*tables: pd.DataFrame) -> pd.DataFrame:
     Equal findings become one row, with the evidence of both and the larger score. A pair that is a
     duplicate is not an excerpt or a version besides.
     """
-    kept: dict[tuple, list] = {}
-    for row in table(itertools.chain(*(t[list(COLUMNS)].to_numpy() for t in tables))).itertuples():
-        pair = (row.track, row.other)
-        ties = [(*pair, fault) for fault in PAIRED]
-        key = (*pair, row.fault)
-        if key in kept:
-            score, evidence = kept[key]
-            kept[key] = [max(score, row.score), f"{evidence}; {row.evidence}"]
-        elif row.fault not in PAIRED or not any(tie in kept for tie in ties):
-            kept[key] = [row.score, row.evidence]
-    return table((*key, score, evidence) for key, (score, evidence) in kept.items())
+    found = table(itertools.chain(*(t[list(COLUMNS)].to_numpy() for t in tables)))
+    equal = found.groupby(["track", "other", "fault"], sort=False, as_index=False)
+    found = equal.agg({"score": "max", "evidence": "; ".join})  # the closest ties still first
+    looser = found["fault"].isin(PAIRED) & found.duplicated(["track", "other"])
+    return table(found[~looser].to_numpy())
 
 
 def evaluate(

@@ -1,8 +1,7 @@
 """What features tell of genres before any system: summaries of their rows, and linear probes.
 
 A summary is the mean or the deviation over time of one row, such as a band, of one track. A probe
-measures how much of the genre summaries give away to the simplest classifier. :func:`findings` says
-in sentences what they tell, with numbers from their tables.
+measures how much of the genre summaries give away to the simplest classifier.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -151,8 +150,8 @@ def feature_table(corpus: Corpus, asked: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("feature")
 
 
-def contrasting(X: pd.DataFrame, tracks: pd.DataFrame, *, n_genres: int = 3) -> dict[str, str]:
-    """Choose genres that differ most in the mean of a feature, and a typical track of each.
+def contrasting(X: pd.DataFrame, tracks: pd.DataFrame) -> dict[str, str]:
+    """Choose the three genres that differ most in a feature's mean, and a typical track of each.
 
     The first two are the pair whose means are farthest apart, each further one is the farthest from
     those chosen; a genre's track is the one nearest to its mean. `X` is best of a feature whose
@@ -164,7 +163,7 @@ def contrasting(X: pd.DataFrame, tracks: pd.DataFrame, *, n_genres: int = 3) -> 
     apart = cdist(centres, centres)
     np.fill_diagonal(apart, -1.0)
     chosen = list(np.unravel_index(apart.argmax(), apart.shape))
-    while len(chosen) < min(n_genres, len(centres)):
+    while len(chosen) < min(3, len(centres)):
         nearest = apart[:, chosen].min(axis=1)
         chosen.append(int(nearest.argmax()))
     own = cdist(means, centres)

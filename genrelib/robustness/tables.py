@@ -1,8 +1,4 @@
-"""Tables of the answers, with intervals over groups, and sentences about them.
-
-Each table says how many answers are right and how many have changed; every number of a sentence is
-taken from a table.
-"""
+"""Tables of the answers, right and changed, with intervals over groups, and sentences of them."""
 
 import numpy as np
 import pandas as pd

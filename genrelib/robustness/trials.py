@@ -25,11 +25,10 @@ from .variants import KINDS, Variant, controlled_variants
 
 UNCHANGED = "unchanged"  # the change that is none
 
-FROM_MEL = {
+FROM_MEL = {  # what can be made from a changed log-mel, and how
     "log_mel": lambda log_mel: log_mel,
     "mfcc": lambda log_mel: librosa.feature.mfcc(S=log_mel, n_mfcc=20),
 }
-"""What can be made from a changed log-mel, and how."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,6 @@ def of_mel(
 
 
 def _generator(change, track_id, seed):
-    # without the strength: a curve or a noise stays the same, and only grows
     return rng(seed, "intervention", change.name, track_id)
 
 
@@ -251,7 +249,6 @@ def _input(fit: Fit) -> Asked:
 
 
 def _asked(fits: Iterable[Fit]) -> list[Asked]:
-    """List what the systems ask for, each once."""
     return list(dict.fromkeys(map(_input, fits)))
 
 

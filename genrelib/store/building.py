@@ -67,7 +67,6 @@ def load_part(part: Path) -> dict[str, np.ndarray] | None:
 
 
 def _extracted(request: Request, path: str) -> dict[str, np.ndarray]:
-    """Return the content of a part."""
     try:
         clip = read_middle(Path(path), request.clip_s)
         features = extract(clip, SR, request.names)

@@ -69,7 +69,6 @@ class Contents:
 
     path: Path
     corpus: str
-    corpus_fingerprint: str
     configuration: Mapping[str, object]
     licence: str
     notes: tuple[str, ...]
@@ -294,7 +293,6 @@ def _contents(path: Path, file: h5py.File) -> Contents:
     return Contents(
         path=path,
         corpus=file.attrs["corpus"],
-        corpus_fingerprint=file.attrs["corpus_fingerprint"],
         configuration=json.loads(file.attrs["configuration"]),
         licence=file.attrs["licence"],
         notes=tuple(json.loads(file.attrs["notes"])),
@@ -350,7 +348,6 @@ RIGHTS = (
     "From some features (log_mel, spectrogram, mfcc, and stack, which holds mfcc) the music can be "
     "made audible again, approximately. Whoever shares a pack answers for the right to share it."
 )
-"""What to know before a licence note is given."""
 
 _FOLDERS = re.compile(
     r"""(?<![^\s'"(\[=])(?:/(?:[^/\\\s]+[/\\])+|(?:~[^/\\\s]*|[A-Za-z]:)[/\\](?:[^/\\\s]+[/\\])*)"""
@@ -364,8 +361,7 @@ def pack(corpus, features: Store, path: Path, *, names: Iterable[str], licence: 
 
     An interrupted pack leaves no file; what a killed one leaves beside it goes with the next. The
     same store and corpus give the same bytes. Excluded tracks keep their row and reason; tracks
-    that failed in the store are excluded for that. The licence note says who may do what with the
-    pack, and by what right; it is shown wherever it is used.
+    that failed in the store are excluded for that. The licence note is shown wherever it is used.
 
     Raises :class:`GenrelibError` when the licence note is empty, the file exists, a feature is
     not in the store, or the disk has no room.

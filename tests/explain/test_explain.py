@@ -431,7 +431,7 @@ def test_a_family_moves_together():
 
 @pytest.mark.parametrize(
     ("families", "n_rows"),
-    [(explain.octaves(), 128), (explain.octaves(32), 32), (explain.stack_families(), 87)],
+    [(explain.octaves(128), 128), (explain.octaves(32), 32), (explain.stack_families(), 87)],
 )
 def test_families_hold_every_row_once(families, n_rows):
     assert sorted(np.concatenate(list(families.values())).tolist()) == list(range(n_rows))
@@ -440,7 +440,7 @@ def test_families_hold_every_row_once(families, n_rows):
 def test_octaves_are_octaves():
     sound = np.sin(2 * np.pi * 700 * np.arange(SR) / SR)
     loudest = int(extract(sound, SR, ["log_mel"])["log_mel"].sum(axis=1).argmax())
-    assert loudest in explain.octaves()["500 to 1000 Hz"]
+    assert loudest in explain.octaves(128)["500 to 1000 Hz"]
 
 
 def test_statistics_are_named_as_they_are():

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.builders import GENRES, make_tracks
+from helpers.builders import make_tracks
 from sklearn.metrics import roc_auc_score
 
 from genrelib import inspection as separability
@@ -130,7 +130,8 @@ def test_contrasting_genres_are_those_apart_each_by_its_typical_track(many):
     chosen = separability.contrasting(X, many)
     assert list(chosen) == ["blues", "metal", "rock"]
     assert chosen["metal"] == "metal.00007"
-    assert len(separability.contrasting(X, many, n_genres=9)) == len(GENRES)
+    few = many[many["genre"].isin(["blues", "jazz"])]
+    assert set(separability.contrasting(X.loc[few.index], few)) == {"blues", "jazz"}
 
 
 def test_genre_means_count_artists_not_tracks():
