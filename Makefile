@@ -107,7 +107,8 @@ $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(MAKE) --no-print-directory torch
 	@$(INSTALL) --editable '.[dev]'
-	@$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true  # pip takes one core
+	@# on all cores, where pip takes one; what can't be compiled is nothing that is used
+	@$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true
 	@$(BIN)/python -c "import genrelib.features.compiled"
 	@$(BIN)/python -m ipykernel install --sys-prefix --name genrelib --display-name "Python (genrelib)" >/dev/null
 	@touch $(READY)

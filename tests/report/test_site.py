@@ -293,3 +293,19 @@ def test_real_music_is_listed_before_rendered_music():
     listed = (ROOT / "reports" / "index.html").read_text("utf-8")
     order = sorted(COMMITTED, key=lambda study: listed.index(f"{study}/index.html"))
     assert order == ["gtzan_mel_dev", "gtzan_mel_best", "gtzan_mini", "demo"]
+
+
+def test_figures_take_the_order_of_scores_only_where_these_are_of_the_same_run(tmp_path):
+    workspace = copied(tmp_path, STUDY)
+    kept = {"03_scores", "04_learning_curves", "08_robustness", "09_growth", "09_reliability"}
+    for path in workspace.figures.glob("*.svg"):
+        if path.stem not in kept:
+            path.unlink()
+    report.redraw(workspace)
+    before = {path.name: path.read_bytes() for path in workspace.figures.glob("*.svg")}
+    scores = report.read_table(workspace, "09_all_scores")
+    report.save_table(workspace, "09_all_scores", scores.assign(accuracy=1 - scores["accuracy"]))
+    report.redraw(workspace)
+    changed = {n for n, old in before.items() if (workspace.figures / n).read_bytes() != old}
+    assert changed
+    assert all(name.startswith("09_") for name in changed)
