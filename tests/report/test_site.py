@@ -297,7 +297,7 @@ def test_real_music_is_listed_before_rendered_music():
 
 def test_figures_take_the_order_of_scores_only_where_these_are_of_the_same_run(tmp_path):
     workspace = copied(tmp_path, STUDY)
-    kept = {"03_scores", "04_learning_curves", "08_robustness", "09_growth", "09_reliability"}
+    kept = {"03_scores", "04_learning_curves", "08_robustness", "09_confusions", "09_costs"}
     for path in workspace.figures.glob("*.svg"):
         if path.stem not in kept:
             path.unlink()
